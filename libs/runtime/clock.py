@@ -1,0 +1,39 @@
+"""Time, injected: what needs the time takes a `Clock`, so that tests can hand in their own."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for what people and Meta read, monotonic time for durations."""
+
+    def now(self) -> datetime:
+        """Return the wall time, aware, in UTC, to the millisecond (what MongoDB keeps)."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> datetime:
+        """Return the wall time in UTC, cut to the millisecond."""
+        return milliseconds(datetime.now(UTC))
+
+    def monotonic(self) -> float:
+        """Return `time.monotonic()`."""
+        return time.monotonic()
+
+
+def milliseconds(moment: datetime) -> datetime:
+    """Cut a time to the millisecond, the precision that MongoDB keeps."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Print an aware time as RFC 3339 in UTC with milliseconds, for example `2026-11-23T09:30:00.125Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,37 @@
+"""Ids: UUIDs of version 7 for what we make, name-based ones where the same thing must get the same id."""
+
+import hashlib
+import uuid
+from datetime import datetime
+
+from uuid_utils import uuid7
+
+NAMESPACE = uuid.UUID("5f1c3b52-6f0e-5a57-9a54-6d7761627573")
+
+
+def new_id() -> str:
+    """Return a new UUIDv7 in text form: ids of one process sort in the order they were made."""
+    return str(uuid7())
+
+
+def derived_id(*parts: str) -> str:
+    """Return the one UUID (version 5) that belongs to these parts, the same on every machine."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+
+
+def derived_time_id(moment: datetime, *parts: str) -> str:
+    """Return the one UUIDv7 that belongs to this time and these parts: it sorts by the time, a repeat gives it again."""
+    digest = int.from_bytes(hashlib.sha256("\x1f".join(parts).encode()).digest()[:10], "big")
+    stamp = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
+    value = stamp << 80 | digest & ((1 << 80) - 1)
+    value = value & ~(0xF << 76) | 7 << 76  # version
+    value = value & ~(0x3 << 62) | 2 << 62  # variant
+    return str(uuid.UUID(int=value))
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a UUID in its canonical form."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

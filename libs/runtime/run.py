@@ -1,0 +1,128 @@
+"""Run one service: start its parts in order, serve HTTP, stop in reverse within the bound."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+import uvicorn
+import uvloop
+
+from libs.observability.log import configure_logging
+from libs.runtime.application import Application, Part
+from libs.runtime.errors import StartRefused
+from libs.runtime.http_deadlines import DeadlineHttpProtocol
+from libs.runtime.settings import ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+log = structlog.get_logger()
+
+
+def run(create_app: Callable[[S], Application], settings_type: type[S]) -> None:
+    """Run the service until SIGTERM or SIGINT; a second signal ends the process at once.
+
+    Exits with 1 and one sentence on standard error when the service cannot start.
+    """
+    try:
+        settings = settings_type.load()
+        configure_logging(settings.log_level, settings.log_hash_key.get_secret_value())
+        app = create_app(settings)
+        uvloop.run(_serve(app, settings))
+    except StartRefused as refused:
+        sys.stderr.write(f"cannot start: {refused}\n")
+        sys.exit(1)
+
+
+async def _serve(app: Application, settings: ServiceSettings) -> None:
+    structlog.contextvars.bind_contextvars(service=app.name)
+    log.info("starting", settings=settings.printable())
+    stop = _stop_signal()
+    started: list[Part] = []
+    try:
+        for part in app.parts:
+            await part.start()
+            started.append(part)
+        server = _HttpServer(app, settings)
+        started.append(server)
+        await server.start()
+        log.info("ready", port=settings.http_port)
+        waiting = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({waiting, server.task}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    finally:
+        app.stopping = True
+        await _stop(started, settings)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, on_signal)
+    return stop
+
+
+async def _stop(started: list[Part], settings: ServiceSettings) -> None:
+    log.info("stopping")
+    try:
+        async with asyncio.timeout(settings.stop_timeout.total_seconds()):
+            for part in reversed(started):
+                try:
+                    await part.stop()
+                except Exception:
+                    log.exception("part_did_not_stop", part=type(part).__name__)
+    except TimeoutError:
+        log.error("stop_timeout", seconds=settings.stop_timeout.total_seconds())
+        os._exit(1)
+    log.info("stopped")
+
+
+class _HttpServer:
+    """uvicorn as a part: it starts last and stops first, and leaves the signals to us."""
+
+    def __init__(self, app: Application, settings: ServiceSettings) -> None:
+        config = uvicorn.Config(
+            app.http,
+            host=settings.http_host,
+            port=settings.http_port,
+            http=DeadlineHttpProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=10,
+        )
+        self._server = uvicorn.Server(config)
+        self.task: asyncio.Task[None] = asyncio.Future()  # type: ignore[assignment]  # replaced by start
+
+    async def start(self) -> None:
+        """Listen; raises StartRefused when the address is taken."""
+        self.task = asyncio.create_task(self._run())
+        while not self._server.started:
+            if self.task.done():
+                host, port = self._server.config.host, self._server.config.port
+                raise StartRefused(f"cannot listen on {host}:{port}: the port is taken or the address is not ours")
+            await asyncio.sleep(0.01)
+
+    async def _run(self) -> None:
+        try:
+            await self._server._serve()  # serve() would take the signals for itself
+        except SystemExit:
+            log.error("http_did_not_start")
+
+    async def stop(self) -> None:
+        """Stop listening, finish the requests under way (at most 10 s)."""
+        self._server.should_exit = True
+        await asyncio.wait({self.task})

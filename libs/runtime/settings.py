@@ -1,0 +1,95 @@
+"""The settings that every service shares, read once from the environment at start."""
+
+import os
+from datetime import timedelta
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from libs.runtime.errors import StartRefused
+
+PREFIX = "WABUS_"
+
+
+class ServiceSettings(BaseSettings):
+    """What every process needs to know; a service's own `Settings` adds its knobs.
+
+    Each field is the environment variable `WABUS_<FIELD>`. A variable with our prefix that no settings class knows
+    stops the start: a misspelt knob is worse than none.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    http_host: str = Field(default="127.0.0.1", description="Address the HTTP side listens on.")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="Port the HTTP side listens on.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+    log_hash_key: SecretStr = Field(min_length=16, description="Key of the hash that stands for a person in logs.")
+    stop_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest orderly stop.")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises StartRefused, in one sentence per problem, when a variable is missing, wrong or unknown.
+        """
+        problems = [f"{name} is not a setting of Wabus" for name in sorted(unknown_variables(os.environ))]
+        try:
+            settings = cls()
+        except ValidationError as error:
+            problems += [_sentence(item) for item in error.errors(include_input=False, include_url=False)]
+            raise StartRefused("; ".join(problems)) from None
+        if problems:
+            raise StartRefused("; ".join(problems))
+        return settings
+
+    def printable(self) -> dict[str, Any]:
+        """Return the settings as they may be logged: secrets are masked by their type."""
+        return {name: str(value) for name, value in self.model_dump().items()}
+
+
+class BusSettings(ServiceSettings):
+    """Settings of a service that uses Kafka and MongoDB."""
+
+    kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers.")
+    mongo_url: SecretStr = Field(description="MongoDB connection string (a replica set).")
+    mongo_database: str = Field(default="wabus", pattern="^[a-z0-9_-]{1,38}$", description="Database name.")
+
+
+class GraphSettings(BusSettings):
+    """Settings of a service that calls Meta's Graph API on behalf of tenants."""
+
+    graph_url: str = Field(default="https://graph.facebook.com", description="Graph API, or the sandbox.")
+    graph_version: str = Field(default="v25.0", pattern=r"^v\d{2,3}\.0$", description="Graph API version.")
+    encryption_keys: SecretStr = Field(
+        description="Key ring for tokens at rest: `id:base64 of 32 bytes`, comma separated, the first one encrypts."
+    )
+
+
+def unknown_variables(environment: Any) -> set[str]:
+    """Return the variables with our prefix that no imported settings class declares."""
+    known = {PREFIX + name.upper() for cls in _subclasses(ServiceSettings) for name in cls.model_fields}
+    shared = _SHARED_BY_DEPLOYMENT
+    return {name for name in environment if name.startswith(PREFIX) and name not in known | shared}
+
+
+# Variables that a deployment gives to all its processes alike (one env file), whether this one reads them or not.
+_SHARED_BY_DEPLOYMENT = {
+    PREFIX + name
+    for name in (
+        "KAFKA_BOOTSTRAP", "MONGO_URL", "MONGO_DATABASE", "GRAPH_URL", "GRAPH_VERSION", "ENCRYPTION_KEYS",
+        "INTERNAL_SECRET", "APP_ID", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "PUBLIC_URL", "TEMPLATES_URL",
+        "KAFKA_REPLICATION", "KAFKA_PARTITIONS",
+    )
+}  # fmt: skip
+
+
+def _subclasses(cls: type[ServiceSettings]) -> set[type[ServiceSettings]]:
+    return {cls}.union(*(_subclasses(child) for child in cls.__subclasses__()))
+
+
+def _sentence(item: Any) -> str:
+    name = PREFIX + "_".join(str(part) for part in item["loc"]).upper()
+    if item["type"] == "missing":
+        return f"{name} is not set"
+    return f"{name}: {item['msg']}"
