@@ -20,7 +20,7 @@ def derived_id(*parts: str) -> str:
 
 
 def derived_time_id(moment: datetime, *parts: str) -> str:
-    """Return the one UUIDv7 that belongs to this time and these parts: it sorts by the time, a repeat gives it again."""
+    """Return the one UUIDv7 of this time and these parts: it sorts by the time, a repeat gives it again."""
     digest = int.from_bytes(hashlib.sha256("\x1f".join(parts).encode()).digest()[:10], "big")
     stamp = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
     value = stamp << 80 | digest & ((1 << 80) - 1)

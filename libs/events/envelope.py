@@ -1,0 +1,94 @@
+"""The envelope of every event: CloudEvents attributes in Kafka headers, the data as the record's value.
+
+This is the CloudEvents Kafka binding's binary mode, so that a raw webhook body is an event too.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from libs.runtime.clock import rfc3339
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+PREFIX = "ce_"
+CONTENT_TYPE = ("content-type", b"application/json")
+REQUIRED = ("id", "type", "source", "time")
+
+
+class UnreadableEnvelope(Exception):
+    """The headers do not form an envelope: an attribute is missing, not UTF-8, or a time that is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The metadata around an event.
+
+    `type` names the event and its version (`MessageStatusChanged.v1`); `subject` is what it is about, usually a
+    message id; `correlationid` is one business request across services; `causationid` is the event before this one.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: datetime
+    tenant: str = ""
+    subject: str = ""
+    correlationid: str = ""
+    causationid: str = ""
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Return the Kafka headers; empty optional attributes are left out."""
+        made = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.id.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_time", rfc3339(self.time).encode()),
+            CONTENT_TYPE,
+        ]
+        for name in ("tenant", "subject", "correlationid", "causationid"):
+            if value := getattr(self, name):
+                made.append((PREFIX + name, value.encode()))
+        return made
+
+    def caused(self, **changes: str) -> "Envelope":
+        """Return this envelope as the cause of the next one: same request, our id as its causation."""
+        return replace(self, causationid=self.id, **changes)  # type: ignore[arg-type]
+
+
+def read_envelope(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
+    """Read the envelope from a record's headers; headers that are not ours are ignored.
+
+    Raises UnreadableEnvelope, naming the attribute.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if name.startswith(PREFIX) and value is not None:
+            try:
+                found[name[len(PREFIX) :]] = value.decode()
+            except UnicodeDecodeError:
+                raise UnreadableEnvelope(f"attribute {name} is not UTF-8") from None
+    for name in REQUIRED:
+        if not found.get(name):
+            raise UnreadableEnvelope(f"attribute ce_{name} is missing")
+    return Envelope(
+        id=found["id"],
+        type=found["type"],
+        source=found["source"],
+        time=_time(found["time"]),
+        tenant=found.get("tenant", ""),
+        subject=found.get("subject", ""),
+        correlationid=found.get("correlationid", ""),
+        causationid=found.get("causationid", ""),
+    )
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnreadableEnvelope("attribute ce_time is not an RFC 3339 time") from None
+    if moment.tzinfo is None:
+        raise UnreadableEnvelope("attribute ce_time has no offset")
+    return moment.astimezone(UTC)
