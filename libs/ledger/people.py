@@ -1,0 +1,159 @@
+"""Writing what we learn of people: their names, windows and consent. The tracker's side of `contacts`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+
+from libs.ledger.contacts import CONTACTS, alias, contact_id_of
+from libs.mongo.client import Mongo, outages
+
+CUSTOMER_SERVICE_WINDOW = timedelta(hours=24)  # Meta: 24 h from the user's last message, renewed by each
+DUPLICATE = 11000
+ROUNDS = 5  # tries when two trackers meet the same new person at once
+
+
+class Consent(StrEnum):
+    """What a person's word covers."""
+
+    MARKETING = "marketing"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A person's own word about what they want to get: `opted_out` or `opted_in`, said at a time, heard how."""
+
+    covers: Consent
+    state: str
+    at: datetime
+    source: str
+
+
+@dataclass(slots=True)
+class Encounter:
+    """What one webhook tells about one person. `names` are their aliases, the surest first (phone digits, user id)."""
+
+    tenant: str
+    phone_number_id: str
+    names: tuple[str, ...]
+    seen_at: datetime
+    profile_name: str | None = None
+    username: str | None = None
+    wrote_at: datetime | None = None
+    referral_at: datetime | None = None
+    free_entry_until: datetime | None = None
+    words: list[Word] = field(default_factory=list)
+
+    @property
+    def aliases(self) -> list[str]:
+        """All names as aliases of the tenant's contact."""
+        return [alias(self.tenant, name) for name in self.names]
+
+
+class People:
+    """Keeps one contact per person and tenant."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def meet(self, encounters: Sequence[Encounter]) -> dict[str, str]:
+        """Record all encounters; -> alias -> contact id. Repeating it changes nothing."""
+        for _ in range(ROUNDS):
+            known = await self._known(name for encounter in encounters for name in encounter.aliases)
+            for encounter in encounters:
+                await self._merge(encounter, known)
+            updates: list[UpdateOne] = []
+            for encounter in encounters:
+                updates += _updates(encounter, known)
+            try:
+                with outages():
+                    if updates:
+                        await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=False)
+                return known
+            except BulkWriteError as error:
+                if any(item["code"] != DUPLICATE for item in (error.details or {}).get("writeErrors", [])):
+                    raise
+        raise RuntimeError("contacts kept changing under us")
+
+    async def _known(self, aliases: Iterable[str]) -> dict[str, str]:
+        wanted = list(set(aliases))
+        with outages():
+            rows = (
+                await self._mongo.collection(CONTACTS).find({"aliases": {"$in": wanted}}, {"aliases": 1}).to_list(None)
+            )
+        return {name: row["_id"] for row in rows for name in row["aliases"]}
+
+    async def _merge(self, encounter: Encounter, known: dict[str, str]) -> None:
+        """Make sure that all names of the encounter mean one contact, in the map and in the collection."""
+        ids = list(dict.fromkeys(known[name] for name in encounter.aliases if name in known))
+        contact_id = ids[0] if ids else contact_id_of(encounter.tenant, encounter.names[0])
+        for other in ids[1:]:
+            await self._absorb(encounter.tenant, contact_id, other)
+            for name in [name for name, owner in known.items() if owner == other]:
+                known[name] = contact_id
+        for name in encounter.aliases:
+            known.setdefault(name, contact_id)
+
+    async def _absorb(self, tenant: str, survivor: str, other: str) -> None:
+        """Move what one contact has to the other: two names turned out to be one person."""
+        collection = self._mongo.collection(CONTACTS)
+        with outages():
+            gone = await collection.find_one_and_update(
+                {"_id": other, "tenant": tenant}, {"$set": {"merged_into": survivor}, "$unset": {"aliases": ""}}
+            )
+            if gone is None:
+                return
+            latest: dict[str, Any] = {}
+            for number, window in gone.get("windows", {}).items():
+                latest |= {f"windows.{number}.{name}": at for name, at in window.items()}
+            update: dict[str, Any] = {"$addToSet": {"aliases": {"$each": gone.get("aliases", [])}}}
+            if latest:
+                update["$max"] = latest
+            await collection.update_one({"_id": survivor, "tenant": tenant}, update)
+            for covers, word in gone.get("consent", {}).items():
+                said = Word(Consent(covers), word["state"], word["at"], word["source"])
+                await collection.bulk_write([_word(tenant, survivor, said)])
+
+
+def _updates(encounter: Encounter, known: dict[str, str]) -> list[UpdateOne]:
+    contact_id = known[encounter.aliases[0]]
+    window = f"windows.{encounter.phone_number_id}"
+    latest: dict[str, Any] = {"seen_at": encounter.seen_at}
+    if encounter.wrote_at is not None:
+        latest[f"{window}.last_inbound_at"] = encounter.wrote_at
+        latest[f"{window}.open_until"] = encounter.wrote_at + CUSTOMER_SERVICE_WINDOW
+    if encounter.referral_at is not None:
+        latest[f"{window}.referral_at"] = encounter.referral_at
+    if encounter.free_entry_until is not None:
+        latest[f"{window}.free_entry_until"] = encounter.free_entry_until
+    facts = {"profile_name": encounter.profile_name, "username": encounter.username}
+    update: dict[str, Any] = {
+        "$setOnInsert": {"tenant": encounter.tenant, "created_at": encounter.seen_at},
+        "$addToSet": {"aliases": {"$each": encounter.aliases}},
+        "$max": latest,
+    }
+    if told := {name: fact for name, fact in facts.items() if fact is not None}:
+        update["$set"] = told
+    made = [UpdateOne({"_id": contact_id}, update, upsert=True)]
+    return made + [_word(encounter.tenant, contact_id, word) for word in encounter.words]
+
+
+def _word(tenant: str, contact_id: str, word: Word) -> UpdateOne:
+    """Set a person's word unless they have said something later."""
+    place = f"consent.{word.covers.value}"
+    query = {
+        "_id": contact_id,
+        "tenant": tenant,
+        "$or": [
+            {f"{place}.at": {"$lt": word.at}},
+            {f"{place}.at": {"$exists": False}},
+            {f"{place}.by": {"$ne": "person"}},
+        ],
+    }
+    said = {"state": word.state, "at": word.at, "by": "person", "source": word.source}
+    return UpdateOne(query, {"$set": {place: said}})

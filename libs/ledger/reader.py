@@ -1,0 +1,74 @@
+"""Reading message records: one by id, or a page newest first. Every query carries the tenant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import DESCENDING
+
+from libs.events.messages import MessageStatus
+from libs.ledger.record import MESSAGES
+from libs.ledger.states import filter_for
+from libs.mongo.client import Mongo, outages
+
+# A list that filters on what no index holds (a status) gives up after this long rather than scan for ever.
+MOST_SCAN = 5_000  # milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """What a list is narrowed to; None leaves a side open. Times are of creation, `since` included, `until` not."""
+
+    numbers: Sequence[str]
+    direction: str | None = None
+    status: MessageStatus | None = None
+    conversations: Sequence[str] | None = None
+    campaign_id: str | None = None
+    client_ref: str | None = None
+    type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class MessageReader:
+    """Finds messages of one tenant."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def get(self, tenant: str, message_id: str) -> dict[str, Any] | None:
+        """Return the record, inbound or outbound, or None."""
+        with outages():
+            row: dict[str, Any] | None = await self._mongo.collection(MESSAGES).find_one(
+                {"_id": message_id, "tenant": tenant}
+            )
+        return row
+
+    async def page(self, tenant: str, wanted: MessageFilter, limit: int, after: str | None) -> list[dict[str, Any]]:
+        """Return up to `limit` records, newest first, beginning below the id `after`."""
+        query: dict[str, Any] = {"tenant": tenant}
+        if wanted.conversations is not None:
+            query["conversation_id"] = {"$in": list(wanted.conversations)}
+        else:
+            query["phone_number_id"] = {"$in": list(wanted.numbers)}
+        if after is not None:
+            query["_id"] = {"$lt": after}
+        for name in ("direction", "campaign_id", "client_ref", "type"):
+            if (value := getattr(wanted, name)) is not None:
+                query[name] = value
+        if wanted.status is not None:
+            query |= {"direction": "outbound"} | filter_for(wanted.status)
+        created = {"$gte": wanted.since, "$lt": wanted.until}
+        if bounds := {name: moment for name, moment in created.items() if moment is not None}:
+            query["created_at"] = bounds
+        with outages():
+            cursor = self._mongo.collection(MESSAGES).find(query).sort("_id", DESCENDING).limit(limit)
+            rows: list[dict[str, Any]] = await cursor.max_time_ms(MOST_SCAN).to_list(None)
+        return rows
+
+    async def waiting(self, tenant: str | None, most: int) -> int:
+        """Count the open messages of a tenant (or of all), counting no further than `most`."""
+        query: dict[str, Any] = {"open": True} | ({"tenant": tenant} if tenant else {})
+        with outages():
+            return await self._mongo.collection(MESSAGES).count_documents(query, limit=most, hint="open")

@@ -1,0 +1,163 @@
+"""The message record as it lies in MongoDB, and the words in which it is told to others."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from libs.events.envelope import Envelope
+from libs.events.messages import Lane, MessageError, MessageStatus, MessageStatusChanged
+from libs.events.model import Told
+from libs.events.topics import MESSAGES_STATUS
+from libs.runtime.ids import derived_id
+
+MESSAGES = "messages"
+
+# How far ahead the insert sets `due`: more than a lane may wait (30 s) before the sweeper looks at the record.
+FIRST_LOOK = timedelta(seconds=45)
+
+INDEXES = {
+    MESSAGES: [
+        # The oldest open message of a conversation and lane. Partial: a message leaves it when it is settled.
+        IndexModel(
+            [("tenant", ASCENDING), ("conversation_id", ASCENDING), ("lane", ASCENDING), ("_id", ASCENDING)],
+            name="open",
+            partialFilterExpression={"open": True},
+        ),
+        # What the sweeper looks at next.
+        IndexModel([("due", ASCENDING)], name="due", partialFilterExpression={"due": {"$exists": True}}),
+        # An idempotency key and its message are one insert.
+        IndexModel(
+            [("tenant", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="idempotency",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$exists": True}},
+        ),
+        # Lists, newest first; a list over all numbers of a tenant merges one scan per number.
+        IndexModel([("tenant", ASCENDING), ("phone_number_id", ASCENDING), ("_id", DESCENDING)], name="by_number"),
+        # Lists of one conversation.
+        IndexModel([("tenant", ASCENDING), ("conversation_id", ASCENDING), ("_id", DESCENDING)], name="thread"),
+    ]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's key, scoped to the tenant, with the fingerprint of method, path and body."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class OutboundDraft:
+    """A message as the intake checked it, before it is stored.
+
+    `content` is the part of Graph's body that says what to send (`{"type": "text", "text": {...}}`). `recipient` is a
+    phone number in E.164 or a business-scoped user id.
+    """
+
+    message_id: str
+    tenant: str
+    waba_id: str
+    phone_number_id: str
+    recipient: str
+    content: dict[str, Any]
+    lane: Lane
+    created_at: datetime
+    expires_at: datetime
+    template: dict[str, str] | None = None
+    client_ref: str | None = None
+    campaign_id: str | None = None
+    idempotency: Idempotency | None = None
+    correlation_id: str = ""
+    not_before: datetime | None = None
+    contact_id: str = ""
+    conversation_id: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def free_form(self) -> bool:
+        """Whether it may only go inside the customer service window."""
+        return self.template is None
+
+    def document(self) -> dict[str, Any]:
+        """Return the record to insert: queued, open and due."""
+        document: dict[str, Any] = {
+            "_id": self.message_id,
+            "tenant": self.tenant,
+            "direction": "outbound",
+            "waba_id": self.waba_id,
+            "phone_number_id": self.phone_number_id,
+            "conversation_id": self.conversation_id,
+            "contact_id": self.contact_id,
+            "recipient": self.recipient,
+            "lane": self.lane.value,
+            "type": self.content["type"],
+            # As text: keys of a client's own objects may hold `$`, `.` and NUL without harm.
+            "content": json.dumps(self.content, ensure_ascii=False, separators=(",", ":")),
+            "state": MessageStatus.QUEUED.value,
+            "rank": 0,
+            "open": True,
+            "due": self.not_before or self.created_at + FIRST_LOOK,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+            "times": {MessageStatus.QUEUED.value: self.created_at},
+            "history": [{"status": MessageStatus.QUEUED.value, "at": self.created_at}],
+            "correlation_id": self.correlation_id,
+        } | self.extra
+        for name in ("template", "client_ref", "campaign_id", "not_before"):
+            if (value := getattr(self, name)) is not None:
+                document[name] = value
+        if self.idempotency is not None:
+            document["idempotency"] = {"key": self.idempotency.key, "fingerprint": self.idempotency.fingerprint}
+        return document
+
+
+def told(
+    document: dict[str, Any],
+    status: MessageStatus,
+    at: datetime,
+    *,
+    source: str,
+    now: datetime,
+    **more: Any,
+) -> Told:
+    """Return the event that says this record reached this status; its id is the same each time it is told."""
+    error = document.get("error") if status is MessageStatus.FAILED else None
+    template = document.get("template") or {}
+    event = MessageStatusChanged(
+        message_id=document["_id"],
+        status=status,
+        at=at,
+        phone_number_id=document["phone_number_id"],
+        waba_id=document["waba_id"],
+        conversation_id=document["conversation_id"],
+        contact_id=document["contact_id"],
+        lane=Lane(document["lane"]),
+        type=document["type"],
+        template=template.get("name"),
+        language=template.get("language"),
+        category=template.get("category"),
+        campaign_id=document.get("campaign_id"),
+        client_ref=document.get("client_ref"),
+        created_at=document["created_at"],
+        **{"error": MessageError.model_validate(error) if error else None, "wamid": _wamid(document)} | more,
+    )
+    envelope = Envelope(
+        id=derived_id(document["_id"], status.value),
+        type=MessageStatusChanged.type_name(),
+        source=source,
+        time=now,
+        tenant=document["tenant"],
+        subject=document["_id"],
+        correlationid=document.get("correlation_id", ""),
+    )
+    return Told(MESSAGES_STATUS, document["conversation_id"], envelope, event)
+
+
+def _wamid(document: dict[str, Any]) -> str | None:
+    wamids = document.get("wamids")
+    return wamids[-1] if wamids else None

@@ -1,0 +1,117 @@
+"""The one place that opens MongoDB: motor's client as a part, with the write concern that a 202 needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import WriteConcern
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    NotPrimaryError,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+)
+
+from libs.runtime.errors import Outage
+
+Document = dict[str, Any]
+Collection = AsyncIOMotorCollection[Document]
+
+SERVER_SELECTION = 2_500  # milliseconds: an answer of 503 comes well within 5 s
+SOCKET = 10_000  # milliseconds: a primary that hangs is given up before a client is
+POOL = 32  # connections; motor runs one thread each while busy
+
+# Server codes that mean "the server is going away or was interrupted", found inside bulk errors.
+_INTERRUPTED = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+
+
+class MongoUnavailable(Outage):
+    """MongoDB did not answer; `nothing_written` is true when the command was certainly not executed."""
+
+    def __init__(self, nothing_written: bool) -> None:
+        super().__init__("MongoDB is not available")
+        self.nothing_written = nothing_written
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turn the driver's "server is away" exceptions into MongoUnavailable; others pass."""
+    try:
+        yield
+    except (ServerSelectionTimeoutError, WaitQueueTimeoutError) as error:
+        raise MongoUnavailable(nothing_written=True) from error
+    except (AutoReconnect, NetworkTimeout, NotPrimaryError, ExecutionTimeout, WriteConcernError) as error:
+        raise MongoUnavailable(nothing_written=False) from error
+    except BulkWriteError as error:
+        if _interrupted(error):
+            raise MongoUnavailable(nothing_written=False) from error
+        raise
+    except PyMongoError as error:
+        if getattr(error, "code", None) in _INTERRUPTED:
+            raise MongoUnavailable(nothing_written=False) from error
+        raise
+
+
+def _interrupted(error: BulkWriteError) -> bool:
+    details = error.details or {}
+    if details.get("writeConcernErrors"):
+        return True
+    return any(item.get("code") in _INTERRUPTED for item in details.get("writeErrors", ()))
+
+
+class Mongo:
+    """A part: the client, opened at start and closed at stop. Writes wait for the majority and the journal."""
+
+    def __init__(self, url: str, database: str) -> None:
+        self._url = url
+        self._name = database
+        self._client: AsyncIOMotorClient[Document] | None = None
+
+    async def start(self) -> None:
+        """Open the client; the connection itself is made when first needed."""
+        self._open()
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def _open(self) -> AsyncIOMotorClient[Document]:
+        if self._client is None:
+            self._client = AsyncIOMotorClient(
+                self._url,
+                tz_aware=True,
+                w="majority",
+                journal=True,
+                retryWrites=True,
+                serverSelectionTimeoutMS=SERVER_SELECTION,
+                socketTimeoutMS=SOCKET,
+                connectTimeoutMS=SERVER_SELECTION,
+                maxPoolSize=POOL,
+            )
+        return self._client
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection of the service's database, for stores."""
+        return self._database()[name]
+
+    def hasty(self, name: str) -> Collection:
+        """Return a collection whose writes do not wait for journal or majority: for what may be lost and done again."""
+        return self._database().get_collection(name, write_concern=WriteConcern(w=1, j=False))
+
+    def _database(self) -> AsyncIOMotorDatabase[Document]:
+        options: CodecOptions[Document] = CodecOptions(tz_aware=True)
+        return self._open().get_database(self._name, codec_options=options)
+
+    async def reachable(self) -> bool:
+        """Tell whether a primary answers (for readiness)."""
+        with outages():
+            await self._open().admin.command("ping")
+        return True

@@ -1,0 +1,89 @@
+"""Group what arrives within a few milliseconds, so that many callers share one round trip."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Gather(Generic[Item, Result]):
+    """Collects items for `linger` seconds or up to `most`, hands them to `flush`, and gives each caller its result.
+
+    `flush` returns one result per item, in order; an exception in place of a result is raised at that item's caller,
+    an exception raised by `flush` itself at every caller of the group. Up to `parallel` groups are under way at once;
+    while all are busy the next group grows beyond its linger.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        linger: float,
+        most: int = 500,
+        parallel: int = 4,
+    ) -> None:
+        self._flush = flush
+        self._linger = linger
+        self._most = most
+        self._free = parallel
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._ripe = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, item: Item) -> Result:
+        """Add an item and wait for its result."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, future))
+        if len(self._waiting) >= self._most:
+            self._ripe = True
+            self._launch()
+        elif self._timer is None:
+            self._timer = loop.call_later(self._linger, self._ripen)
+        return await future
+
+    async def drain(self) -> None:
+        """Flush what waits and return when every group is done."""
+        while self._waiting or self._tasks:
+            self._ripen()
+            await asyncio.wait(self._tasks)
+
+    def _ripen(self) -> None:
+        self._ripe = True
+        self._launch()
+
+    def _launch(self) -> None:
+        while self._ripe and self._waiting and self._free:
+            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            self._free -= 1
+            self._ripe = len(self._waiting) >= self._most
+            task = asyncio.get_running_loop().create_task(self._run(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and not self._ripe:
+            self._timer = asyncio.get_running_loop().call_later(self._linger, self._ripen)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._free += 1
+        if self._ripe:
+            self._launch()
+
+    async def _run(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results: Sequence[Result | Exception] = await self._flush([item for item, _ in group])
+        except Exception as error:
+            results = [error] * len(group)
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():  # its caller went away
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
