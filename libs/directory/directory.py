@@ -1,0 +1,166 @@
+"""The read side of tenants, keys, accounts, numbers and templates, for every service.
+
+Entries are cached for at most five seconds and forgotten at once when `accounts.changed.v1` or `templates.changed.v1`
+tells of a change. Written by edge (keys, accounts, numbers) and the templates service.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from libs.directory.cache import EntryCache
+from libs.directory.entries import AccountEntry, KeyEntry, NumberEntry, TemplateEntry
+from libs.directory.vault import Vault
+from libs.mongo.client import Mongo, outages
+from libs.runtime.clock import Clock
+
+KEYS = "keys"
+ACCOUNTS = "accounts"
+NUMBERS = "numbers"
+TEMPLATES = "templates"
+
+TOKEN_FIELD = "access_token"  # noqa: S105  # the name of a field, bound into its encryption
+SECRET_FIELD = "app_secret"  # noqa: S105  # as above
+
+TemplateKey = tuple[str, str, str]  # tenant, waba_id, name
+
+
+class Directory:
+    """Looks up single entries by their id; None where there is none. All raise MongoUnavailable."""
+
+    def __init__(self, mongo: Mongo, vault: Vault | None, clock: Clock) -> None:
+        self._mongo = mongo
+        self._vault = vault
+        self.keys: EntryCache[KeyEntry | None] = EntryCache(self._key, clock)
+        self.accounts: EntryCache[AccountEntry | None] = EntryCache(self._account, clock)
+        self.account_paths: EntryCache[AccountEntry | None] = EntryCache(self._account_by_path, clock)
+        self.numbers: EntryCache[NumberEntry | None] = EntryCache(self._number, clock)
+        self.numbers_of: EntryCache[tuple[NumberEntry, ...]] = EntryCache(self._numbers_of, clock)
+        self._templates: EntryCache[tuple[TemplateEntry, ...]] = EntryCache(self._templates_named, clock)
+
+    def peek_number(self, tenant: str, phone_number_id: str) -> NumberEntry | None:
+        """Return the tenant's number if it is in the cache: nearly always, and without a task switch."""
+        entry = self.numbers.peek(phone_number_id)
+        return entry if entry is not None and entry.tenant == tenant else None
+
+    async def number(self, tenant: str, phone_number_id: str) -> NumberEntry | None:
+        """Return the tenant's number; another tenant's is None like one that does not exist."""
+        entry = await self.numbers.get(phone_number_id)
+        return entry if entry is not None and entry.tenant == tenant else None
+
+    async def account(self, tenant: str, waba_id: str) -> AccountEntry | None:
+        """Return the tenant's account."""
+        entry = await self.accounts.get(waba_id)
+        return entry if entry is not None and entry.tenant == tenant else None
+
+    async def templates(self, tenant: str, waba_id: str, name: str) -> Sequence[TemplateEntry]:
+        """Return the template in all its languages."""
+        return await self._templates.get("\x1f".join((tenant, waba_id, name)))
+
+    def forget(
+        self, *, tenant: str, waba_id: str | None = None, phone_number_id: str | None = None, key_id: str | None = None
+    ) -> None:
+        """Forget what an event says has changed."""
+        if key_id is not None:
+            self.keys.forget(key_id)
+        if phone_number_id is not None:
+            self.numbers.forget(phone_number_id)
+        if waba_id is not None:
+            self.accounts.forget(waba_id)
+            self.account_paths.clear()
+        self.numbers_of.forget(tenant)
+
+    def forget_template(self, tenant: str, waba_id: str, name: str) -> None:
+        """Forget a template that changed."""
+        self._templates.forget("\x1f".join((tenant, waba_id, name)))
+
+    async def _find(self, collection: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+        with outages():
+            rows: list[dict[str, Any]] = await self._mongo.collection(collection).find(query).to_list(None)
+        return rows
+
+    async def _key(self, key_id: str) -> KeyEntry | None:
+        rows = await self._find(KEYS, {"_id": key_id})
+        return _key_entry(rows[0]) if rows else None
+
+    async def _account(self, waba_id: str) -> AccountEntry | None:
+        rows = await self._find(ACCOUNTS, {"waba_id": waba_id, "status": {"$ne": "disconnected"}})
+        return self._account_entry(rows[0]) if rows else None
+
+    async def _account_by_path(self, account_id: str) -> AccountEntry | None:
+        rows = await self._find(ACCOUNTS, {"_id": account_id, "status": {"$ne": "disconnected"}})
+        return self._account_entry(rows[0]) if rows else None
+
+    async def _number(self, phone_number_id: str) -> NumberEntry | None:
+        rows = await self._find(NUMBERS, {"_id": phone_number_id, "status": {"$ne": "disconnected"}})
+        return _number_entry(rows[0]) if rows else None
+
+    async def _numbers_of(self, tenant: str) -> tuple[NumberEntry, ...]:
+        return tuple(_number_entry(row) for row in await self._find(NUMBERS, {"tenant": tenant}))
+
+    async def _templates_named(self, key: str) -> tuple[TemplateEntry, ...]:
+        tenant, waba_id, name = key.split("\x1f")
+        rows = await self._find(TEMPLATES, {"tenant": tenant, "waba_id": waba_id, "name": name, "removed": False})
+        return tuple(_template_entry(row) for row in rows)
+
+    def _account_entry(self, row: dict[str, Any]) -> AccountEntry:
+        tenant = row["tenant"]
+        token = self._open(tenant, TOKEN_FIELD, row.get(TOKEN_FIELD))
+        secret = self._open(tenant, SECRET_FIELD, row.get(SECRET_FIELD))
+        return AccountEntry(
+            account_id=row["_id"],
+            tenant=tenant,
+            waba_id=row["waba_id"],
+            status=row["status"],
+            access_token=token or SecretStr(""),
+            app_secret=secret,
+            portfolio_id=row.get("portfolio_id") or row["waba_id"],
+            messaging_limit=row.get("messaging_limit"),
+            at_most_once=row.get("at_most_once", False),
+            sandbox=row.get("sandbox", False),
+            stop_reason=row.get("stop_reason"),
+        )
+
+    def _open(self, tenant: str, field: str, sealed: str | None) -> SecretStr | None:
+        if sealed is None or self._vault is None:
+            return None
+        return SecretStr(self._vault.decrypt(tenant, field, sealed))
+
+
+def _key_entry(row: dict[str, Any]) -> KeyEntry:
+    return KeyEntry(
+        key_id=row["_id"],
+        tenant=row["tenant"],
+        mode=row["mode"],
+        scopes=frozenset(row["scopes"]),
+        secret_hash=row["secret_hash"],
+        expires_at=row.get("expires_at"),
+        revoked_at=row.get("revoked_at"),
+    )
+
+
+def _number_entry(row: dict[str, Any]) -> NumberEntry:
+    return NumberEntry(
+        phone_number_id=row["_id"],
+        tenant=row["tenant"],
+        waba_id=row["waba_id"],
+        display_phone_number=row.get("display_phone_number", ""),
+        status=row["status"],
+        throughput=row.get("throughput", 80),
+        stop_reason=row.get("stop_reason"),
+    )
+
+
+def _template_entry(row: dict[str, Any]) -> TemplateEntry:
+    return TemplateEntry(
+        template_id=row["_id"],
+        tenant=row["tenant"],
+        waba_id=row["waba_id"],
+        name=row["name"],
+        language=row["language"],
+        status=row["status"],
+        category=row["category"],
+        parameter_format=row.get("parameter_format", "POSITIONAL"),
+        components=row.get("components", []),
+    )

@@ -1,0 +1,118 @@
+"""The Graph API's management calls: tokens, accounts, numbers, subscriptions, templates. Over httpx."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from libs.graph.errors import GraphRefused, GraphUnavailable, read_error
+
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)  # seconds; the few synchronous calls answer 504 after it
+ANSWER_LIMIT = 32 * 1024 * 1024  # bytes: Graph's answers are untrusted; a page of 100 templates has well under 4 MB
+PAGE = 100  # items a page, Meta's most for numbers
+MOST_PAGES = 200  # of a list: 20,000 items, three times Meta's limit of templates
+
+Json = dict[str, Any]
+
+
+class GraphClient:
+    """Calls Graph with a given token. A part. All calls raise GraphRefused or GraphUnavailable."""
+
+    def __init__(self, base_url: str, version: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._base = f"{base_url.rstrip('/')}/{version}"
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, follow_redirects=False, trust_env=False)
+
+    async def start(self) -> None:
+        """Nothing to open: connections are made as needed."""
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def debug_token(self, app_id: str, app_secret: str, token: str) -> Json:
+        """Ask whose the token is: `{app_id, is_valid, scopes, granular_scopes, error?}`."""
+        answer = await self._call("GET", "/debug_token", f"{app_id}|{app_secret}", params={"input_token": token})
+        data = answer.get("data")
+        return data if isinstance(data, dict) else {}
+
+    async def account(self, waba_id: str, token: str) -> Json:
+        """Read the WABA: name, currency, time zone, status, its portfolio and messaging limit."""
+        fields = (
+            "id,name,status,currency,country,timezone_id,account_review_status,business_verification_status,"
+            "owner_business_info,whatsapp_business_manager_messaging_limit,health_status"
+        )
+        return await self._call("GET", f"/{waba_id}", token, params={"fields": fields})
+
+    async def numbers(self, waba_id: str, token: str) -> list[Json]:
+        """Read all numbers of the WABA with quality, throughput and status."""
+        fields = (
+            "id,display_phone_number,verified_name,name_status,quality_rating,throughput,status,"
+            "code_verification_status,platform_type,health_status,whatsapp_business_manager_messaging_limit"
+        )
+        return [item async for item in self.pages(f"/{waba_id}/phone_numbers", token, {"fields": fields})]
+
+    async def subscribe(self, waba_id: str, token: str, callback: str | None = None, verify_token: str = "") -> None:
+        """Subscribe the token's app to the WABA's webhooks, with a callback of its own where one is given."""
+        override = {"override_callback_uri": callback, "verify_token": verify_token} if callback else None
+        await self._call("POST", f"/{waba_id}/subscribed_apps", token, body=override)
+
+    async def templates(self, waba_id: str, token: str) -> AsyncIterator[Json]:
+        """Read every template of the WABA, page by page."""
+        fields = (
+            "id,name,status,category,language,components,parameter_format,quality_score,rejected_reason,"
+            "previous_category,message_send_ttl_seconds,sub_category"
+        )
+        async for item in self.pages(f"/{waba_id}/message_templates", token, {"fields": fields}):
+            yield item
+
+    async def pages(self, path: str, token: str, params: dict[str, str]) -> AsyncIterator[Json]:
+        """Read a paged edge to its end: a page is the last when it has no `next` (its cursor is still there)."""
+        after: str | None = None
+        for _ in range(MOST_PAGES):
+            cursor = {"after": after} if after else {}
+            page = await self._call("GET", path, token, params=params | {"limit": str(PAGE)} | cursor)
+            for item in page.get("data", []):
+                if isinstance(item, dict):
+                    yield item
+            paging = page.get("paging") or {}
+            after = (paging.get("cursors") or {}).get("after")
+            if not paging.get("next") or not after:
+                return
+        raise GraphUnavailable(f"more than {MOST_PAGES} pages")
+
+    async def _call(
+        self, method: str, path: str, token: str, *, params: dict[str, str] | None = None, body: Json | None = None
+    ) -> Json:
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            async with self._client.stream(
+                method, self._base + path, params=params, json=body, headers=headers
+            ) as answer:
+                raw = await _read(answer)
+        except httpx.TimeoutException:
+            raise GraphUnavailable("Graph did not answer in time", slow=True) from None
+        except httpx.HTTPError:
+            raise GraphUnavailable("Graph could not be reached") from None
+        return _body(answer.status_code, raw)
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    raw = bytearray()
+    async for chunk in answer.aiter_bytes():
+        raw += chunk
+        if len(raw) > ANSWER_LIMIT:
+            raise GraphUnavailable("Graph's answer is too large")
+    return bytes(raw)
+
+
+def _body(status: int, raw: bytes) -> Json:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    if status == 200 and isinstance(body, dict):
+        return body
+    if (error := read_error(body, status)) is not None:
+        raise GraphRefused(error)
+    raise GraphUnavailable(f"Graph answered {status} without a body of its own")

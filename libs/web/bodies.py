@@ -1,0 +1,109 @@
+"""Reading request bodies: bounded in size, time and depth, and wrong ones refused by name."""
+
+import asyncio
+import json
+import re
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from libs.web.errors import ApiError, BadRequest, FieldProblem, Invalid, TooLarge
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON_LIMIT = 1024 * 1024  # bytes
+BODY_DEADLINE = 30.0  # seconds from the end of the headers to the end of the body
+DEPTH = 20  # nesting of JSON; the deepest body of Meta's (a carousel template) has nine levels
+MOST_PROBLEMS = 20  # problems told of one body
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRUCTURE = re.compile(rb"[\[\]{}]")
+
+
+class SlowBody(ApiError):
+    """The body did not arrive in time."""
+
+    status = 408
+    type = "invalid_request_error"
+    code = "body_too_slow"
+
+
+async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
+    """Return the body; raises TooLarge past `limit` bytes and SlowBody past the deadline."""
+    declared = request.headers.get("content-length")
+    if declared is not None and (not declared.isdigit() or int(declared) > limit):
+        raise TooLarge(f"The body may have at most {limit} bytes.")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise TooLarge(f"The body may have at most {limit} bytes.")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise SlowBody(f"The body must arrive within {BODY_DEADLINE:.0f} seconds.") from None
+    except ClientDisconnect:
+        raise BadRequest("The connection was closed before the body was complete.") from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def parse(model: type[M], raw: bytes) -> M:
+    """Read a JSON body into a model whose unknown fields are forbidden.
+
+    Raises BadRequest where it is not JSON, not UTF-8 or nested too deeply, and Invalid, naming each field, where it
+    does not fit the model.
+    """
+    if raw.count(b"{") + raw.count(b"[") > DEPTH:
+        check_depth(raw)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+        if problems[0]["type"] == "json_invalid":
+            raise _unreadable(raw) from None
+        raise refusal(problems) from None
+
+
+def check_depth(raw: bytes) -> None:
+    """Raise BadRequest where the JSON is nested more than `DEPTH` levels deep, without building anything of it."""
+    depth = 0
+    for found in _STRUCTURE.finditer(_STRINGS.sub(b"", raw)):
+        depth += 1 if found.group() in b"[{" else -1
+        if depth > DEPTH:
+            raise BadRequest(f"The body may be nested at most {DEPTH} levels deep.", code="too_deep")
+
+
+def refusal(problems: Any) -> Invalid:
+    """Turn pydantic's problems into the answer: the first one leads, all are listed by path."""
+    told = [FieldProblem(_path(item["loc"]), _words(item)) for item in problems[:MOST_PROBLEMS]]
+    first = told[0]
+    code = {"missing": "missing_field", "extra_forbidden": "unknown_field"}.get(problems[0]["type"], "invalid_field")
+    return Invalid(f"{first.path}: {first.message}", code=code, param=first.path, errors=told)
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:64] for part in place) or "body"
+
+
+def _words(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "This field is not known."
+    if item["type"] == "missing":
+        return "This field is required."
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _unreadable(raw: bytes) -> ApiError:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return BadRequest("The body is not UTF-8.", code="not_utf8")
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return BadRequest("The body is not JSON.", code="not_json")
+    # JSON by the letter, but with text that is no Unicode (a lone surrogate).
+    return BadRequest("The body contains text that is not valid Unicode.", code="not_unicode")
