@@ -67,18 +67,21 @@ class People:
             known = await self._known(name for encounter in encounters for name in encounter.aliases)
             for encounter in encounters:
                 await self._merge(encounter, known)
-            updates: list[UpdateOne] = []
-            for encounter in encounters:
-                updates += _updates(encounter, known)
             try:
-                with outages():
-                    if updates:
-                        await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=False)
+                await self._write([_update(encounter, known) for encounter in encounters])
+                await self._write(  # after the contacts are there: a word for nobody would be lost
+                    [_word(each.tenant, known[each.aliases[0]], word) for each in encounters for word in each.words]
+                )
                 return known
             except BulkWriteError as error:
                 if any(item["code"] != DUPLICATE for item in (error.details or {}).get("writeErrors", [])):
                     raise
         raise RuntimeError("contacts kept changing under us")
+
+    async def _write(self, updates: list[UpdateOne]) -> None:
+        if updates:
+            with outages():
+                await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=False)
 
     async def _known(self, aliases: Iterable[str]) -> dict[str, str]:
         wanted = list(set(aliases))
@@ -116,11 +119,12 @@ class People:
                 update["$max"] = latest
             await collection.update_one({"_id": survivor, "tenant": tenant}, update)
             for covers, word in gone.get("consent", {}).items():
-                said = Word(Consent(covers), word["state"], word["at"], word["source"])
-                await collection.bulk_write([_word(tenant, survivor, said)])
+                await self._write(
+                    [_word(tenant, survivor, Word(Consent(covers), word["state"], word["at"], word["source"]))]
+                )
 
 
-def _updates(encounter: Encounter, known: dict[str, str]) -> list[UpdateOne]:
+def _update(encounter: Encounter, known: dict[str, str]) -> UpdateOne:
     contact_id = known[encounter.aliases[0]]
     window = f"windows.{encounter.phone_number_id}"
     latest: dict[str, Any] = {"seen_at": encounter.seen_at}
@@ -139,8 +143,7 @@ def _updates(encounter: Encounter, known: dict[str, str]) -> list[UpdateOne]:
     }
     if told := {name: fact for name, fact in facts.items() if fact is not None}:
         update["$set"] = told
-    made = [UpdateOne({"_id": contact_id}, update, upsert=True)]
-    return made + [_word(encounter.tenant, contact_id, word) for word in encounter.words]
+    return UpdateOne({"_id": contact_id}, update, upsert=True)
 
 
 def _word(tenant: str, contact_id: str, word: Word) -> UpdateOne:

@@ -74,7 +74,7 @@ class ApiError(Exception):
             message=self.message,
             param=self.param,
             retryable=self.retryable,
-            meta=self.meta,  # type: ignore[arg-type]  # pydantic reads the mapping
+            meta=self.meta,
         )
 
 

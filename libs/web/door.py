@@ -1,0 +1,122 @@
+"""What every request passes first: an id, the log's context, the count, and the error shape at the end."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.mongo.client import MongoUnavailable
+from libs.runtime.ids import is_uuid, new_id
+from libs.web.answers import JsonAnswer
+from libs.web.errors import ApiError, Unavailable
+
+REQUESTS = Counter("wabus_http_requests_total", "HTTP requests by route and status.", ["route", "status"])
+SECONDS = Histogram(
+    "wabus_http_request_seconds",
+    "Time from the headers of a request to the end of its answer.",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+Handler = Callable[[Request], Awaitable[Response]]
+FORWARDED_ID = b"x-wabus-request-id"  # edge tells its request id to the services behind it
+
+log = structlog.get_logger()
+
+
+class Door:
+    """The outermost ASGI app of an HTTP side.
+
+    Hot routes are looked up in a table and run without the framework's stack; every other request goes to `app`.
+    Each answer carries `Request-Id`, and the caller's own `X-Request-Id` beside it.
+    """
+
+    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler] | None = None) -> None:
+        self._app = app
+        self._hot = dict(hot or {})
+        self._counters: dict[tuple[str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        request_id, extra = _ids(scope)
+        scope["wabus.request_id"] = request_id
+        status = 500
+
+        async def send_with_ids(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        handler = self._hot.get((scope["method"], scope["path"]))
+        route = scope["path"] if handler is not None else ""
+        try:
+            if handler is not None:
+                request = Request(scope, receive)
+                await (await answer(handler, request))(scope, receive, send_with_ids)
+            else:
+                with structlog.contextvars.bound_contextvars(request_id=request_id):
+                    await self._app(scope, receive, send_with_ids)
+        finally:
+            self._count(route or _route_of(scope), status, time.perf_counter() - started)
+
+    def _count(self, route: str, status: int, seconds: float) -> None:
+        pair = self._counters.get((route, status))
+        if pair is None:
+            pair = (REQUESTS.labels(route, status), SECONDS.labels(route))
+            self._counters[route, status] = pair
+        pair[0].inc()
+        pair[1].observe(seconds)
+
+
+async def answer(handler: Handler, request: Request) -> Response:
+    """Run a handler; what it raises becomes the error shape."""
+    try:
+        return await handler(request)
+    except ApiError as refusal:
+        return error_answer(request, refusal)
+    except Exception as error:
+        return crash_answer(request, error)
+
+
+def error_answer(request: Request, refusal: ApiError) -> Response:
+    """Return the answer for a refusal."""
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
+    return JsonAnswer(refusal.body(request.scope.get("wabus.request_id", "")), refusal.status, headers)
+
+
+def crash_answer(request: Request, error: Exception) -> Response:
+    """Return the answer for an exception: 503 where MongoDB is away, else 500 without a word of the cause."""
+    if isinstance(error, MongoUnavailable):
+        away = Unavailable("The store is not available; nothing was stored. Try again.", retry_after=1)
+        return error_answer(request, away)
+    log.error("request_crashed", exc_info=error, request_id=request.scope.get("wabus.request_id", ""))
+    return error_answer(request, ApiError("Something went wrong on our side."))
+
+
+def _ids(scope: Scope) -> tuple[str, list[tuple[bytes, bytes]]]:
+    given = forwarded = b""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value[:128]
+        elif name == FORWARDED_ID:
+            forwarded = value
+    request_id = forwarded.decode("ascii", "replace") if forwarded else ""
+    if not is_uuid(request_id):
+        request_id = new_id()
+    extra = [(b"request-id", request_id.encode())]
+    return request_id, [*extra, (b"x-request-id", given)] if given else extra
+
+
+def _route_of(scope: Scope) -> str:
+    route = scope.get("route")
+    return getattr(route, "path", "") or "unrouted"
