@@ -1,0 +1,111 @@
+"""What Meta says about accounts and numbers later on: quality, tiers, throughput, bans, revoked tokens."""
+
+from typing import Any
+
+from libs.directory.directory import Directory
+from libs.events.accounts import ApplyAccountUpdate, StopAccount
+from libs.runtime.clock import Clock
+from services.edge.account_store import AccountStore
+from services.edge.announcements import Announcements
+from services.edge.meta_facts import HIGH, limit_of
+
+# account_update events after which nothing can be sent, and those that lift it.
+STOPPING = {
+    "ACCOUNT_DELETED": "account_deleted",
+    "ACCOUNT_OFFBOARDED": "account_offboarded",
+    "PARTNER_REMOVED": "app_removed",
+    "PARTNER_APP_UNINSTALLED": "app_removed",
+}
+LIFTING = {"ACCOUNT_RECONNECTED", "PARTNER_APP_INSTALLED", "PARTNER_ADDED"}
+
+
+class AccountUpdates:
+    """Applies commands about accounts; each may come any number of times."""
+
+    def __init__(self, store: AccountStore, directory: Directory, announcements: Announcements, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._announcements = announcements
+        self._clock = clock
+
+    async def stop(self, command: StopAccount) -> None:
+        """Stop an account, or one of its numbers, that Graph refused to serve."""
+        changes = {"status": "stopped", "stop_reason": command.code, "updated_at": self._clock.now()}
+        if command.phone_number_id is not None:
+            row = await self._store.update_number({"_id": command.phone_number_id, "waba_id": command.waba_id}, changes)
+        else:
+            row = await self._store.update_account(command.waba_id, changes)
+        await self._changed(row, command.waba_id, command.phone_number_id, "stopped")
+
+    async def apply(self, command: ApplyAccountUpdate) -> None:
+        """Apply a webhook's change; fields we do not act on are kept as they came, for people to read."""
+        value = command.value
+        if command.field == "phone_number_quality_update":
+            await self._number(command, _quality_changes(value))
+        elif command.field == "phone_number_name_update":
+            await self._number(command, {"name_status": value.get("decision")})
+        elif command.field == "account_update":
+            await self._account(command, _account_changes(value))
+        elif command.field == "account_review_update":
+            await self._account(command, {"review_status": value.get("decision")})
+        elif command.field == "business_capability_update":
+            limit = value.get("max_daily_conversations_per_business", value.get("max_daily_conversation_per_phone"))
+            await self._account(command, {"messaging_limit": limit_of(limit)} if limit is not None else {})
+
+    async def _number(self, command: ApplyAccountUpdate, changes: dict[str, Any]) -> None:
+        display = str(command.value.get("display_phone_number", ""))
+        digits = "".join(filter(str.isdigit, display))
+        for number in await self._store.numbers_of(command.waba_id):
+            if digits and "".join(filter(str.isdigit, number["display_phone_number"])) == digits:
+                stamped = changes | {"updated_at": self._clock.now()}
+                row = await self._store.update_number({"_id": number["_id"]}, stamped)
+                await self._changed(row, command.waba_id, number["_id"], "updated")
+
+    async def _account(self, command: ApplyAccountUpdate, changes: dict[str, Any]) -> None:
+        if changes:
+            row = await self._store.update_account(command.waba_id, changes | {"updated_at": self._clock.now()})
+            await self._changed(
+                row, command.waba_id, None, "stopped" if changes.get("status") == "stopped" else "updated"
+            )
+
+    async def _changed(
+        self, row: dict[str, Any] | None, waba_id: str, phone_number_id: str | None, change: str
+    ) -> None:
+        if row is None:
+            return  # not connected here (any more)
+        self._directory.forget(tenant=row["tenant"], waba_id=waba_id, phone_number_id=phone_number_id)
+        kind = "number" if phone_number_id else "account"
+        await self._announcements.changed(row["tenant"], kind, change, waba_id=waba_id, phone_number_id=phone_number_id)
+
+
+def _quality_changes(value: dict[str, Any]) -> dict[str, Any]:
+    event = str(value.get("event", "")).upper()
+    changes: dict[str, Any] = {"quality_event": event}
+    if event == "THROUGHPUT_UPGRADE":
+        changes["throughput"] = HIGH
+    if event == "FLAGGED":
+        changes["quality_rating"] = "RED"
+    if limit := value.get("max_daily_conversations_per_business") or value.get("current_limit"):
+        changes["messaging_limit"] = limit
+    if rating := value.get("quality_rating") or value.get("new_quality_rating"):
+        changes["quality_rating"] = rating
+    return changes
+
+
+def _account_changes(value: dict[str, Any]) -> dict[str, Any]:
+    event = str(value.get("event", "")).upper()
+    if event in STOPPING:
+        return {"status": "stopped", "stop_reason": STOPPING[event]}
+    if event in LIFTING:
+        return {"status": "active", "stop_reason": None}
+    ban = value.get("ban_info") or {}
+    if event == "DISABLED_UPDATE" and isinstance(ban, dict):
+        state = str(ban.get("waba_ban_state", "")).upper()
+        if state == "DISABLE":
+            return {"status": "stopped", "stop_reason": "account_banned", "ban": state}
+        return {"status": "active", "stop_reason": None, "ban": None} if state == "REINSTATE" else {"ban": state}
+    if event == "ACCOUNT_RESTRICTION":
+        return {"restrictions": value.get("restriction_info")}
+    if event == "ACCOUNT_VIOLATION":
+        return {"violation": (value.get("violation_info") or {}).get("violation_type")}
+    return {"last_account_event": event}

@@ -1,0 +1,195 @@
+"""Edge's composition root: the only place that builds its brokers, clients and stores."""
+
+import socket
+from typing import Any
+
+from fastapi import FastAPI
+from libs.kafka.broadcast import BroadcastConsumer
+from libs.kafka.bus import Bus
+from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.lanes import LaneConsumer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.directory.directory import Directory
+from libs.directory.listener import DirectoryListener
+from libs.directory.vault import Vault
+from libs.events.topics import ACCOUNTS_CHANGED, ACCOUNTS_COMMANDS, MESSAGES_REQUESTED, TEMPLATES_CHANGED
+from libs.graph.client import GraphClient
+from libs.ledger import contacts, record
+from libs.ledger.contacts import ContactReader
+from libs.ledger.intake import Intake
+from libs.ledger.reader import MessageReader
+from libs.mongo.client import Mongo
+from libs.mongo.indexes import IndexBuilder
+from libs.observability.http import operational_routes
+from libs.runtime.application import Application
+from libs.runtime.clock import SystemClock
+from libs.web.api import create_api
+from libs.web.door import Door
+from services.edge import account_store, idempotency_store, key_store
+from services.edge.account_store import AccountStore
+from services.edge.account_updates import AccountUpdates
+from services.edge.announcements import Announcements
+from services.edge.api_keys import Scope
+from services.edge.auth import Authenticator, KeyBuckets
+from services.edge.commands import SendCommands
+from services.edge.credentials import Credentials
+from services.edge.forward import Forwarder, Resource
+from services.edge.handlers import CommandHandlers
+from services.edge.idempotency import IdempotencyGuard
+from services.edge.idempotency_store import IdempotencyStore
+from services.edge.key_store import KeyStore
+from services.edge.keys import Keys
+from services.edge.last_used import LastUsed
+from services.edge.messages import MessageIntake
+from services.edge.onboarding import Onboarding
+from services.edge.openapi import ApiDocument
+from services.edge.policy import refusal
+from services.edge.routes.accounts import AccountRoutes
+from services.edge.routes.endpoint import Endpoint
+from services.edge.routes.hot import MessageRoutes, WebhookRoutes
+from services.edge.routes.internal import InternalRoutes
+from services.edge.routes.messages import MessageReadRoutes
+from services.edge.settings import Settings
+from services.edge.waiting import WaitingCap
+from services.edge.wakeups import WakeUps
+from services.edge.webhooks import WebhookDoor
+
+BASE = "/api/v1/whatsapp"
+GROUP = "edge"
+META = "https://graph.facebook.com"
+
+
+class _Edge:
+    """Everything edge is made of, in the order it is built."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.clock = SystemClock()
+        self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
+        self.bus = Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}")
+        vault = Vault(settings.encryption_keys.get_secret_value())
+        self.directory = Directory(self.mongo, vault, self.clock)
+        announcements = Announcements(self.bus, self.clock)
+        keys = KeyStore(self.mongo)
+        accounts = AccountStore(self.mongo, vault)
+        self.last_used = LastUsed(keys, self.clock)
+        self.keys = Keys(keys, self.directory, announcements, self.clock)
+        self.auth = Authenticator(
+            self.directory, KeyBuckets(settings.edge_key_rate, self.clock), self.last_used, self.clock
+        )
+        self.guard = IdempotencyGuard(IdempotencyStore(self.mongo), self.clock)
+        self.graph = GraphClient(settings.graph_url, settings.graph_version)
+        self.onboarding = Onboarding(
+            self.graph, accounts, self.directory, announcements, _credentials(settings), self.clock
+        )
+        self.intake = Intake(self.mongo, refusal)
+        self.wakeups = WakeUps(self.bus, self.clock)
+        reader = MessageReader(self.mongo)
+        self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
+        messages = MessageIntake(self.directory, self.intake, self.wakeups, self.waiting, self.clock)
+        self.webhooks = WebhookRoutes(self._webhook_door(settings))
+        self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
+        self.endpoints: list[Endpoint] = [
+            *MessageRoutes(messages).endpoints(BASE),
+            *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
+            *AccountRoutes(self.onboarding, accounts, self.guard).endpoints(BASE),
+        ]
+        updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
+        self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
+
+    def _webhook_door(self, settings: Settings) -> WebhookDoor:
+        secrets = [settings.app_secret.get_secret_value()]
+        if settings.app_secret_previous is not None:
+            secrets.append(settings.app_secret_previous.get_secret_value())
+        return WebhookDoor(
+            self.bus, self.directory, self.clock, secrets, settings.verify_token.get_secret_value(),
+            settings.edge_webhook_deadline.total_seconds(),
+        )  # fmt: skip
+
+    def parts(self) -> list[Any]:
+        """Return the parts in the order they start."""
+        letters = DeadLetterPolicy(service="edge")
+        listener = DirectoryListener(self.directory)
+        return [
+            self.mongo,
+            IndexBuilder(
+                self.mongo, record.INDEXES, contacts.INDEXES, account_store.INDEXES, key_store.INDEXES,
+                idempotency_store.INDEXES,
+            ),
+            self.bus,
+            self.graph,
+            self.forwarder,
+            BroadcastConsumer(self.bus, topics=[ACCOUNTS_CHANGED, TEMPLATES_CHANGED], handle=listener.handle),
+            self.last_used,
+            self.waiting,
+            self.wakeups,
+            self.intake,
+            self.onboarding,
+            LaneConsumer(
+                self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
+                handle=self.handlers.send_message, dead_letters=letters,
+            ),
+            LaneConsumer(
+                self.bus, topics=[ACCOUNTS_COMMANDS], group=GROUP, lane_of=lambda it: it.key,
+                handle=self.handlers.account_command, dead_letters=letters,
+            ),
+        ]  # fmt: skip
+
+
+def create_app(settings: Settings) -> Application:
+    """Build edge from its settings."""
+    edge = _Edge(settings)
+    api = create_api(
+        "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None,
+        docs_url="/docs" if settings.edge_docs else None, redoc_url=None,
+    )  # fmt: skip
+    api.openapi_url = "/openapi.json"  # where /docs looks; served below, with the other services' paths in it
+    resources = [
+        Resource(
+            f"{BASE}/templates", settings.templates_url, {"GET": Scope.READ, "POST": Scope.WRITE, "DELETE": Scope.WRITE}
+        )
+    ]
+    for endpoint in edge.endpoints:
+        endpoint.register(api, edge.auth)
+    _add_forwarding(api, edge.forwarder, resources)
+    InternalRoutes(edge.keys, settings.internal_secret.get_secret_value()).register(api)
+    api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.handshake, ["GET"], include_in_schema=False)
+    api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.take, ["POST"], include_in_schema=False)
+    if settings.edge_docs:
+        document = ApiDocument(api, edge.forwarder, resources)
+        api.add_route("/openapi.json", document.get, ["GET"], include_in_schema=False)
+    application = Application("edge", Door(api, _hot(edge)), edge.parts(), checks={"mongo": edge.mongo.reachable})
+    shown = operational_routes(application.readiness)
+    api.routes.extend(shown if settings.edge_metrics else shown[:2])
+    return application
+
+
+def _hot(edge: _Edge) -> dict[tuple[str, str], Any]:
+    hot = {
+        (it.method, it.path): it.guarded(edge.auth) for it in edge.endpoints if it.path.startswith(f"{BASE}/messages")
+    }
+    hot = {place: handler for place, handler in hot.items() if "{" not in place[1]}
+    hot["POST", "/webhooks/whatsapp"] = edge.webhooks.take
+    hot["GET", "/webhooks/whatsapp"] = edge.webhooks.handshake
+    return hot
+
+
+def _add_forwarding(api: FastAPI, forwarder: Forwarder, resources: list[Resource]) -> None:
+    for resource in resources:
+
+        async def forward(request: Request, owned: Resource = resource) -> Response:
+            return await forwarder.forward(request, owned)
+
+        for path in (resource.prefix, resource.prefix + "/{rest:path}"):
+            api.add_route(path, forward, methods=list(resource.scopes), include_in_schema=False)
+
+
+def _credentials(settings: Settings) -> Credentials:
+    return Credentials(
+        app_id=settings.app_id,
+        app_secret=settings.app_secret.get_secret_value(),
+        verify_token=settings.verify_token.get_secret_value(),
+        public_url=settings.public_url.rstrip("/"),
+        sandbox=not settings.graph_url.startswith(META),
+    )

@@ -1,0 +1,79 @@
+"""Whether an access token may be used: whose app it is of, what it may do, and for which account."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from libs.graph.client import GraphClient
+from libs.graph.errors import GraphRefused
+
+# Meta's names of the two permissions that sending and managing need.
+SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
+NOT_OUR_APP = 100  # debug_token's error for a token of an app that is not the asking one
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Our own Meta app, and where we are reached."""
+
+    app_id: str
+    app_secret: str
+    verify_token: str
+    public_url: str
+    sandbox: bool
+
+
+class TokenRefused(Exception):
+    """The token, or the secret that came with it, cannot be used."""
+
+    def __init__(self, param: str, code: str, words: str) -> None:
+        super().__init__(words)
+        self.param = param
+        self.code = code
+        self.words = words
+
+
+async def check_token(graph: GraphClient, ours: Credentials, token: str, app_secret: str | None, waba_id: str) -> bool:
+    """Check a token for an account; -> whether it is of another Meta app than ours.
+
+    Raises TokenRefused: a foreign token without its app's secret would mean webhooks that we cannot verify.
+    """
+    data = await _debug(graph, ours.app_id, ours.app_secret, token)
+    app_id = str(data.get("app_id", ""))
+    foreign = (bool(app_id) and app_id != ours.app_id) or _says_not_our_app(data)
+    if foreign:
+        if app_secret is None:
+            words = "The token is of another Meta app: send that app's `app_secret` with it."
+            raise TokenRefused("app_secret", "token_of_another_app", words)
+        if not app_id:
+            return True  # Meta does not tell which app: the secret shows itself in the first webhook's signature
+        data = await _debug(graph, app_id, app_secret, token)
+        if data.get("is_valid") is not True:
+            raise TokenRefused("app_secret", "wrong_app_secret", "This is not the secret of the token's app.")
+    if data.get("is_valid") is not True:
+        raise TokenRefused("access_token", "token_invalid", "Meta says that the token is not valid.")
+    _check_permissions(data, waba_id)
+    return foreign
+
+
+async def _debug(graph: GraphClient, app_id: str, app_secret: str, token: str) -> dict[str, Any]:
+    try:
+        return await graph.debug_token(app_id, app_secret, token)
+    except GraphRefused as refused:
+        # Meta answers some invalid tokens with an error body instead of `is_valid: false`.
+        return {"is_valid": False, "error": {"code": refused.error.code, "message": refused.error.title}}
+
+
+def _says_not_our_app(data: dict[str, Any]) -> bool:
+    error = data.get("error")
+    return isinstance(error, dict) and error.get("code") == NOT_OUR_APP and "App" in str(error.get("message"))
+
+
+def _check_permissions(data: dict[str, Any], waba_id: str) -> None:
+    scopes = data.get("scopes") or []
+    if missing := [scope for scope in SCOPES if scope not in scopes]:
+        words = f"The token lacks the permission {', '.join(missing)}."
+        raise TokenRefused("access_token", "token_lacks_permission", words)
+    for granted in data.get("granular_scopes") or []:
+        targets = granted.get("target_ids")  # absent: all of the token's assets
+        if granted.get("scope") in SCOPES and targets is not None and waba_id not in [str(item) for item in targets]:
+            raise TokenRefused("waba_id", "token_not_for_account", "The token was not granted for this account.")

@@ -1,0 +1,45 @@
+"""What edge refuses beyond what every HTTP side does."""
+
+from libs.web.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class NoSuchNumber(NotFound):
+    """The number is not one of the tenant's."""
+
+    code = "number_not_found"
+
+
+class NumberCannotSend(Conflict):
+    """The number or its account is stopped."""
+
+    code = "number_cannot_send"
+
+
+class SandboxOnly(Forbidden):
+    """A test key reaches only sandbox accounts."""
+
+    code = "test_key"
+
+
+class NoSuchTemplate(Invalid):
+    """The account has no template of this name in this language."""
+
+    code = "template_not_found"
+
+
+class TemplateNotApproved(Invalid):
+    """Meta has not approved the template."""
+
+    code = "template_not_approved"
+
+
+class TemplateMisfit(Invalid):
+    """The components do not fit the template."""
+
+    code = "template_parameters"
+
+
+class NumberTaken(Conflict):
+    """The number belongs to another tenant."""
+
+    code = "number_taken"

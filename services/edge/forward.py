@@ -1,0 +1,114 @@
+"""One door: resources that another service owns are passed on to it as a stream, with the caller's identity signed."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from libs.web.bodies import read_body
+from libs.web.door import FORWARDED_ID
+from libs.web.errors import ApiError, Unavailable
+from libs.web.identity import HEADER, sign_identity
+from services.edge.api_keys import Scope
+from services.edge.auth import Authenticator, Caller
+from services.edge.idempotency import IdempotencyGuard, key_of
+
+TIMEOUT = httpx.Timeout(35.0, connect=2.0)  # seconds; longer than the 30 s that an owner gives its own calls
+
+# Headers that belong to one connection, or that are ours to say.
+_DROPPED = {
+    "connection", "keep-alive", "transfer-encoding", "content-length", "host", "authorization", "x-api-key",
+    "content-encoding", "request-id", "x-request-id", "cookie", "te", "upgrade", "proxy-authorization",
+    HEADER.lower(), FORWARDED_ID.decode(),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A path below the base that another service serves, and the scope that each method needs."""
+
+    prefix: str
+    owner: str
+    scopes: Mapping[str, Scope]
+
+
+class MethodRefused(ApiError):
+    """The resource has no such method."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class Forwarder:
+    """Passes requests on. A part: holds the connections to the owners."""
+
+    def __init__(self, authenticator: Authenticator, guard: IdempotencyGuard, internal_secret: str) -> None:
+        self._auth = authenticator
+        self._guard = guard
+        self._secret = internal_secret
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+
+    async def start(self) -> None:
+        """Nothing to open: connections are made as needed."""
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def forward(self, request: Request, resource: Resource) -> Response:
+        """Pass a request on to the resource's owner and its answer back."""
+        scope = resource.scopes.get(request.method)
+        if scope is None:
+            raise MethodRefused(f"{request.method} is not allowed here.")
+        caller = await self._auth.caller(request, scope)
+        if request.method != "POST":
+            return await self._stream(request, resource, caller, b"")
+        raw = await read_body(request)
+        idempotency = key_of(request.headers, request.method, request.scope["path"], raw)
+        if idempotency is None:
+            return await self._stream(request, resource, caller, raw)
+
+        async def call() -> Response:
+            return await self._whole(request, resource, caller, raw)
+
+        return await self._guard.once(caller.tenant, idempotency, call)
+
+    async def document(self, url: str) -> dict[str, object]:
+        """Read an owner's OpenAPI document; empty where it cannot be read."""
+        try:
+            answer = await self._client.get(f"{url}/openapi.json", timeout=3.0)
+            found = answer.json()
+        except (httpx.HTTPError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    async def _whole(self, request: Request, resource: Resource, caller: Caller, raw: bytes) -> Response:
+        answer = await self._stream(request, resource, caller, raw)
+        body = b"".join([chunk async for chunk in answer.body_iterator])  # type: ignore[misc]  # bytes, from httpx
+        return Response(body, answer.status_code, media_type=answer.headers.get("content-type"))
+
+    async def _stream(self, request: Request, resource: Resource, caller: Caller, raw: bytes) -> StreamingResponse:
+        url = httpx.URL(resource.owner + request.scope["path"], query=request.scope["query_string"])
+        asked = self._client.build_request(request.method, url, content=raw, headers=self._headers(request, caller))
+        try:
+            answer = await self._client.send(asked, stream=True)
+        except httpx.HTTPError:
+            raise Unavailable("The service that owns this is not available. Try again.", retry_after=2) from None
+        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _DROPPED}
+        return StreamingResponse(_chunks(answer), answer.status_code, headers)
+
+    def _headers(self, request: Request, caller: Caller) -> dict[str, str]:
+        kept = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
+        identity = sign_identity(self._secret, caller.tenant, caller.key_id, sorted(caller.scopes), caller.mode)
+        return kept | {HEADER: identity, FORWARDED_ID.decode(): request.scope["wabus.request_id"]}
+
+
+async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_bytes():
+            yield chunk
+    finally:
+        await answer.aclose()

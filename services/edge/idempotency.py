@@ -1,0 +1,93 @@
+"""Idempotency keys: on messages they stand on the record itself, for every other POST they are kept here.
+
+One key, one answer: the same body gets the first answer again, another body is refused, and while the first call runs
+the second is told to wait. A call that died leaves a lease; the next caller goes on after it.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from libs.ledger.record import Idempotency
+from libs.runtime.clock import Clock
+from libs.web.errors import ApiError, FieldProblem, Invalid, KeyInUse, KeyReused
+from services.edge.idempotency_store import IdempotencyStore
+
+HEADER = "idempotency-key"
+REPLAYED = "Idempotent-Replayed"
+KEY_LIMIT = 255
+LEASE = timedelta(seconds=30)  # a first call that has not answered by then died
+NOT_STORED = (401, 403, 408, 429, 502, 503, 504)  # answers that say "not processed": the next try is a first one
+
+_FORM = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class Kept(BaseModel):
+    """A stored answer."""
+
+    status: int
+    body: str
+    media_type: str | None
+
+
+def key_of(headers: Any, method: str, path: str, raw: bytes) -> Idempotency | None:
+    """Read the key of a request with the fingerprint of what it asks; raises Invalid where it is no key."""
+    key = headers.get(HEADER)
+    if key is None:
+        return None
+    if not _FORM.fullmatch(key):
+        words = f"Must have 1 to {KEY_LIMIT} printable ASCII characters."
+        raise Invalid(
+            f"Idempotency-Key: {words}", code="invalid_field", param="Idempotency-Key",
+            errors=[FieldProblem("Idempotency-Key", words)],
+        )  # fmt: skip
+    digest = hashlib.sha256(b"\x00".join((method.encode(), path.encode(), raw)))
+    return Idempotency(key, digest.hexdigest())
+
+
+def reused() -> KeyReused:
+    """Return the refusal of a key that came with another body."""
+    return KeyReused("This idempotency key was used with another request.", param="Idempotency-Key")
+
+
+class IdempotencyGuard:
+    """Runs a call once per tenant and key."""
+
+    def __init__(self, store: IdempotencyStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def once(
+        self, tenant: str, idempotency: Idempotency | None, call: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """Answer with the call's answer, or with the stored one of its first run; raises KeyReused and KeyInUse."""
+        if idempotency is None:
+            return await call()
+        first = await self._store.begin(tenant, idempotency, self._clock.now(), LEASE)
+        if first is not None:
+            return _again(first, idempotency)
+        try:
+            answer = await call()
+        except ApiError:
+            await self._store.forget(tenant, idempotency)
+            raise
+        if answer.status_code in NOT_STORED or answer.status_code >= 500 or not hasattr(answer, "body"):
+            await self._store.forget(tenant, idempotency)
+        else:
+            kept = Kept(status=answer.status_code, body=bytes(answer.body).decode(), media_type=answer.media_type)
+            await self._store.finish(tenant, idempotency, kept.model_dump())
+        return answer
+
+
+def _again(first: dict[str, Any], idempotency: Idempotency) -> Response:
+    if first["fingerprint"] != idempotency.fingerprint:
+        raise reused()
+    if "answer" not in first:
+        raise KeyInUse("A call with this idempotency key is still running.", retry_after=1)
+    kept = Kept.model_validate(first["answer"])
+    return Response(kept.body, kept.status, {REPLAYED: "true"}, kept.media_type)

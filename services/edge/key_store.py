@@ -1,0 +1,90 @@
+"""Tenants and API keys in MongoDB."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+
+from libs.directory.directory import KEYS
+from libs.mongo.client import Mongo, outages
+from services.edge.api_keys import ApiKey
+
+TENANTS = "tenants"
+INDEXES = {KEYS: [IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant")]}
+
+
+class KeyStore:
+    """Writes tenants and keys; a key's secret only as its hash."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def add_tenant(self, tenant_id: str, name: str, now: datetime) -> dict[str, Any]:
+        """Store a tenant and return it."""
+        document = {"_id": tenant_id, "name": name, "created_at": now}
+        with outages():
+            await self._mongo.collection(TENANTS).insert_one(document)
+        return document
+
+    async def tenants(self) -> list[dict[str, Any]]:
+        """Return all tenants, oldest first."""
+        with outages():
+            rows: list[dict[str, Any]] = (
+                await self._mongo.collection(TENANTS).find({}).sort("_id", ASCENDING).to_list(None)
+            )
+        return rows
+
+    async def tenant_exists(self, tenant_id: str) -> bool:
+        """Tell whether there is such a tenant."""
+        with outages():
+            return await self._mongo.collection(TENANTS).find_one({"_id": tenant_id}, {"_id": 1}) is not None
+
+    async def add(
+        self, key: ApiKey, tenant: str, scopes: Iterable[str], name: str, now: datetime, expires_at: datetime | None
+    ) -> dict[str, Any]:
+        """Store a key and return its record."""
+        document = {
+            "_id": key.key_id,
+            "tenant": tenant,
+            "mode": key.mode,
+            "name": name,
+            "scopes": sorted(scopes),
+            "secret_hash": key.secret_hash,
+            "last4": key.text[-4:],
+            "created_at": now,
+            "expires_at": expires_at,
+            "revoked_at": None,
+            "last_used_at": None,
+        }
+        with outages():
+            await self._mongo.collection(KEYS).insert_one(document)
+        return document
+
+    async def list(self, tenant: str) -> list[dict[str, Any]]:
+        """Return the keys of a tenant."""
+        with outages():
+            rows: list[dict[str, Any]] = (
+                await self._mongo.collection(KEYS).find({"tenant": tenant}).sort("created_at", ASCENDING).to_list(None)
+            )
+        return rows
+
+    async def get(self, key_id: str) -> dict[str, Any] | None:
+        """Return a key's record."""
+        with outages():
+            row: dict[str, Any] | None = await self._mongo.collection(KEYS).find_one({"_id": key_id})
+        return row
+
+    async def end(self, key_id: str, at: datetime, field: str) -> dict[str, Any] | None:
+        """Let a key end at a time (`expires_at` for a roll, `revoked_at` at once); -> its record, or None."""
+        earliest = [{"$set": {field: {"$min": [at, f"${field}"]}}}]  # as a pipeline: null is no time
+        with outages():
+            row: dict[str, Any] | None = await self._mongo.collection(KEYS).find_one_and_update(
+                {"_id": key_id}, earliest, return_document=ReturnDocument.AFTER
+            )
+        return row
+
+    async def used(self, key_ids: Iterable[str], at: datetime) -> None:
+        """Note the last use of keys."""
+        with outages():
+            await self._mongo.hasty(KEYS).update_many({"_id": {"$in": list(key_ids)}}, {"$set": {"last_used_at": at}})

@@ -1,0 +1,75 @@
+"""What Meta says of accounts and numbers, as we keep it."""
+
+from typing import Any
+
+Facts = dict[str, Any]
+
+STANDARD = 80  # messages per second of a number (Meta's default)
+HIGH = 1_000  # after Meta's upgrade
+WITH_APP = 20  # of a number shared with the WhatsApp Business app
+
+# Unique people per rolling 24 hours and portfolio; None is unlimited.
+TIERS: dict[str, int | None] = {
+    "TIER_50": 50, "TIER_250": 250, "TIER_1K": 1_000, "TIER_2K": 2_000, "TIER_10K": 10_000, "TIER_100K": 100_000,
+    "TIER_UNLIMITED": None, "UNLIMITED": None,
+}  # fmt: skip
+
+# Meta's number status -> may it send. A flagged number still sends.
+STOPPED = {"BANNED", "DISCONNECTED", "MIGRATED", "DELETED", "PENDING"}
+
+
+def account_facts(said: Facts) -> Facts:
+    """Keep what Graph says of a WABA."""
+    owner = said.get("owner_business_info")
+    facts = {
+        "name": said.get("name"),
+        "meta_status": said.get("status"),
+        "currency": said.get("currency"),
+        "country": said.get("country"),
+        "timezone_id": said.get("timezone_id"),
+        "review_status": said.get("account_review_status"),
+        "business_verification_status": said.get("business_verification_status"),
+        "portfolio_id": str(owner["id"]) if isinstance(owner, dict) and owner.get("id") else None,
+    }
+    tier = said.get("whatsapp_business_manager_messaging_limit")
+    return facts | ({"messaging_limit": limit_of(tier)} if tier is not None else {})
+
+
+def limit_of(tier: object) -> int | None:
+    """Read a messaging limit: a tier's name or a number (-1 is unlimited); an unknown one is unlimited to us.
+
+    Meta enforces the limit itself; ours only avoids sends that would fail.
+    """
+    if isinstance(tier, dict):
+        tier = tier.get("tier") or tier.get("current_limit")
+    if isinstance(tier, int):
+        return tier if tier >= 0 else None
+    return TIERS.get(str(tier))
+
+
+def number_facts(said: Facts) -> Facts:
+    """Keep what Graph says of a number; `_id` is its Graph id."""
+    state = str(said.get("status") or "CONNECTED").upper()
+    return {
+        "_id": str(said["id"]),
+        "display_phone_number": said.get("display_phone_number", ""),
+        "verified_name": said.get("verified_name"),
+        "name_status": said.get("name_status"),
+        "quality_rating": said.get("quality_rating"),
+        "code_verification_status": said.get("code_verification_status"),
+        "meta_status": state,
+        "status": "stopped" if state in STOPPED else "connected",
+        "throughput": throughput_of(said),
+        "messaging_limit": said.get("whatsapp_business_manager_messaging_limit"),
+    }
+
+
+def throughput_of(said: Facts) -> int:
+    """Return messages per second from Meta's `throughput.level`, or a number where one is told."""
+    throughput = said.get("throughput")
+    level = throughput.get("level") if isinstance(throughput, dict) else throughput
+    if isinstance(level, int) and level > 0:
+        return level
+    if said.get("is_on_biz_app") is True:
+        return WITH_APP
+    return HIGH if str(level).upper() == "HIGH" else STANDARD

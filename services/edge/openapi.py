@@ -1,0 +1,35 @@
+"""One OpenAPI document: edge's own paths and those of the services behind it."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.web.answers import JsonAnswer
+from services.edge.forward import Forwarder, Resource
+
+KEY_SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer cm_...`."}
+
+
+class ApiDocument:
+    """Puts the document together; an owner that is away is left out until it is back."""
+
+    def __init__(self, api: FastAPI, forwarder: Forwarder, resources: list[Resource]) -> None:
+        self._api = api
+        self._forwarder = forwarder
+        self._owners = sorted({resource.owner for resource in resources})
+
+    async def get(self, _: Request) -> Response:
+        """`GET /openapi.json`."""
+        document: dict[str, Any] = dict(self._api.openapi())
+        document["paths"] = dict(document.get("paths", {}))
+        components = {kind: dict(parts) for kind, parts in document.get("components", {}).items()}
+        for owner in self._owners:
+            theirs: dict[str, Any] = await self._forwarder.document(owner)
+            document["paths"] |= theirs.get("paths", {})
+            for kind, parts in theirs.get("components", {}).items():
+                components.setdefault(kind, {}).update(parts)
+        components.setdefault("securitySchemes", {})["key"] = KEY_SCHEME
+        document["components"] = components
+        return JsonAnswer(document)

@@ -1,0 +1,89 @@
+"""One endpoint of the REST surface: its path, the scope that it needs, who handles it, and how it is described."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.web.door import Handler
+from services.edge.api_keys import Scope
+from services.edge.auth import Authenticator, Caller
+
+CallerHandler = Callable[[Request, Caller], Awaitable[Response]]
+
+ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "Refused; the body is the error object.", "content": {"application/json": {}}},
+    "5XX": {
+        "description": "Not processed, or unclear; the body is the error object.",
+        "content": {"application/json": {}},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A call that a key with `scope` may make. There is no endpoint without a scope."""
+
+    method: str
+    path: str
+    scope: Scope
+    handler: CallerHandler
+    summary: str
+    body: type[BaseModel] | None = None
+    success: int = 200
+    query: Sequence[tuple[str, str]] = ()
+
+    def guarded(self, authenticator: Authenticator) -> Handler:
+        """Return the handler behind the check of the caller's key."""
+
+        async def handle(request: Request) -> Response:
+            return await self.handler(request, await authenticator.caller(request, self.scope))
+
+        return handle
+
+    def register(self, api: FastAPI, authenticator: Authenticator) -> None:
+        """Add the endpoint to the application and its document."""
+        handle = self.guarded(authenticator)
+
+        async def endpoint(request: Request) -> Response:
+            return await handle(request)
+
+        api.add_api_route(
+            self.path,
+            endpoint,
+            methods=[self.method],
+            summary=self.summary,
+            description=f"Needs the scope `{self.scope.value}`.",
+            status_code=self.success,
+            responses=ERROR_ANSWERS,
+            response_class=Response,
+            response_model=None,
+            openapi_extra=self._described(),
+            operation_id=f"{self.method.lower()}{self.path.replace('/', '_').replace('{', '').replace('}', '')}",
+        )
+
+    def _described(self) -> dict[str, Any]:
+        described: dict[str, Any] = {"security": [{"key": []}], "x-scope": self.scope.value}
+        if self.body is not None:
+            schema = self.body.model_json_schema()
+            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        parameters = [
+            {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": words}
+            for name, words in self.query
+        ]
+        parameters += [
+            {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+            for part in self.path.split("/")
+            if part.startswith("{")
+        ]
+        if self.method == "POST":
+            parameters.append(
+                {"name": "Idempotency-Key", "in": "header", "required": False,
+                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                 "description": "Same key and body: the first answer again."}
+            )  # fmt: skip
+        return described | {"parameters": parameters}

@@ -1,0 +1,27 @@
+"""Edge's settings."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+
+from libs.runtime.settings import GraphSettings
+
+
+class Settings(GraphSettings):
+    """What edge needs beside the shared settings."""
+
+    app_id: str = Field(min_length=1, description="Id of the Meta app that customers connect to.")
+    app_secret: SecretStr = Field(min_length=1, description="Secret of that app; signs Meta's webhooks.")
+    app_secret_previous: SecretStr | None = Field(default=None, description="The secret before a rotation, valid too.")
+    verify_token: SecretStr = Field(min_length=1, description="What Meta says in the webhook handshake.")
+    internal_secret: SecretStr = Field(min_length=16, description="Signs the identity header between our services.")
+    public_url: str = Field(description="Where Meta reaches edge, for callbacks of foreign apps.")
+    templates_url: str = Field(description="Address of the templates service.")
+    edge_key_rate: int = Field(default=2_000, ge=1, description="Requests per second that one key may make.")
+    edge_waiting_per_tenant: int = Field(default=250_000, ge=1, description="Messages a tenant may have waiting.")
+    edge_waiting_in_all: int = Field(default=2_000_000, ge=1, description="Messages that may wait in all.")
+    edge_webhook_deadline: timedelta = Field(
+        default=timedelta(seconds=4.5), description="Longest wait for the broker before a webhook is answered 503."
+    )
+    edge_docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
+    edge_metrics: bool = Field(default=True, description="Whether /metrics is served on this address.")

@@ -1,0 +1,109 @@
+"""How accounts, numbers, keys, tenants and messages look to callers: only what is listed here goes out."""
+
+import json
+from typing import Any
+
+from libs.events.messages import MessageStatus
+from libs.ledger.states import history_of, status_of
+
+Document = dict[str, Any]
+
+
+def accepted(document: Document) -> Document:
+    """The answer of a message that was queued (and of its replay: the first answer again)."""
+    return {
+        "id": document["_id"],
+        "object": "message",
+        "status": MessageStatus.QUEUED.value,
+        "to": document["recipient"],
+        "phone_number_id": document["phone_number_id"],
+        "client_ref": document.get("client_ref"),
+        "created_at": document["created_at"],
+    }
+
+
+def message(document: Document) -> Document:
+    """A message as it is read: inbound or outbound, with its whole history."""
+    shared = {
+        "id": document["_id"],
+        "object": "message",
+        "direction": document["direction"],
+        "type": document["type"],
+        "phone_number_id": document["phone_number_id"],
+        "waba_id": document["waba_id"],
+        "conversation_id": document["conversation_id"],
+        "contact_id": document["contact_id"],
+        "created_at": document["created_at"],
+    }
+    return shared | (_inbound(document) if document["direction"] == "inbound" else _outbound(document))
+
+
+def _inbound(document: Document) -> Document:
+    referral = document.get("referral")
+    return {
+        "status": "received",
+        "from": document["sender"],
+        "user_id": document.get("user_id"),
+        "profile_name": document.get("profile_name"),
+        "wamid": document["wamids"][0],
+        "content": json.loads(document["content"]),
+        "context_wamid": document.get("context_wamid"),
+        "referral": json.loads(referral) if referral else None,
+        "at": document["at"],
+    }
+
+
+def _outbound(document: Document) -> Document:
+    content = json.loads(document["content"])
+    wamids = document.get("wamids") or []
+    return {
+        "status": status_of(document).value,
+        "to": document["recipient"],
+        "lane": document["lane"],
+        "content": content.get(document["type"]),
+        "template": document.get("template"),
+        "client_ref": document.get("client_ref"),
+        "campaign_id": document.get("campaign_id"),
+        "wamid": wamids[-1] if wamids else None,
+        "wamids": wamids,
+        "attempts": document.get("attempts", 0),
+        "error": document.get("error") if status_of(document) is MessageStatus.FAILED else None,
+        "unknown_reason": document.get("unknown_reason") if status_of(document) is MessageStatus.UNKNOWN else None,
+        "pricing": document.get("pricing"),
+        "conversation": document.get("conversation"),
+        "expires_at": document["expires_at"],
+        "not_before": document.get("not_before"),
+        "history": [{"status": status.value, "at": at} for status, at in history_of(document)],
+    }
+
+
+def account(document: Document) -> Document:
+    """A connected account, without its credentials."""
+    fields = (
+        "waba_id", "name", "status", "stop_reason", "currency", "country", "timezone_id", "review_status",
+        "business_verification_status", "portfolio_id", "messaging_limit", "ban", "restrictions", "violation",
+        "connected_at", "updated_at",
+    )  # fmt: skip
+    return {"id": document["_id"], "object": "account"} | {name: document.get(name) for name in fields}
+
+
+def number(document: Document) -> Document:
+    """A connected number: what it is, how fast it may send, and why it cannot."""
+    fields = (
+        "waba_id", "display_phone_number", "verified_name", "name_status", "quality_rating", "messaging_limit",
+        "throughput", "code_verification_status", "meta_status", "status", "stop_reason", "created_at", "updated_at",
+    )  # fmt: skip
+    head = {"id": document["_id"], "object": "phone_number", "phone_number_id": document["_id"]}
+    return head | {name: document.get(name) for name in fields}
+
+
+def key(document: Document) -> Document:
+    """An API key as it is listed: its prefix and last four characters, never its secret."""
+    fields = ("tenant", "name", "mode", "scopes", "last4", "created_at", "expires_at", "revoked_at", "last_used_at")
+    prefix = f"cm_{document['mode']}_{document['_id']}"
+    return {"id": document["_id"], "object": "key", "prefix": prefix} | {name: document.get(name) for name in fields}
+
+
+def tenant(document: Document) -> Document:
+    """A tenant."""
+    return {"id": document["_id"], "object": "tenant", "name": document["name"], "created_at": document["created_at"]}

@@ -1,0 +1,85 @@
+"""Wake-ups for the sender: published right after the answer, in the order of the answers.
+
+They may be lost (the sweeper brings back what stays due), so a queue that Kafka does not take is cut, never waited for.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any
+
+from libs.kafka.bus import Bus, BusUnavailable, Outgoing
+
+from libs.events.envelope import Envelope
+from libs.events.messages import Lane, MessageDue
+from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
+from libs.runtime.clock import Clock
+from libs.runtime.ids import new_id
+from services.edge.metrics import WAKE_UPS_DROPPED
+
+QUEUE = 20_000  # wake-ups kept while the broker is slow: some 20 s of the fastest edge
+GROUP = 500  # published at once
+PUBLISH_FOR = 5.0  # seconds: after that the sweeper is the surer way
+
+TOPICS = {Lane.INTERACTIVE.value: OUTBOUND_INTERACTIVE, Lane.BULK.value: OUTBOUND_BULK}
+
+
+class WakeUps:
+    """A part: takes records that were stored and tells the sender that their conversations have work."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._waiting: deque[Outgoing] = deque(maxlen=QUEUE)
+        self._more = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, document: dict[str, Any]) -> None:
+        """Queue the wake-up of a stored record."""
+        if len(self._waiting) == QUEUE:
+            WAKE_UPS_DROPPED.inc()
+        self._waiting.append(self._wake_up(document))
+        self._more.set()
+
+    async def start(self) -> None:
+        """Begin to publish."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Publish what is queued, as far as the broker takes it."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        while self._waiting and await self._publish():
+            pass
+
+    async def _run(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._waiting:
+                await self._publish()
+
+    async def _publish(self) -> bool:
+        group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+        try:
+            await self._bus.publish_many(group, timeout=PUBLISH_FOR)
+        except BusUnavailable:
+            WAKE_UPS_DROPPED.inc(len(group))
+            return False
+        return True
+
+    def _wake_up(self, document: dict[str, Any]) -> Outgoing:
+        event = MessageDue(message_id=document["_id"], conversation_id=document["conversation_id"])
+        envelope = Envelope(
+            id=new_id(),
+            type=MessageDue.type_name(),
+            source="edge",
+            time=self._clock.now(),
+            tenant=document["tenant"],
+            subject=document["_id"],
+            correlationid=document["correlation_id"],
+        )
+        key = document["phone_number_id"].encode()
+        return Outgoing(TOPICS[document["lane"]], key, event.to_bytes(), envelope.headers())

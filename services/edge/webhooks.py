@@ -1,0 +1,57 @@
+"""Meta's webhooks in: which secrets sign them, and the raw body into Kafka before the answer."""
+
+import hmac
+
+from libs.kafka.bus import Bus, BusUnavailable
+
+from libs.directory.directory import Directory
+from libs.events.envelope import Envelope
+from libs.events.topics import META_WEBHOOKS
+from libs.events.webhooks import RAW_WEBHOOK_TYPE
+from libs.runtime.clock import Clock
+from libs.runtime.ids import new_id
+from libs.web.errors import NotFound, Unavailable
+
+
+class NotDurable(Unavailable):
+    """The broker did not take the body in time: Meta delivers it again."""
+
+
+class WebhookDoor:
+    """Publishes webhook bodies, byte for byte, as one record each."""
+
+    def __init__(
+        self, bus: Bus, directory: Directory, clock: Clock, secrets: list[str], verify_token: str, deadline: float
+    ) -> None:
+        self._bus = bus
+        self._directory = directory
+        self._clock = clock
+        self._secrets = secrets
+        self._verify_token = verify_token
+        self._deadline = deadline
+
+    def knows(self, verify_token: str) -> bool:
+        """Tell whether a handshake's token is ours."""
+        return hmac.compare_digest(verify_token.encode("utf-8", "replace"), self._verify_token.encode())
+
+    async def secrets(self, account_id: str | None) -> list[str]:
+        """Return the secrets that may sign: our app's, or those of the account whose own path was called.
+
+        Raises NotFound where there is no such account with an app of its own.
+        """
+        if account_id is None:
+            return self._secrets
+        account = await self._directory.account_paths.get(account_id)
+        if account is None or account.app_secret is None:
+            raise NotFound("There is nothing at this path.", code="no_such_path")
+        return [account.app_secret.get_secret_value()]
+
+    async def publish(self, raw: bytes, key: bytes) -> None:
+        """Publish a body; returns after the broker's ack, raises NotDurable without one in time."""
+        envelope = Envelope(id=new_id(), type=RAW_WEBHOOK_TYPE, source="edge", time=self._clock.now())
+        try:
+            await self._bus.publish(
+                META_WEBHOOKS, key=key or None, value=raw, headers=envelope.headers(), timeout=self._deadline
+            )
+        except BusUnavailable:
+            raise NotDurable("The body could not be stored; deliver it again.", retry_after=1) from None
