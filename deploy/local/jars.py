@@ -1,0 +1,131 @@
+"""Apache Kafka's jars: exactly those of `kafka-jars.lock`, from Maven Central, checked, and kept in the user's cache.
+
+The lock names every jar with its hash, so a download needs no resolving, and a second one no network. jgo's
+`EnvironmentBuilder` would fetch a whole JDK to sort jars into modules; a class path needs no sorting.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from jgo.maven import MavenContext
+
+from deploy.local.errors import StackRefused
+
+LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
+KAFKA_VERSION = "4.4.0"
+ROOTS = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:2.0.17")
+REQUEST_TIMEOUT = 30  # seconds without a byte before a download counts as failed
+PARALLEL = 8  # downloads at once: the jars are small, so latency and not bandwidth is what takes time
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of the lock: where a jar comes from and what it must hash to."""
+
+    coordinate: str
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        """Return `artifact-version.jar`."""
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def read_lock(path: Path = LOCK_FILE) -> list[Jar]:
+    """Return the jars of the lock file."""
+    lines = [line.split() for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return [Jar(coordinate, sha256) for coordinate, sha256 in lines]
+
+
+def kafka_class_path(cache: Path, progress: Progress = lambda _: None) -> str:
+    """Return Kafka's class path, downloading into `cache/kafka-<version>` whatever is not there yet.
+
+    Raises StackRefused when there is no network, no space, or a file that is not what the lock says.
+    """
+    folder = cache / f"kafka-{KAFKA_VERSION}"
+    jars = read_lock()
+    if _missing(jars, folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _alone(folder):
+                _download(_missing(jars, folder), folder, progress)
+        except OSError as error:
+            raise StackRefused(f"cannot keep Kafka's jars in {folder}: {error.strerror or error}") from error
+    return ":".join(str(folder / jar.filename) for jar in jars)
+
+
+def _missing(jars: list[Jar], folder: Path) -> list[Jar]:
+    # A jar gets its final name only after its hash was checked, so being there is enough.
+    return [jar for jar in jars if not (folder / jar.filename).exists()]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process download while the others wait for it."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _download(jars: list[Jar], folder: Path, progress: Progress) -> None:
+    done = 0
+    with tempfile.TemporaryDirectory(dir=folder) as staging, ThreadPoolExecutor(PARALLEL) as pool:
+        context = MavenContext(repo_cache=Path(staging), timeout=REQUEST_TIMEOUT)
+        waiting = [pool.submit(_fetch, context, jar, folder) for jar in jars]
+        for future in as_completed(waiting):
+            try:
+                future.result()
+            except StackRefused:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            done += 1
+            progress(f"downloading Apache Kafka {KAFKA_VERSION}: {done} of {len(jars)} jars")
+
+
+def _fetch(context: MavenContext, jar: Jar, folder: Path) -> None:
+    try:
+        path = context.create_dependency(jar.coordinate).artifact.resolve()
+    except (requests.RequestException, RuntimeError, AssertionError) as error:
+        raise StackRefused(
+            f"cannot download {jar.coordinate} from Maven Central ({type(error).__name__}): "
+            "the first start needs the network; connect and try again, or set WABUS_KAFKA_BOOTSTRAP to a Kafka of yours"
+        ) from error
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != jar.sha256:
+        raise StackRefused(f"{jar.coordinate} is not what {LOCK_FILE.name} says: expected {jar.sha256}, got {found}")
+    shutil.move(path, folder / jar.filename)
+
+
+def resolve() -> list[Jar]:
+    """Resolve the roots anew with all they need at run time: for a change of Kafka's version."""
+    with tempfile.TemporaryDirectory() as staging:
+        context = MavenContext(repo_cache=Path(staging), timeout=REQUEST_TIMEOUT)
+        roots = [context.create_dependency(root) for root in ROOTS]
+        inputs, transitive = context.resolver.resolve(roots)
+        artifacts = {dep.artifact.filename: dep.artifact for dep in [*inputs, *transitive]}
+        return sorted(
+            (Jar(f"{a.groupId}:{a.artifactId}:{a.version}", _sha256(a.resolve())) for a in artifacts.values()),
+            key=lambda jar: jar.coordinate,
+        )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    heading = [line for line in LOCK_FILE.read_text().splitlines() if line.startswith("#")]
+    LOCK_FILE.write_text("\n".join([*heading, *(f"{jar.coordinate} {jar.sha256}" for jar in resolve())]) + "\n")
+    sys.stdout.write(f"{LOCK_FILE} is written\n")
