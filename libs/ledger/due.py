@@ -61,9 +61,9 @@ class DueRecords:
         }
         return await self._swap(row, MessageStatus.UNKNOWN, changes)
 
-    async def keep_unknown(self, row: dict[str, Any], next_look: datetime, reason: str) -> bool:
+    async def keep_unknown(self, row: dict[str, Any], reason: str) -> bool:
         """Leave a record unknown for a person to decide; its conversation goes on without it."""
-        changes = {"$set": {"due": next_look, "unknown_reason": reason}, "$unset": {"open": ""}}
+        changes = {"$set": {"unknown_reason": reason}, "$unset": {"open": "", "due": ""}}
         return await self._swap(row, MessageStatus.UNKNOWN, changes)
 
     async def _swap(self, row: dict[str, Any], state: MessageStatus, changes: dict[str, Any]) -> bool:

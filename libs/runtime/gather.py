@@ -28,22 +28,28 @@ class Gather(Generic[Item, Result]):
         self._linger = linger
         self._most = most
         self._free = parallel
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Result] | None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._ripe = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, item: Item) -> Result:
         """Add an item and wait for its result."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._add(item, future)
+        return await future
+
+    def put(self, item: Item) -> None:
+        """Add an item whose result nobody waits for; what `flush` raises for it is dropped."""
+        self._add(item, None)
+
+    def _add(self, item: Item, future: "asyncio.Future[Result] | None") -> None:
         self._waiting.append((item, future))
         if len(self._waiting) >= self._most:
             self._ripe = True
             self._launch()
         elif self._timer is None:
-            self._timer = loop.call_later(self._linger, self._ripen)
-        return await future
+            self._timer = asyncio.get_running_loop().call_later(self._linger, self._ripen)
 
     async def drain(self) -> None:
         """Flush what waits and return when every group is done."""
@@ -75,13 +81,13 @@ class Gather(Generic[Item, Result]):
         if self._ripe:
             self._launch()
 
-    async def _run(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run(self, group: list[tuple[Item, asyncio.Future[Result] | None]]) -> None:
         try:
             results: Sequence[Result | Exception] = await self._flush([item for item, _ in group])
         except Exception as error:
             results = [error] * len(group)
         for (_, future), result in zip(group, results, strict=True):
-            if future.done():  # its caller went away
+            if future is None or future.done():  # nobody waits, or its caller went away
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)

@@ -34,21 +34,25 @@ class WebhookDoor:
         """Tell whether a handshake's token is ours."""
         return hmac.compare_digest(verify_token.encode("utf-8", "replace"), self._verify_token.encode())
 
-    async def secrets(self, account_id: str | None) -> list[str]:
-        """Return the secrets that may sign: our app's, or those of the account whose own path was called.
+    async def signers(self, account_id: str | None) -> tuple[list[str], str]:
+        """Return the secrets that may sign, and the tenant they speak for.
 
-        Raises NotFound where there is no such account with an app of its own.
+        Our app's speak for all (an empty tenant), that of the account whose own path was called for its tenant. Raises
+        NotFound where there is no such account with an app of its own.
         """
         if account_id is None:
-            return self._secrets
+            return self._secrets, ""
         account = await self._directory.account_paths.get(account_id)
         if account is None or account.app_secret is None:
             raise NotFound("There is nothing at this path.", code="no_such_path")
-        return [account.app_secret.get_secret_value()]
+        return [account.app_secret.get_secret_value()], account.tenant
 
-    async def publish(self, raw: bytes, key: bytes) -> None:
-        """Publish a body; returns after the broker's ack, raises NotDurable without one in time."""
-        envelope = Envelope(id=new_id(), type=RAW_WEBHOOK_TYPE, source="edge", time=self._clock.now())
+    async def publish(self, raw: bytes, key: bytes, tenant: str = "") -> None:
+        """Publish a body; returns after the broker's ack, raises NotDurable without one in time.
+
+        `tenant` binds it to one tenant: what was signed with a secret that a tenant holds speaks for that tenant only.
+        """
+        envelope = Envelope(id=new_id(), type=RAW_WEBHOOK_TYPE, source="edge", time=self._clock.now(), tenant=tenant)
         try:
             await self._bus.publish(
                 META_WEBHOOKS, key=key or None, value=raw, headers=envelope.headers(), timeout=self._deadline

@@ -72,11 +72,12 @@ class WebhookRoutes:
         raw = await read_body(request, WEBHOOK_LIMIT)
         WEBHOOK_BYTES.observe(len(raw))
         signature = request.headers.get(HEADER, "").encode("latin-1", "replace")
-        if not is_signed(raw, signature, await self._webhooks.secrets(request.path_params.get("account"))):
+        secrets, tenant = await self._webhooks.signers(request.path_params.get("account"))
+        if not is_signed(raw, signature, secrets):
             WEBHOOKS.labels("unsigned").inc()
             raise Unauthenticated("The signature is missing or wrong.", code="invalid_signature")
         try:
-            await self._webhooks.publish(raw, routing_key(raw))
+            await self._webhooks.publish(raw, routing_key(raw), tenant)
         except NotDurable:
             WEBHOOKS.labels("not_durable").inc()
             raise

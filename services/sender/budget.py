@@ -1,0 +1,61 @@
+"""A portfolio's daily budget of people, asked right before the claim: templates to people outside their window."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from libs.directory.entries import AccountEntry
+from libs.ledger.budget import Budget
+from libs.ledger.contacts import Contact, alias
+
+
+class _Wanted(Protocol):
+    @property
+    def record(self) -> dict[str, Any]: ...
+
+    @property
+    def account(self) -> AccountEntry: ...
+
+
+class BudgetDesk:
+    """Checks and spends the budgets of limited portfolios; unlimited ones cost nothing."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    async def check(
+        self, wanted: Sequence[_Wanted], known: Mapping[str, Contact], now: datetime
+    ) -> dict[str, datetime]:
+        """Spend what these messages cost; -> message id -> when one that does not fit may go."""
+        portfolios: dict[str, list[_Wanted]] = {}
+        for it in wanted:
+            if it.account.messaging_limit is not None and _outside(it.record, known, now):
+                portfolios.setdefault(it.account.portfolio_id, []).append(it)
+        over: dict[str, datetime] = {}
+        for portfolio_id, group in portfolios.items():
+            over |= await self._portfolio(portfolio_id, group, now)
+        return over
+
+    async def _portfolio(self, portfolio_id: str, group: list[_Wanted], now: datetime) -> dict[str, datetime]:
+        limit = min(it.account.messaging_limit or 0 for it in group)
+        reached = await self._budget.reached(portfolio_id, {it.record["contact_id"] for it in group}, now)
+        left = limit - await self._budget.used(portfolio_id, now, limit)
+        newly: set[str] = set()
+        over: dict[str, datetime] = {}
+        for it in group:
+            contact_id = it.record["contact_id"]
+            if contact_id in reached or contact_id in newly:
+                continue
+            if len(newly) < left:
+                newly.add(contact_id)
+            else:
+                over[it.record["_id"]] = await self._budget.next_free(portfolio_id, now)
+        await self._budget.spend(portfolio_id, newly, now)
+        return over
+
+
+def _outside(record: dict[str, Any], known: Mapping[str, Contact], now: datetime) -> bool:
+    if "template" not in record:
+        return False
+    contact = known.get(alias(record["tenant"], record["recipient"]))
+    return contact is None or not contact.window(record["phone_number_id"]).is_open(now)

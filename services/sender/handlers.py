@@ -1,0 +1,54 @@
+"""Kafka in: wake-ups."""
+
+from collections.abc import Hashable
+
+from libs.events.envelope import Envelope, UnreadableEnvelope, read_envelope
+from libs.events.messages import Lane, MessageDue
+from libs.events.model import UnknownType, UnreadableEvent, check_type
+from libs.events.topics import OUTBOUND_BULK
+from libs.kafka.errors import Poison, Reason
+from libs.kafka.record import Record
+from services.sender.service import Sender
+
+
+class WakeUpHandlers:
+    """Reads wake-ups of both lanes."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    async def wake(self, record: Record) -> None:
+        """Work through the conversation that the wake-up names; raises Poison where it names none."""
+        envelope, due = _read(record)
+        await self._sender.work(envelope.tenant, due.conversation_id, _lane(record))
+
+    async def bury(self, record: Record) -> None:
+        """The wake-up went to the dead letters: end the message it was about, or it would come back for ever."""
+        try:
+            envelope, due = _read(record)
+        except Poison:
+            return
+        await self._sender.fail(envelope.tenant, due.conversation_id, _lane(record))
+
+
+def lane_of(record: Record) -> Hashable:
+    """Return the lane of a wake-up: its conversation, within its topic. Unreadable ones share one."""
+    try:
+        return (record.topic, MessageDue.read(record.value).conversation_id)
+    except UnreadableEvent:
+        return (record.topic, None)
+
+
+def _lane(record: Record) -> Lane:
+    return Lane.BULK if record.topic == OUTBOUND_BULK else Lane.INTERACTIVE
+
+
+def _read(record: Record) -> tuple[Envelope, MessageDue]:
+    try:
+        envelope = read_envelope(record.headers)
+        check_type(envelope, MessageDue)
+        return envelope, MessageDue.read(record.value)
+    except UnknownType as error:
+        raise Poison(Reason.UNKNOWN_TYPE, str(error)) from None
+    except (UnreadableEnvelope, UnreadableEvent) as error:
+        raise Poison(Reason.UNREADABLE, str(error)) from None

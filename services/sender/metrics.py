@@ -1,0 +1,21 @@
+"""The sender's metrics, each with its sentence."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+ATTEMPTS = Counter("wabus_sender_attempts_total", "POSTs to the Graph API by outcome.", ["outcome"])
+POST_SECONDS = Histogram("wabus_sender_post_seconds", "Time of one POST to the Graph API.", buckets=_SECONDS)
+ACCEPT_TO_WAMID = Histogram(
+    "wabus_sender_accept_to_wamid_seconds", "From our 202 to Meta's wamid.", ["lane"], buckets=_SECONDS
+)
+BUCKET_WAIT = Histogram("wabus_sender_bucket_wait_seconds", "Wait for a number's slot.", ["lane"], buckets=_SECONDS)
+SETTLED = Counter("wabus_sender_settled_total", "Messages settled, by status.", ["status"])
+REFUSALS = Counter("wabus_sender_refusals_total", "Refusals of Graph's, by policy.", ["policy"])
+DEFERRED = Counter("wabus_sender_deferred_total", "Messages put off, by reason.", ["reason"])
+RESENT = Counter("wabus_sender_resent_total", "Messages of unknown outcome that were sent once more.")
+KEPT_UNKNOWN = Counter("wabus_sender_kept_unknown_total", "Messages left unknown for a person to decide.", ["reason"])
+SWEPT = Counter("wabus_sender_swept_total", "Due records the sweeper dealt with, by what it did.", ["action"])
+UNKNOWN = Gauge("wabus_sender_unknown_messages", "Messages of unknown outcome seen in the last sweep.")
+CIRCUIT_OPEN = Gauge("wabus_sender_circuit_open", "1 while the Graph API does not answer.")
+CLAIMS_LOST = Counter("wabus_sender_claims_lost_total", "Claims that somebody else had, or that grew too old.")

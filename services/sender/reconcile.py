@@ -1,0 +1,92 @@
+"""Messages of unknown outcome: looked for in the webhooks, sent once more only when they certainly did not arrive."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from libs.directory.directory import Directory
+from libs.events.messages import MessageStatus
+from libs.events.topics import META_WEBHOOKS
+from libs.kafka.bus import Bus
+from libs.ledger.due import DueRecords
+from libs.ledger.flow import Flow
+from services.sender.decisions import Doubt, Evidence, judge
+from services.sender.metrics import KEPT_UNKNOWN, RESENT, SWEPT, UNKNOWN
+from services.sender.settler import Settler
+
+AUTHENTICATION = "AUTHENTICATION"
+
+Document = dict[str, Any]
+log = structlog.get_logger()
+
+
+class Reconciler:
+    """Decides about records found `sending` by a dead owner, and about every unknown outcome."""
+
+    def __init__(
+        self,
+        due: DueRecords,
+        flow: Flow,
+        directory: Directory,
+        settler: Settler,
+        bus: Bus,
+        lease: timedelta,
+        wait: timedelta,
+        no_flow_limit: timedelta,
+        look_every: timedelta,
+    ) -> None:
+        self._due = due
+        self._flow = flow
+        self._directory = directory
+        self._settler = settler
+        self._bus = bus
+        self._lease = lease
+        self._wait = wait
+        self._no_flow_limit = no_flow_limit
+        self._look_every = look_every
+
+    async def orphan(self, row: Document, now: datetime) -> None:
+        """Move a record whose claimant died to unknown, and tell it."""
+        if await self._due.orphaned(row, now, now + self._look_every):
+            await self._settler.tell([(row, MessageStatus.UNKNOWN, now)])
+            SWEPT.labels("orphaned").inc()
+
+    async def look(self, rows: Sequence[Document], now: datetime) -> list[Document]:
+        """Look at unknown records; -> those that are queued again and want a wake-up."""
+        UNKNOWN.set(len(rows))
+        if not rows:
+            return []
+        partitions = (await self._bus.partition_counts([META_WEBHOOKS]))[META_WEBHOOKS]
+        applied = await self._flow.applied_until(partitions)
+        heard = await self._flow.heard({row["phone_number_id"] for row in rows})
+        anyone = await self._flow.heard_at_all()
+        released: list[Document] = []
+        for row in rows:
+            at = max(filter(None, (heard.get(row["phone_number_id"]), anyone)), default=None)
+            doubt, reason = await self._judge(row, now, applied, at)
+            if doubt is Doubt.WAIT:
+                await self._due.postpone([(row, now + self._look_every)])
+            elif doubt is Doubt.RESEND and await self._due.release(row, now):
+                RESENT.inc()
+                log.info("unknown_sent_once_more", message_id=row["_id"], tenant=row["tenant"])
+                released.append(row)
+            elif doubt is Doubt.KEEP and await self._due.keep_unknown(row, reason):
+                KEPT_UNKNOWN.labels(reason).inc()
+                log.warning("unknown_kept", message_id=row["_id"], tenant=row["tenant"], reason=reason)
+        return released
+
+    async def _judge(
+        self, row: Document, now: datetime, applied: datetime | None, heard: datetime | None
+    ) -> tuple[Doubt, str]:
+        account = await self._directory.account(row["tenant"], row["waba_id"])
+        evidence = Evidence(
+            attempted_at=row["claim"]["at"],
+            now=now,
+            applied_until=applied,
+            heard_at=heard,
+            one_time_code=(row.get("template") or {}).get("category") == AUTHENTICATION,
+            at_most_once=account is not None and account.at_most_once,
+        )
+        return judge(evidence, self._lease, self._wait, self._no_flow_limit)

@@ -1,0 +1,193 @@
+"""Reading Meta's items into what we do with them. Pure: no I/O, no clock."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from libs.events.messages import BillingConversation, MessageStatus, Pricing
+from libs.graph.errors import GraphError, verdict_of_status
+from libs.graph.webhooks import MessageItem, StatusItem, moment
+from libs.ledger.moves import StatusReport
+from libs.ledger.people import Consent, Encounter, Word
+from services.tracker.consent_words import heard
+
+META_STATUSES = {
+    "sent": MessageStatus.SENT,
+    "delivered": MessageStatus.DELIVERED,
+    "read": MessageStatus.READ,
+    "failed": MessageStatus.FAILED,
+}
+STOPPED_MARKETING = 131050  # Meta: the person stopped marketing messages of this business
+REFERRAL = "referral_conversion"  # origin of a conversation in a free entry point window
+
+# Types that are no message of the person's: they open no window.
+SILENT = frozenset({"system", "edit", "revoke", "request_welcome", "ephemeral", "media_placeholder"})
+
+
+class DoesNotFit(Exception):
+    """The item lacks what is needed; the text says what."""
+
+
+def read_status(item: StatusItem) -> StatusReport | None:
+    """Read a status; None for one that moves nothing (`played`, or one that Meta adds later). Raises DoesNotFit."""
+    status = META_STATUSES.get(str(item.item.get("status")))
+    if status is None or item.item.get("type") == "call":
+        return None
+    message_id = item.item.get("biz_opaque_callback_data")
+    at = moment(item.item.get("timestamp"))
+    if at is None:
+        raise DoesNotFit("status without a timestamp")
+    return StatusReport(
+        message_id=message_id if isinstance(message_id, str) else "",
+        phone_number_id=item.phone_number_id,
+        wamid=item.item["id"][:512],
+        status=status,
+        at=at,
+        recipient_id=_text(item.item.get("recipient_id")),
+        user_id=_text(item.item.get("recipient_user_id")),
+        error=_error(item.item) if status is MessageStatus.FAILED else None,
+        pricing=_pricing(item.item.get("pricing")),
+        conversation=_conversation(item.item.get("conversation")),
+    )
+
+
+def failure_code(item: StatusItem) -> int:
+    """Return Meta's code of a failed status, 0 where there is none."""
+    errors = item.item.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    code = first.get("code")
+    return code if isinstance(code, int) else 0
+
+
+def _error(item: dict[str, Any]) -> Any:
+    errors = item.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    code = first.get("code") if isinstance(first.get("code"), int) else 131000
+    data = first.get("error_data")
+    details = data.get("details") if isinstance(data, dict) else first.get("details")
+    title = str(first.get("title") or first.get("message") or "")[:300]
+    told = GraphError(code=code, title=title, details=str(details)[:500] if details else None)
+    return told.message_error(verdict_of_status(code))
+
+
+def _pricing(value: Any) -> Pricing | None:
+    if not isinstance(value, dict):
+        return None
+    billable = value.get("billable")
+    return Pricing(
+        billable=billable if isinstance(billable, bool) else None,
+        pricing_model=_text(value.get("pricing_model")),
+        type=_text(value.get("type")),
+        category=_text(value.get("category")),
+    )
+
+
+def _conversation(value: Any) -> BillingConversation | None:
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+        return None
+    origin = value.get("origin")
+    return BillingConversation(
+        id=value["id"][:256],
+        origin_type=_text(origin.get("type")) if isinstance(origin, dict) else None,
+        expires_at=moment(value.get("expiration_timestamp")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A person's message as it was read, with what it tells about the person."""
+
+    wamid: str
+    sender: str
+    user_id: str | None
+    type: str
+    at: datetime
+    content: Any
+    context_wamid: str | None
+    referral: dict[str, Any] | None
+    encounter: Encounter
+
+
+def read_inbound(item: MessageItem, tenant: str, received_at: datetime) -> Inbound:
+    """Read an inbound message of any type, unknown ones too; raises DoesNotFit where nobody could have sent it."""
+    message, contact = item.item, item.contact
+    number = _text(message.get("from")) or _text(contact.get("wa_id"))
+    user_id = _text(message.get("from_user_id")) or _text(contact.get("user_id"))
+    sender = number or user_id
+    if sender is None:
+        raise DoesNotFit("message without a sender")
+    at = moment(message.get("timestamp"))
+    if at is None:
+        raise DoesNotFit("message without a timestamp")
+    kind = _text(message.get("type")) or "unknown"
+    referral, context = message.get("referral"), message.get("context")
+    encounter = _encounter(item, tenant, [name for name in (number, user_id) if name], kind, at, received_at)
+    return Inbound(
+        wamid=message["id"][:512],
+        sender=sender,
+        user_id=user_id,
+        type=kind,
+        at=at,
+        content=message.get(kind, {name: part for name, part in message.items() if name not in ("id", "from")}),
+        context_wamid=_text(context.get("id")) if isinstance(context, dict) else None,
+        referral=referral if isinstance(referral, dict) else None,
+        encounter=encounter,
+    )
+
+
+def _encounter(
+    item: MessageItem, tenant: str, names: list[str], kind: str, at: datetime, received_at: datetime
+) -> Encounter:
+    message, profile = item.item, item.contact.get("profile")
+    profile = profile if isinstance(profile, dict) else {}
+    system = message.get("system")
+    if (
+        kind == "system"
+        and isinstance(system, dict)
+        and (moved := _text(system.get("wa_id") or system.get("new_wa_id")))
+    ):
+        names = [*names, moved]  # the person changed their number: both are theirs
+    return Encounter(
+        tenant=tenant,
+        phone_number_id=item.phone_number_id,
+        names=tuple(dict.fromkeys(names)),
+        seen_at=received_at,
+        profile_name=_text(profile.get("name")),
+        username=_text(profile.get("username")),
+        wrote_at=None if kind in SILENT else at,
+        referral_at=at if isinstance(message.get("referral"), dict) else None,
+        words=_words(kind, message, at),
+    )
+
+
+def _words(kind: str, message: dict[str, Any], at: datetime) -> list[Word]:
+    part = message.get(kind)
+    said = (
+        part.get("body" if kind == "text" else "text")
+        if kind in ("text", "button") and isinstance(part, dict)
+        else None
+    )
+    found = heard(said) if isinstance(said, str) else None
+    if found is None:
+        return []
+    covers, withdrawn = found
+    if withdrawn:
+        return [Word(covers, "opted_out", at, "word")]
+    return [Word(each, "opted_in", at, "word") for each in Consent]
+
+
+def read_preferences(value: dict[str, Any], tenant: str, number: str, received_at: datetime) -> list[Encounter]:
+    """Read Meta's own marketing opt-outs (`user_preferences`)."""
+    found = []
+    for item in value.get("user_preferences") or []:
+        names = [name for key in ("wa_id", "user_id") if isinstance(item, dict) and (name := _text(item.get(key)))]
+        if not names or item.get("category") != "marketing_messages":
+            continue
+        state = "opted_out" if item.get("value") == "stop" else "opted_in"
+        word = Word(Consent.MARKETING, state, moment(item.get("timestamp")) or received_at, "meta")
+        found.append(Encounter(tenant, number, tuple(names), received_at, words=[word]))
+    return found
+
+
+def _text(value: Any) -> str | None:
+    return value[:512] if isinstance(value, str) and value else None
