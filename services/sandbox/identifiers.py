@@ -1,0 +1,74 @@
+"""Ids as Meta makes them: Graph ids, wamids, tokens, business-scoped user ids, and the canonical `wa_id`."""
+
+import base64
+import hashlib
+import re
+import secrets
+
+BUSINESS_SENT, USER_SENT = b"\x11", b"\x12"
+BSUID = re.compile(r"^[A-Z]{2}(\.ENT)?\.[A-Za-z0-9]{1,128}$")
+_TYPED = re.compile(r"^\+?[0-9 ()\-.]+$")
+_TOO_SHORT, _TOO_LONG = 7, 15  # digits of an E.164 number
+
+
+def graph_id() -> str:
+    """Return a new id of a Graph object: 15 or 16 decimal digits."""
+    return str(secrets.randbelow(9 * 10**14) + 10**14)
+
+
+def access_token() -> str:
+    """Return a new token in the shape of Meta's: `EAA` and letters and digits."""
+    return "EAA" + "".join(c for c in base64.b64encode(secrets.token_bytes(120)).decode() if c.isalnum())
+
+
+def trace_id() -> str:
+    """Return a new `fbtrace_id`."""
+    return "A" + secrets.token_urlsafe(16)
+
+
+def wamid(person: str, direction: bytes) -> str:
+    """Return a new message id: the person's digits (or user id) and a random hex id, as Meta packs them in base64."""
+    random_id = secrets.token_hex(9 if direction == BUSINESS_SENT else 10).upper().encode()
+    who = person.encode()
+    packed = (
+        b"\x1c\x18"
+        + bytes([len(who)])
+        + who
+        + b"\x15\x02\x00"
+        + direction
+        + b"\x18"
+        + bytes([len(random_id)])
+        + random_id
+        + b"\x00"
+    )
+    return "wamid." + base64.b64encode(packed).decode()
+
+
+def scoped_user_id(portfolio_id: str, wa_id: str) -> str:
+    """Return the user id that this person has for this business: the same every time, telling nothing to another."""
+    digest = hashlib.sha256(f"{portfolio_id}:{wa_id}".encode()).digest()
+    country = {"1": "US", "4": "GB", "5": "BR", "9": "IN", "3": "FR", "2": "ZA", "6": "ID", "7": "RU", "8": "JP"}
+    return f"{country.get(wa_id[:1], 'US')}.{int.from_bytes(digest[:8], 'big') % 10**17:017d}"
+
+
+def digits_of(typed: str) -> str | None:
+    """Return the digits of a phone number as typed (`+`, spaces, hyphens, parentheses tolerated), or None."""
+    if not _TYPED.match(typed):
+        return None
+    digits = "".join(c for c in typed if c.isdigit())
+    return digits if _TOO_SHORT <= len(digits) <= _TOO_LONG else None
+
+
+def canonical(digits: str) -> str:
+    """Return Meta's `wa_id` of a number: Brazil's ninth digit, Mexico's 1 and Argentina's 9 as WhatsApp keeps them.
+
+    Meta does not publish the rules: this is the table that integrators share.
+    """
+    first = digits[:2]
+    if first == "55" and len(digits) == 13 and digits[4] == "9" and int(digits[2:4]) > 28:
+        return digits[:4] + digits[5:]
+    if first == "52" and len(digits) == 12:
+        return "521" + digits[2:]
+    if first == "54" and len(digits) == 12:
+        return "549" + digits[2:]
+    return digits
