@@ -1,0 +1,236 @@
+"""Membership in a consumer group: what is read goes to an engine, what the engine finished is committed."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+)
+
+from libs.kafka.bus import Bus
+from libs.kafka.progress import Progress
+from libs.kafka.record import Partition
+from libs.kafka.subscription import Fetched, FetchSettings, subscribe
+
+COMMIT_EVERY = 0.25  # seconds: what a crash repeats at most, beside what was in flight
+COMMIT_WITHIN = 5.0  # seconds for the last commit before partitions are let go
+LEAVE_WITHIN = 3.0  # seconds to leave the group and close the connections
+JOIN_RETRY = 1.0  # seconds between two tries to join
+
+Hook = Callable[[frozenset[Partition]], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Engine(Protocol):
+    """What runs the records of the partitions that this member owns."""
+
+    @property
+    def progress(self) -> Mapping[Partition, Progress]:
+        """Return how far each partition is done."""
+        ...
+
+    def accept(self, partition: Partition, fetched: Fetched) -> None:
+        """Take fetched records of one partition, in order."""
+        ...
+
+    async def finish(self, partitions: Collection[Partition], within: float) -> None:
+        """Fill the holes: finish what was begun, at most `within` seconds, then run nothing of these partitions."""
+        ...
+
+    def forget(self, partitions: Collection[Partition]) -> None:
+        """Drop what is left of these partitions."""
+        ...
+
+    def assigned(self) -> None:
+        """Look at the partitions afresh: new ones are never paused."""
+        ...
+
+
+async def _nothing(_: frozenset[Partition]) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Membership:
+    """How a member behaves: its fetching, its drain (seconds; less than aiokafka's 40 s for a join), its hooks.
+
+    `on_revoke` runs first thing when partitions are going, at a rebalance and at a stop, before the drain: handlers
+    that only wait can be told there to let go. `aligned` demands that all topics have the same partition count.
+    """
+
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    drain_within: float = 25.0
+    aligned: bool = False
+    on_revoke: Hook = _nothing
+    on_assign: Hook = _nothing
+
+
+class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Joins in the background and stays a member until it is stopped; hands records to the engine, commits for it."""
+
+    def __init__(self, bus: Bus, topics: Sequence[str], group: str, engine: Engine, membership: Membership) -> None:
+        self._bus = bus
+        self._topics = topics
+        self._group = group
+        self._engine = engine
+        self._membership = membership
+        self._subscriber = subscribe(bus.broker, topics, group, membership.fetch, self, self._take)
+        self._owned: frozenset[Partition] = frozenset()
+        self._held: frozenset[Partition] = frozenset()
+        self._rebalance = asyncio.Lock()
+        self._committing = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.joined = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def owned(self) -> frozenset[Partition]:
+        """Return the partitions that are this member's now."""
+        return self._owned
+
+    async def start(self, needed: Iterable[str] = ()) -> None:
+        """Begin to join; returns at once. `needed` are further topics that must exist, such as dead-letter topics."""
+        self._tasks = [
+            asyncio.create_task(self._join([*self._topics, *needed])),
+            asyncio.create_task(self._commit_regularly()),
+        ]
+
+    async def stop(self) -> None:
+        """Finish what was begun, commit it, leave the group."""
+        self._stopping = True
+        await self._let_go()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN):
+                await self._subscriber.stop()
+        except TimeoutError:
+            log.warning("group_not_left", group=self._group)
+
+    def hold(self, partitions: Collection[Partition] | None) -> None:
+        """Fetch nothing from just these partitions, None means from any of ours; polling goes on."""
+        held = self._owned if partitions is None else self._owned.intersection(partitions)
+        consumer = self._subscriber.consumer
+        if held == self._held or consumer is None:
+            return
+        with contextlib.suppress(IllegalStateError):  # a rebalance has just begun: what comes next starts afresh
+            consumer.pause(*(TopicPartition(*partition) for partition in held - self._held))
+            consumer.resume(*(TopicPartition(*partition) for partition in (self._held - held) & self._owned))
+        self._held = held
+
+    def lag(self) -> dict[Partition, int]:
+        """Return how many records of each owned partition are not finished yet, as far as the last fetch knew."""
+        found = {}
+        for partition in self._owned:
+            progress = self._engine.progress.get(partition)
+            end = self._subscriber.consumer.highwater(TopicPartition(*partition)) if self._subscriber.consumer else None
+            found[partition] = max((end or 0) - progress.position, 0) if progress else 0
+        return found
+
+    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
+        """Called by aiokafka before it joins again: nobody else gets the partitions until this returns."""
+        await self._let_go()
+
+    async def on_partitions_assigned(self, assigned: set[Any]) -> None:
+        """Called by aiokafka with all partitions that are ours from now on."""
+        if self._stopping:
+            return
+        self._owned = frozenset((part.topic, part.partition) for part in assigned)
+        self._held = frozenset()
+        self._engine.assigned()
+        log.info("partitions_assigned", group=self._group, count=len(self._owned))
+        await self._membership.on_assign(self._owned)
+
+    async def _let_go(self) -> None:
+        async with self._rebalance:
+            going, self._owned = self._owned, frozenset()
+            if not going:
+                return
+            try:
+                await self._membership.on_revoke(going)
+            except Exception:
+                log.exception("revoke_hook_failed", group=self._group)
+            await self._engine.finish(going, self._membership.drain_within)
+            try:
+                async with asyncio.timeout(COMMIT_WITHIN):
+                    await self._commit(going)
+            except TimeoutError:
+                log.warning("last_commit_failed", group=self._group)
+            self._engine.forget(going)
+
+    async def _join(self, needed: Sequence[str]) -> None:
+        while True:
+            try:
+                if await self._topics_stand(needed):
+                    await self._subscriber.start()
+                    self.joined.set()
+                    return
+            except (KafkaError, OSError) as error:
+                log.warning("group_not_joined", group=self._group, error_type=type(error).__name__)
+                await self._subscriber.stop()
+            await asyncio.sleep(JOIN_RETRY)
+
+    async def _topics_stand(self, needed: Sequence[str]) -> bool:
+        counts = await self._bus.partition_counts(needed)
+        if missing := [topic for topic, count in counts.items() if not count]:
+            log.error("topics_missing", group=self._group, topics=missing)
+            return False
+        if self._membership.aligned and len({counts[topic] for topic in self._topics}) > 1:
+            log.error("topics_not_aligned", group=self._group, topics=list(self._topics))
+            return False
+        return True
+
+    async def _take(self, fetched: Fetched) -> None:
+        for (topic, number), run in groupby(fetched, attrgetter("topic", "partition")):
+            records = list(run)
+            # A batch that was under way during a rebalance is stale: its partition's position was set back, and the
+            # same records come again. Taking them now would put later records before earlier ones.
+            if (topic, number) in self._owned and await self._is_current(topic, number, records[-1].offset):
+                self._engine.accept((topic, number), records)
+
+    async def _is_current(self, topic: str, number: int, offset: int) -> bool:
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            return False
+        try:
+            position = await consumer.position(TopicPartition(topic, number))
+        except IllegalStateError:
+            return False
+        return (topic, number) in self._owned and position > offset
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_EVERY)
+            await self._commit(self._owned)
+
+    async def _commit(self, partitions: Collection[Partition]) -> None:
+        async with self._committing:
+            moved = {
+                partition: (progress, progress.position)
+                for partition in partitions
+                if (progress := self._engine.progress.get(partition)) is not None and progress.uncommitted
+            }
+            consumer = self._subscriber.consumer
+            if not moved or consumer is None:
+                return
+            try:
+                await consumer.commit({TopicPartition(*where): position for where, (_, position) in moved.items()})
+            except (CommitFailedError, IllegalStateError):
+                log.info("commit_overtaken_by_rebalance", group=self._group)
+            except KafkaError as error:
+                log.warning("commit_failed", group=self._group, error_type=type(error).__name__)
+            else:
+                for progress, position in moved.values():
+                    progress.committed = position
