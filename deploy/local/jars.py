@@ -24,6 +24,7 @@ LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
 KAFKA_VERSION = "4.4.0"
 ROOTS = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:2.0.17")
 REQUEST_TIMEOUT = 30  # seconds without a byte before a download counts as failed
+REPORT_EVERY = 5  # jars between two lines of progress
 PARALLEL = 8  # downloads at once: the jars are small, so latency and not bandwidth is what takes time
 
 Progress = Callable[[str], None]
@@ -66,6 +67,11 @@ def kafka_class_path(cache: Path, progress: Progress = lambda _: None) -> str:
     return ":".join(str(folder / jar.filename) for jar in jars)
 
 
+def missing_jars(cache: Path) -> list[Jar]:
+    """Return the jars that a start would still have to download."""
+    return _missing(read_lock(), cache / f"kafka-{KAFKA_VERSION}")
+
+
 def _missing(jars: list[Jar], folder: Path) -> list[Jar]:
     # A jar gets its final name only after its hash was checked, so being there is enough.
     return [jar for jar in jars if not (folder / jar.filename).exists()]
@@ -91,7 +97,8 @@ def _download(jars: list[Jar], folder: Path, progress: Progress) -> None:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
             done += 1
-            progress(f"downloading Apache Kafka {KAFKA_VERSION}: {done} of {len(jars)} jars")
+            if done % REPORT_EVERY == 0 or done == len(jars):
+                progress(f"downloading Apache Kafka {KAFKA_VERSION}: {done} of {len(jars)} jars")
 
 
 def _fetch(context: MavenContext, jar: Jar, folder: Path) -> None:

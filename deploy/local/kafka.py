@@ -95,14 +95,38 @@ class Kafka:
 
     def start(self, environment: Mapping[str, str], log: Path) -> Running:
         """Start the broker without waiting; formats its folder first if it is new."""
+        self.format(environment, log)
+        return self.spawn(environment, log)
+
+    def format(self, environment: Mapping[str, str], log: Path) -> None:
+        """Write the properties, and format the folder if it is new; raises StackRefused."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
-        properties = self.folder / "server.properties"
-        data = self.folder / "data"
-        properties.write_text(PROPERTIES.format(port=self.port, controller_port=self.controller_port, data=data))
-        if not (data / "meta.properties").exists():
-            self._format(properties, environment, log)
-        return spawn("kafka", self._java("kafka.Kafka", str(properties)), environment, self.folder, log)
+        properties = PROPERTIES.format(port=self.port, controller_port=self.controller_port, data=self._data)
+        self._properties.write_text(properties)
+        if (self._data / "meta.properties").exists():
+            return
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        with log.open("ab") as output:
+            done = subprocess.run(  # noqa: S603 - our own command
+                command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                check=False,
+            )  # fmt: skip
+        if done.returncode:
+            raise StackRefused(f"Kafka cannot format {self._data}: {last_words(log)}")
+
+    def spawn(self, environment: Mapping[str, str], log: Path) -> Running:
+        """Start the broker in its formatted folder, without waiting."""
+        return spawn("kafka", self._java("kafka.Kafka", str(self._properties)), environment, self.folder, log)
+
+    @property
+    def _properties(self) -> Path:
+        return self.folder / "server.properties"
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
 
     def listening(self) -> bool:
         """Tell whether the broker takes connections; it does so once it is a registered, unfenced broker."""
@@ -111,17 +135,6 @@ class Kafka:
         except OSError:
             return False
         return True
-
-    def _format(self, properties: Path, environment: Mapping[str, str], log: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "-t", cluster, "-c", str(properties))
-        with log.open("ab") as output:
-            done = subprocess.run(  # noqa: S603 - our own command
-                self._java("kafka.tools.StorageTool", *arguments),
-                env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-            )  # fmt: skip
-        if done.returncode:
-            raise StackRefused(f"Kafka cannot format {self.folder / 'data'}: {last_words(log)}")
 
     def _java(self, main: str, *arguments: str) -> list[str]:
         return [java(), *JVM_OPTIONS, *LOG_OPTIONS, "-cp", self.class_path, main, *arguments]

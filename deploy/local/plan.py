@@ -1,0 +1,86 @@
+"""What the stack consists of: every process with how it is prepared, started, and asked whether it is ready."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from deploy.local import kafka, mongod
+from deploy.local.kafka import Kafka
+from deploy.local.mongod import Mongod
+from deploy.local.processes import Running, spawn
+from deploy.local.services import ROOT, Service, Tier, environment_of
+from deploy.local.state import StateDirectory
+
+SERVICE_READY_WITHIN = 60.0  # seconds: 3 to 6 on two busy cores, and indexes of a large database take longer
+
+Ready = Callable[[], Awaitable[bool]]
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """One process: `prepare` may take long and runs in a thread, `start` is quick, `ready` is asked again and again."""
+
+    name: str
+    tier: Tier
+    start: Callable[[], Running]
+    ready: Ready
+    ready_within: float  # seconds
+    prepare: Callable[[], None] = field(default=_nothing)
+    url: str | None = None
+
+
+def kafka_plan(broker: Kafka, state: StateDirectory, outside: Mapping[str, str], in_thread: "InThread") -> ProcessPlan:
+    """Return the plan of the embedded broker."""
+    log = state.log("kafka")
+    return ProcessPlan(
+        name="kafka",
+        tier=Tier.SERVERS,
+        prepare=partial(broker.format, outside, log),
+        start=partial(broker.spawn, outside, log),
+        ready=partial(in_thread, broker.listening),
+        ready_within=kafka.READY_WITHIN,
+    )
+
+
+def mongod_plan(
+    server: Mongod, state: StateDirectory, outside: Mapping[str, str], in_thread: "InThread"
+) -> ProcessPlan:
+    """Return the plan of the embedded mongod."""
+    return ProcessPlan(
+        name="mongod",
+        tier=Tier.SERVERS,
+        start=partial(server.start, outside, state.log("mongod")),
+        ready=partial(in_thread, server.writable),
+        ready_within=mongod.READY_WITHIN,
+    )
+
+
+def service_plan(
+    service: Service,
+    name: str,
+    port: int,
+    state: StateDirectory,
+    shared: Mapping[str, str],
+    outside: Mapping[str, str],
+    answers: Callable[[str], Awaitable[bool]],
+) -> ProcessPlan:
+    """Return the plan of one process of a service; a second process of it has another name (`sender-2`)."""
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", f"services.{service.name}"]
+    environment = environment_of(service.name, port, shared, outside)
+    return ProcessPlan(
+        name=name,
+        tier=service.tier,
+        start=partial(spawn, name, command, environment, ROOT, state.log(name)),
+        ready=partial(answers, url + "/readyz"),
+        ready_within=SERVICE_READY_WITHIN,
+        url=url,
+    )
+
+
+InThread = Callable[[Callable[[], bool]], Awaitable[bool]]

@@ -1,0 +1,241 @@
+"""The whole stack of one state directory: composed here, run until it is told to stop."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.local.control import serving
+from deploy.local.errors import StackRefused
+from deploy.local.first_keys import own_keys
+from deploy.local.kafka import Kafka
+from deploy.local.logs import rotate
+from deploy.local.mongod import Mongod
+from deploy.local.plan import ProcessPlan, kafka_plan, mongod_plan, service_plan
+from deploy.local.processes import stop_strangers
+from deploy.local.services import (
+    Service,
+    Tier,
+    check_given,
+    present_services,
+    shared_environment,
+)
+from deploy.local.settings import LocalSettings, given_variables, outside_environment
+from deploy.local.state import StateDirectory
+from deploy.local.supervisor import Report, Supervisor
+from deploy.local.topics import ensure_topics, read_topics
+
+LEFTOVERS_STOP_WITHIN = 15.0  # seconds for processes that a crashed run left behind
+NEEDED_DISK = 500 * 1024 * 1024  # bytes: Kafka and mongod stop without words when the disk is full
+THREADS = 32  # at once: one wait for the end of a process each
+SERVICES_TIERS = {Tier.META, Tier.WORKERS, Tier.DOOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `wabus up` was asked for; `scale` is a number of processes by service, one where it is not named."""
+
+    state: Path
+    edge_port: int | None = None
+    without: frozenset[str] = frozenset()
+    scale: dict[str, int] = field(default_factory=dict)
+
+
+async def run_stack(options: Options, report: Report, on_ready: Callable[[dict[str, Any]], None]) -> None:
+    """Run the stack until SIGINT, SIGTERM or an order to go down; raises StackRefused when it does not come up."""
+    state = StateDirectory(options.state)
+    state.make()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    with state.alone():
+        _check_disk(state)
+        left = await asyncio.to_thread(stop_strangers, state.identities(), LEFTOVERS_STOP_WITHIN)
+        if left:
+            report(f"stopped {left} processes that an earlier run had left behind")
+        async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+            await _Stack(options, state, report, client).run(on_ready)
+
+
+def _check_disk(state: StateDirectory) -> None:
+    free = shutil.disk_usage(state.root).free
+    if free < NEEDED_DISK:
+        raise StackRefused(
+            f"the disk of {state.root} has {free >> 20} MB left and the stack needs {NEEDED_DISK >> 20}: "
+            "free some, or give another directory with --state"
+        )
+
+
+class _Stack:
+    """One run: what its processes are, and what is known once they are ready."""
+
+    def __init__(self, options: Options, state: StateDirectory, report: Report, client: httpx.AsyncClient) -> None:
+        self._options = options
+        self._state = state
+        self._report = report
+        self._client = client
+        self._settings = LocalSettings()
+        self._services = _processes(present_services(), options.scale)
+        check_given(given_variables(), {service.name for service, _ in self._services})
+        _check_names(options, {name for _, name in self._services} | {"kafka", "mongod"})
+        self._ports = state.ports(
+            ["kafka", "kafka-controller", "mongod", *(name for _, name in self._services)],
+            {"edge": options.edge_port} if options.edge_port else {},
+        )
+        self._keys: dict[str, str] = {}
+        self._stop = asyncio.Event()
+
+    async def run(self, on_ready: Callable[[dict[str, Any]], None]) -> None:
+        self._secrets = self._state.secrets()
+        servers = await asyncio.to_thread(self._servers)
+        self._shared = self._environment()
+        self._supervisor = Supervisor([*servers, *self._service_plans()], self._report, self._remember)
+        self._take_signals()
+        try:
+            async with serving(self._state.control, self._handle):
+                if await self._unless_stopped(self._start()):
+                    on_ready(self._described())
+                    await self._tend()
+        finally:
+            await self._supervisor.stop()
+            self._state.forget_stack()
+
+    async def _start(self) -> None:
+        without = set(self._options.without)
+        await self._supervisor.start({Tier.SERVERS}, without)
+        self._report("checking the topics")
+        await ensure_topics(self._kafka_bootstrap, read_topics())
+        await self._supervisor.start(SERVICES_TIERS, without)
+        if "edge" not in without:
+            self._keys = await own_keys(self._client, self._urls()["edge"], self._secrets)
+            self._state.add_secrets(self._keys)
+        self._remember()
+
+    async def _tend(self) -> None:
+        watching = asyncio.create_task(self._supervisor.watch())
+        rotating = asyncio.create_task(rotate(self._state.logs))
+        await self._stop.wait()
+        for task in (watching, rotating):
+            task.cancel()
+        await asyncio.gather(watching, rotating, return_exceptions=True)
+
+    async def _unless_stopped(self, work: Any) -> bool:
+        """Do the work, or leave it half done when the stack is told to stop; tell whether it was done."""
+        doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not doing.done():
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
+            return False
+        doing.result()
+        return True
+
+    def _take_signals(self) -> None:
+        def on_signal() -> None:
+            if self._stop.is_set():
+                self._supervisor.kill()
+            self._stop.set()
+
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, on_signal)
+
+    # -- orders
+
+    async def _handle(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order["do"]:
+            case "status":
+                return {"processes": self._supervisor.status()}
+            case "settle":
+                await self._supervisor.settle()
+            case "restart":
+                await self._supervisor.restart(order["name"])
+            case "halt":
+                await self._supervisor.halt(order["name"])
+            case "down":
+                self._stop.set()
+            case unknown:
+                raise StackRefused(f"the supervisor does not know {unknown!r}")
+        return {}
+
+    # -- what it consists of
+
+    @property
+    def _kafka_bootstrap(self) -> str:
+        return self._settings.kafka_bootstrap or f"127.0.0.1:{self._ports['kafka']}"
+
+    @property
+    def _mongod(self) -> Mongod:
+        return Mongod(self._state.root / "mongod", self._ports["mongod"])
+
+    def _urls(self) -> dict[str, str]:
+        return {name: f"http://127.0.0.1:{self._ports[name]}" for _, name in self._services}
+
+    def _environment(self) -> dict[str, str]:
+        mongo = self._settings.mongo_url or self._mongod.url
+        sandbox = str(self._state.root / "sandbox")
+        return (
+            shared_environment(self._secrets, self._kafka_bootstrap, mongo, self._urls(), sandbox) | given_variables()
+        )
+
+    def _servers(self) -> list[ProcessPlan]:
+        outside, plans = outside_environment(), []
+        if self._settings.kafka_bootstrap is None:
+            folder, ports = self._state.root / "kafka", self._ports
+            cache = self._settings.cache
+            broker = Kafka.prepared(folder, ports["kafka"], ports["kafka-controller"], cache, self._report)
+            plans.append(kafka_plan(broker, self._state, outside, asyncio.to_thread))
+        if self._settings.mongo_url is None:
+            plans.append(mongod_plan(self._mongod, self._state, outside, asyncio.to_thread))
+        return plans
+
+    def _service_plans(self) -> list[ProcessPlan]:
+        plan = partial(service_plan, state=self._state, shared=self._shared, outside=outside_environment())
+        return [plan(service, name, self._ports[name], answers=self._answers) for service, name in self._services]
+
+    async def _answers(self, url: str) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return (await self._client.get(url)).status_code == 200
+        return False
+
+    # -- what others may know
+
+    def _remember(self) -> None:
+        self._state.write_identities(self._supervisor.identities())
+        if self._keys or "edge" in self._options.without:
+            self._state.write_stack(self._described())
+
+    def _described(self) -> dict[str, Any]:
+        urls = self._urls()
+        return {
+            "edge": urls["edge"],
+            "sandbox": urls["sandbox"],
+            "mongo": self._shared["WABUS_MONGO_URL"],
+            "mongo_database": self._shared["WABUS_MONGO_DATABASE"],
+            "kafka": self._shared["WABUS_KAFKA_BOOTSTRAP"],
+            "metrics": {name: f"{url}/metrics" for name, url in urls.items() if name not in self._options.without},
+            **{name: self._shared["WABUS_" + name.upper()] for name in ("app_secret", "verify_token")},
+            **self._keys,
+            "pids": self._supervisor.pids(),
+        }
+
+
+def _processes(services: Sequence[Service], scale: dict[str, int]) -> list[tuple[Service, str]]:
+    """Return each service's processes by name: `sender`, and `sender-2` where two were asked for."""
+    return [
+        (service, service.name if number == 1 else f"{service.name}-{number}")
+        for service in services
+        for number in range(1, scale.get(service.name, 1) + 1)
+    ]
+
+
+def _check_names(options: Options, known: set[str]) -> None:
+    for name in [*options.without, *options.scale]:
+        if name not in known:
+            raise StackRefused(f"there is no service {name}: there are {', '.join(sorted(known))}")
