@@ -14,7 +14,9 @@ from libs.events.topics import ACCOUNTS_CHANGED, OUTBOUND_BULK, OUTBOUND_INTERAC
 from libs.graph.send import GraphSender
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
+from libs.kafka.subscription import FetchSettings
 from libs.ledger import budget, contacts, record
 from libs.ledger.budget import Budget
 from libs.ledger.claims import Claims
@@ -70,9 +72,12 @@ def create_app(settings: Settings) -> Application:
         lane_of=lane_of,
         handle=handlers.wake,
         window=settings.sender_window,
-        on_revoke=lambda _: sender.let_go(),
         dead_letters=DeadLetterPolicy(service="sender", on_dead_letter=handlers.bury),
-        session_timeout_ms=int(settings.sender_session_timeout.total_seconds() * 1000),
+        membership=Membership(
+            fetch=FetchSettings(session_timeout_ms=int(settings.sender_session_timeout.total_seconds() * 1000)),
+            aligned=True,
+            on_revoke=handlers.let_go,
+        ),
     )
     listener = DirectoryListener(directory)
     application = Application(

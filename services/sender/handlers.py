@@ -7,7 +7,7 @@ from libs.events.messages import Lane, MessageDue
 from libs.events.model import UnknownType, UnreadableEvent, check_type
 from libs.events.topics import OUTBOUND_BULK
 from libs.kafka.errors import Poison, Reason
-from libs.kafka.record import Record
+from libs.kafka.record import Partition, Record
 from services.sender.service import Sender
 
 
@@ -21,6 +21,10 @@ class WakeUpHandlers:
         """Work through the conversation that the wake-up names; raises Poison where it names none."""
         envelope, due = _read(record)
         await self._sender.work(envelope.tenant, due.conversation_id, _lane(record))
+
+    async def let_go(self, _: frozenset[Partition]) -> None:
+        """Partitions are leaving: those who only wait for a slot let go, unclaimed."""
+        self._sender.let_go()
 
     async def bury(self, record: Record) -> None:
         """The wake-up went to the dead letters: end the message it was about, or it would come back for ever."""

@@ -62,7 +62,8 @@ def failure_code(item: StatusItem) -> int:
 def _error(item: dict[str, Any]) -> Any:
     errors = item.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    code = first.get("code") if isinstance(first.get("code"), int) else 131000
+    known = first.get("code")
+    code: int = known if isinstance(known, int) else 131000
     data = first.get("error_data")
     details = data.get("details") if isinstance(data, dict) else first.get("details")
     title = str(first.get("title") or first.get("message") or "")[:300]

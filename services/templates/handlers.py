@@ -1,0 +1,31 @@
+"""Kafka in: commands about templates."""
+
+from libs.events.envelope import UnreadableEnvelope, read_envelope
+from libs.events.model import UnknownType, UnreadableEvent, check_type
+from libs.events.templates import ApplyTemplateUpdate, SyncTemplates
+from libs.kafka.errors import Poison, Reason
+from libs.kafka.record import Record
+from libs.runtime.ids import derived_id
+from services.templates.service import TemplateKeeper
+
+
+class TemplateHandlers:
+    """Reads commands and makes one call each."""
+
+    def __init__(self, keeper: TemplateKeeper) -> None:
+        self._keeper = keeper
+
+    async def take(self, record: Record) -> None:
+        """Handle a record of `templates.commands.v1`."""
+        try:
+            envelope = read_envelope(record.headers)
+            command = check_type(envelope, SyncTemplates, ApplyTemplateUpdate).read(record.value)
+        except UnknownType as error:
+            raise Poison(Reason.UNKNOWN_TYPE, str(error)) from None
+        except (UnreadableEnvelope, UnreadableEvent) as error:
+            raise Poison(Reason.UNREADABLE, str(error)) from None
+        if isinstance(command, SyncTemplates):
+            job_id = command.job_id or derived_id("sync", envelope.id)
+            await self._keeper.sync(envelope.tenant, command.waba_id, job_id)
+        elif isinstance(command, ApplyTemplateUpdate):
+            await self._keeper.apply(envelope.tenant, command, envelope.id)

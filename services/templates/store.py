@@ -1,0 +1,189 @@
+"""Templates and sync jobs in MongoDB. A change is kept as untold until its event is acknowledged."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+
+from libs.directory.directory import TEMPLATES
+from libs.mongo.client import Mongo, outages
+from libs.runtime.ids import new_id
+
+JOBS = "template_syncs"
+INDEXES = {
+    TEMPLATES: [
+        IndexModel(
+            [("tenant", ASCENDING), ("waba_id", ASCENDING), ("name", ASCENDING), ("language", ASCENDING)],
+            name="natural_key",
+            unique=True,
+        ),
+        IndexModel([("waba_id", ASCENDING), ("meta_id", ASCENDING)], name="meta_id"),
+        IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant"),
+        IndexModel([("untold", ASCENDING)], name="untold", partialFilterExpression={"untold": {"$exists": True}}),
+    ],
+    JOBS: [IndexModel([("next_try", ASCENDING)], name="retry", partialFilterExpression={"state": "retrying"})],
+}
+
+Document = dict[str, Any]
+MOST_UNTOLD = 500  # events of one go
+
+
+class TemplateStore:
+    """The projection of an account's templates, one document per name and language."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def of_account(self, tenant: str, waba_id: str) -> dict[tuple[str, str], Document]:
+        """Return (name, language) -> template, those that are gone included."""
+        with outages():
+            rows = await self._mongo.collection(TEMPLATES).find({"tenant": tenant, "waba_id": waba_id}).to_list(None)
+        return {(row["name"], row["language"]): row for row in rows}
+
+    async def write(self, tenant: str, waba_id: str, changed: Sequence[tuple[Document, str]], now: datetime) -> None:
+        """Write (fields, kind of change) of templates, each untold."""
+        updates = [
+            UpdateOne(
+                {"tenant": tenant, "waba_id": waba_id, "name": fields["name"], "language": fields["language"]},
+                {
+                    "$set": fields | {"untold": change, "changed_at": now, "removed": change == "removed"},
+                    "$setOnInsert": {"_id": new_id(), "created_at": now},
+                },
+                upsert=True,
+            )
+            for fields, change in changed
+        ]
+        if updates:
+            with outages():
+                await self._mongo.collection(TEMPLATES).bulk_write(updates, ordered=False)
+
+    async def synced(self, tenant: str, waba_id: str, now: datetime) -> None:
+        """Note that the account's projection was compared with Meta."""
+        with outages():
+            await self._mongo.collection(TEMPLATES).update_many(
+                {"tenant": tenant, "waba_id": waba_id}, {"$set": {"synced_at": now}}
+            )
+
+    async def find(self, tenant: str, waba_id: str, meta_id: str, name: str, language: str) -> Document | None:
+        """Find the template of a webhook by Meta's id, else by name and language."""
+        either = [{"meta_id": meta_id}, {"name": name, "language": language}]
+        with outages():
+            row: Document | None = await self._mongo.collection(TEMPLATES).find_one(
+                {"tenant": tenant, "waba_id": waba_id, "$or": either}
+            )
+        return row
+
+    async def change(self, row: Document, changes: Document, at: datetime, stamp: str, now: datetime) -> None:
+        """Apply a webhook's changes unless a later one of its kind (`stamp`) was applied before."""
+        query = {
+            "_id": row["_id"], "tenant": row["tenant"],
+            "$or": [{f"heard.{stamp}": {"$lte": at}}, {f"heard.{stamp}": {"$exists": False}}],
+        }  # fmt: skip
+        fields = changes | {
+            f"heard.{stamp}": at,
+            "changed_at": now,
+            "untold": "removed" if changes.get("removed") else "changed",
+        }
+        with outages():
+            await self._mongo.collection(TEMPLATES).update_one(query, {"$set": fields})
+
+    async def untold(self) -> list[Document]:
+        """Return templates whose change is not told yet."""
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(TEMPLATES).find({"untold": {"$exists": True}}).to_list(MOST_UNTOLD)
+            )
+        return rows
+
+    async def told(self, rows: Sequence[Document]) -> None:
+        """Note that these changes are told, unless there was a further one."""
+        updates = [
+            UpdateOne({"_id": row["_id"], "changed_at": row["changed_at"]}, {"$unset": {"untold": ""}}) for row in rows
+        ]
+        if updates:
+            with outages():
+                await self._mongo.collection(TEMPLATES).bulk_write(updates, ordered=False)
+
+    async def page(self, tenant: str, wanted: Document, limit: int, after: str | None) -> list[Document]:
+        """Return a tenant's templates, newest first; `wanted` holds exact values of fields."""
+        query = {"tenant": tenant, "removed": False} | wanted | ({"_id": {"$lt": after}} if after else {})
+        with outages():
+            cursor = self._mongo.collection(TEMPLATES).find(query).sort("_id", DESCENDING).limit(limit)
+            rows: list[Document] = await cursor.to_list(None)
+        return rows
+
+    async def get(self, tenant: str, template_id: str) -> Document | None:
+        """Return one template."""
+        with outages():
+            row: Document | None = await self._mongo.collection(TEMPLATES).find_one(
+                {"_id": template_id, "tenant": tenant, "removed": False}
+            )
+        return row
+
+
+class JobStore:
+    """Sync jobs: what was asked, how far it is, what it found."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def open(self, job_id: str, tenant: str, waba_ids: Sequence[str], now: datetime) -> Document:
+        """Make a job, or return the one that is there."""
+        fresh = {
+            "tenant": tenant, "state": "queued", "created_at": now, "tries": 0, "added": 0, "changed": 0, "removed": 0,
+            "waba_ids": list(waba_ids), "left": list(waba_ids), "errors": [],
+        }  # fmt: skip
+        with outages():
+            job: Document = await self._mongo.collection(JOBS).find_one_and_update(
+                {"_id": job_id}, {"$setOnInsert": fresh}, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        return job
+
+    async def get(self, tenant: str, job_id: str) -> Document | None:
+        """Return one job."""
+        with outages():
+            job: Document | None = await self._mongo.collection(JOBS).find_one({"_id": job_id, "tenant": tenant})
+        return job
+
+    async def begin(self, job_id: str) -> None:
+        """Note that the job runs."""
+        with outages():
+            await self._mongo.collection(JOBS).update_one({"_id": job_id}, {"$set": {"state": "running"}})
+
+    async def finish(
+        self, job_id: str, waba_id: str, counts: dict[str, int], error: Document | None, now: datetime
+    ) -> None:
+        """Count one account's outcome once; the job is done when none is left."""
+        update: Document = {"$inc": counts, "$pull": {"left": waba_id}}
+        if error is not None:
+            update["$push"] = {"errors": error}
+        with outages():
+            jobs = self._mongo.collection(JOBS)
+            job = await jobs.find_one_and_update(
+                {"_id": job_id, "left": waba_id}, update, return_document=ReturnDocument.AFTER
+            )
+            if job is not None and not job["left"]:
+                state = "failed" if job["errors"] else "done"
+                await jobs.update_one({"_id": job_id}, {"$set": {"state": state, "finished_at": now}})
+
+    async def put_off(self, job_id: str, next_tries: Sequence[datetime]) -> bool:
+        """Put a job off because Meta did not answer, each time further; -> False when there is no further try."""
+        with outages():
+            jobs = self._mongo.collection(JOBS)
+            job = await jobs.find_one_and_update(
+                {"_id": job_id}, {"$inc": {"tries": 1}}, return_document=ReturnDocument.AFTER
+            )
+            if job is None or job["tries"] > len(next_tries):
+                return False
+            at = next_tries[job["tries"] - 1]
+            await jobs.update_one({"_id": job_id}, {"$set": {"state": "retrying", "next_try": at}})
+        return True
+
+    async def to_retry(self, now: datetime) -> list[Document]:
+        """Return jobs whose next try has come."""
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(JOBS).find({"state": "retrying", "next_try": {"$lt": now}}).to_list(100)
+            )
+        return rows

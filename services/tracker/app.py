@@ -1,0 +1,71 @@
+"""The tracker's composition root."""
+
+import os
+import socket
+
+from libs.kafka.broadcast import BroadcastConsumer
+from starlette.applications import Starlette
+
+from libs.directory.directory import Directory
+from libs.directory.listener import DirectoryListener
+from libs.events.topics import ACCOUNTS_CHANGED, META_WEBHOOKS
+from libs.kafka.batches import BatchConsumer
+from libs.kafka.bus import Bus
+from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.group import Membership
+from libs.kafka.subscription import FetchSettings
+from libs.ledger import contacts, record
+from libs.ledger.flow import Flow
+from libs.ledger.inbound import InboundStore
+from libs.ledger.moves import Moves
+from libs.ledger.people import People
+from libs.mongo.client import Mongo
+from libs.mongo.indexes import IndexBuilder
+from libs.observability.http import operational_routes
+from libs.runtime.application import Application
+from libs.runtime.clock import SystemClock
+from services.tracker import store
+from services.tracker.flow_notes import FlowNotes
+from services.tracker.handlers import WebhookHandlers
+from services.tracker.service import StatusTracker
+from services.tracker.settings import Settings
+from services.tracker.store import MisfitStore
+
+GROUP = "tracker"
+
+
+def create_app(settings: Settings) -> Application:
+    """Build the tracker from its settings."""
+    clock = SystemClock()
+    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
+    bus = Bus(settings.kafka_bootstrap, f"tracker-{socket.gethostname()}-{os.getpid()}")
+    directory = Directory(mongo, None, clock)
+    tracker = StatusTracker(directory, Moves(mongo), People(mongo), InboundStore(mongo), MisfitStore(mongo), clock)
+    notes = FlowNotes(Flow(mongo), clock, settings.tracker_note_every)
+    handlers = WebhookHandlers(tracker, bus, notes, clock)
+    session = int(settings.tracker_session_timeout.total_seconds() * 1000)
+    consumer = BatchConsumer(
+        bus,
+        topics=[META_WEBHOOKS],
+        group=GROUP,
+        handle=handlers.take,
+        dead_letters=DeadLetterPolicy(service="tracker"),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=session)),
+    )
+    notes.watch(consumer.lags_now)
+    listener = DirectoryListener(directory)
+    application = Application(
+        "tracker",
+        Starlette(),
+        parts=[
+            mongo,
+            IndexBuilder(mongo, record.INDEXES, contacts.INDEXES, store.INDEXES),
+            bus,
+            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=listener.handle),
+            consumer,
+            notes,
+        ],
+        checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},
+    )
+    application.http.routes.extend(operational_routes(application.readiness))
+    return application

@@ -1,0 +1,56 @@
+"""Kafka in: raw webhook bodies, a batch at a time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from libs.events.envelope import UnreadableEnvelope, read_envelope
+from libs.events.webhooks import RAW_WEBHOOK_TYPE
+from libs.graph.webhooks import UnreadableWebhook, read_webhook
+from libs.kafka.batches import Rejected
+from libs.kafka.bus import Bus
+from libs.kafka.errors import Reason
+from libs.kafka.record import Record
+from libs.runtime.clock import Clock
+from services.tracker.flow_notes import FlowNotes
+from services.tracker.metrics import WEBHOOK_AGE
+from services.tracker.service import Body, StatusTracker
+
+
+class WebhookHandlers:
+    """Reads each body, applies all that can be read, publishes what follows."""
+
+    def __init__(self, tracker: StatusTracker, bus: Bus, notes: FlowNotes, clock: Clock) -> None:
+        self._tracker = tracker
+        self._bus = bus
+        self._notes = notes
+        self._clock = clock
+
+    async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
+        """Handle a batch; -> the bodies that are none, to be buried while their siblings go on."""
+        bodies: list[Body] = []
+        rejected: list[Rejected] = []
+        for record in records:
+            read = _read(record)
+            if isinstance(read, Body):
+                bodies.append(read)
+            else:
+                rejected.append(read)
+        events, heard = await self._tracker.apply(bodies)
+        await self._bus.publish_many(events)
+        self._notes.heard(heard)
+        now = self._clock.now()
+        for record in records:
+            WEBHOOK_AGE.observe(max((now - datetime.fromtimestamp(record.timestamp / 1000, UTC)).total_seconds(), 0.0))
+        return rejected
+
+
+def _read(record: Record) -> Body | Rejected:
+    try:
+        envelope = read_envelope(record.headers)
+        if envelope.type != RAW_WEBHOOK_TYPE:
+            return Rejected(record, Reason.UNKNOWN_TYPE, f"type {envelope.type[:80]} is not a webhook")
+        return Body(record, envelope.tenant, read_webhook(record.value or b""))
+    except UnreadableEnvelope as error:
+        return Rejected(record, Reason.UNREADABLE, str(error))
+    except UnreadableWebhook as error:
+        return Rejected(record, Reason.UNREADABLE, str(error))

@@ -1,0 +1,249 @@
+"""From webhooks to what is true: ledger moves, people and windows, inbound messages, and the events that tell of them.
+
+A batch is written in a few round trips, then told, then committed: each step may be repeated without harm, so a crash
+between any two of them loses nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from libs.directory.directory import Directory
+from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem
+from libs.kafka.record import Outgoing, Record
+from libs.ledger.contacts import alias, conversation_id_of
+from libs.ledger.inbound import InboundMessage, InboundStore
+from libs.ledger.moves import Moves, StatusReport
+from libs.ledger.people import Consent, Encounter, People, Word
+from libs.runtime.clock import Clock
+from services.tracker import telling
+from services.tracker.metrics import CHANGES, DROPPED, DUPLICATE_SENDS, INBOUND, MISFITS, OPT_OUTS, STATUSES
+from services.tracker.readings import (
+    REFERRAL,
+    STOPPED_MARKETING,
+    DoesNotFit,
+    Inbound,
+    failure_code,
+    read_inbound,
+    read_preferences,
+    read_status,
+)
+from services.tracker.store import KeptAside, MisfitStore
+
+Document = dict[str, Any]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One webhook body, taken apart; `bound` is the tenant that its signature speaks for, empty for all."""
+
+    record: Record
+    bound: str
+    items: Sequence[WebhookItem]
+
+
+@dataclass(slots=True)
+class _Item:
+    """One item of a body with where it came from."""
+
+    record: Record
+    place: int
+    bound: str
+    item: WebhookItem
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one batch of bodies came to."""
+
+    reports: list[tuple[Document, StatusReport]] = field(default_factory=list)
+    inbound: list[tuple[MessageItem, Inbound, datetime]] = field(default_factory=list)
+    encounters: list[Encounter] = field(default_factory=list)
+    misfits: list[KeptAside] = field(default_factory=list)
+    events: list[Outgoing] = field(default_factory=list)
+    heard: dict[str, datetime] = field(default_factory=dict)
+
+
+class StatusTracker:
+    """Applies batches of webhook bodies."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        moves: Moves,
+        people: People,
+        inbound: InboundStore,
+        misfits: MisfitStore,
+        clock: Clock,
+    ) -> None:
+        self._directory = directory
+        self._moves = moves
+        self._people = people
+        self._inbound = inbound
+        self._misfits = misfits
+        self._clock = clock
+
+    async def apply(self, bodies: Sequence[Body]) -> tuple[list[Outgoing], dict[str, datetime]]:
+        """Apply bodies that were read; -> the events to publish, and when each number was heard of.
+
+        Raises MongoUnavailable with nothing lost: applying the same bodies again ends in the same records.
+        """
+        items = [
+            _Item(body.record, place, body.bound, item) for body in bodies for place, item in enumerate(body.items)
+        ]
+        batch = _Batch()
+        await self._read_statuses([it for it in items if isinstance(it.item, StatusItem)], batch)
+        for it in items:
+            if isinstance(it.item, MessageItem):
+                await self._read_message(it, it.item, batch)
+            elif isinstance(it.item, Change):
+                await self._read_change(it, it.item, batch)
+            elif isinstance(it.item, Misfit):
+                self._keep(it, it.item.reason, it.item.part, batch)
+        await self._write(batch)
+        return batch.events, batch.heard
+
+    async def _write(self, batch: _Batch) -> None:
+        now = self._clock.now()
+        await self._moves.apply([(record["tenant"], report) for record, report in batch.reports])
+        known = await self._people.meet(batch.encounters) if batch.encounters else {}
+        messages = [_message(item, read, known, at) for item, read, at in batch.inbound]
+        await self._inbound.insert(messages)
+        await self._misfits.keep(batch.misfits)
+        for record, report in batch.reports:
+            batch.events += telling.statuses(record, report, now)
+        batch.events += [telling.received(message, now) for message in messages]
+
+    async def _read_statuses(self, items: list[_Item], batch: _Batch) -> None:
+        reports: list[tuple[_Item, StatusReport]] = []
+        for it in items:
+            if not isinstance(it.item, StatusItem):
+                continue
+            batch.heard[it.item.phone_number_id] = _arrived(it.record)
+            try:
+                report = read_status(it.item)
+            except DoesNotFit as error:
+                self._keep(it, str(error), it.item.item, batch)
+                continue
+            if report is None:
+                DROPPED.labels("status_of_no_concern").inc()
+            else:
+                reports.append((it, report))
+        records = await self._moves.records(report.message_id for _, report in reports if report.message_id)
+        for it, report in reports:
+            record = records.get(report.message_id)
+            if record is None or record["phone_number_id"] != report.phone_number_id or not _may(it, record["tenant"]):
+                DROPPED.labels("status_of_no_message").inc()
+                continue
+            STATUSES.labels(report.status.value).inc()
+            if report.wamid not in record.get("wamids", []) and record.get("wamids"):
+                DUPLICATE_SENDS.inc()
+            batch.reports.append((record, report))
+            if (encounter := _learnt(it, record, report)) is not None:
+                batch.encounters.append(encounter)
+
+    async def _read_message(self, it: _Item, item: MessageItem, batch: _Batch) -> None:
+        tenant = await self._tenant(it, item.phone_number_id)
+        if tenant is None:
+            return
+        arrived = _arrived(it.record)
+        try:
+            read = read_inbound(item, tenant, arrived)
+        except DoesNotFit as error:
+            self._keep(it, str(error), item.item, batch)
+            return
+        INBOUND.labels(read.type if read.type.isidentifier() else "other").inc()
+        _count_opt_outs(read.encounter)
+        batch.encounters.append(read.encounter)
+        batch.inbound.append((item, read, arrived))
+
+    async def _read_change(self, it: _Item, change: Change, batch: _Batch) -> None:
+        CHANGES.labels(change.field[:64]).inc()
+        at = change.at or _arrived(it.record)
+        account = await self._directory.accounts.get(telling.waba_of(change))
+        if account is None or not _may(it, account.tenant):
+            DROPPED.labels("unknown_account").inc()
+            return
+        if change.field == "user_preferences":
+            number = (change.value.get("metadata") or {}).get("phone_number_id", "")
+            found = read_preferences(change.value, account.tenant, str(number), at)
+            for encounter in found:
+                _count_opt_outs(encounter)
+            batch.encounters += found
+        elif (command := telling.command(change, account.tenant, at, self._clock.now())) is not None:
+            batch.events.append(command)
+
+    async def _tenant(self, it: _Item, phone_number_id: str) -> str | None:
+        number = await self._directory.numbers.get(phone_number_id)
+        if number is None or not _may(it, number.tenant):
+            DROPPED.labels("unknown_number").inc()
+            return None
+        return number.tenant
+
+    def _keep(self, it: _Item, reason: str, part: Any, batch: _Batch) -> None:
+        MISFITS.labels(reason).inc()
+        record = it.record
+        batch.misfits.append(
+            KeptAside(record.topic, record.partition, record.offset, it.place, reason, part, self._clock.now())
+        )
+
+
+def _may(it: _Item, tenant: str) -> bool:
+    """Tell whether the signature speaks for this tenant: our own app's for all, a foreign app's for its own only."""
+    return not it.bound or it.bound == tenant
+
+
+def _arrived(record: Record) -> datetime:
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+def _learnt(it: _Item, record: Document, report: StatusReport) -> Encounter | None:
+    """Return what a status tells about the person, where it is news: another name, a free window, an opt-out."""
+    tenant = record["tenant"]
+    names = [record["recipient"], *(name for name in (report.recipient_id, report.user_id) if name)]
+    more_names = len({alias(tenant, name) for name in names}) > 1
+    words = []
+    if isinstance(it.item, StatusItem) and failure_code(it.item) == STOPPED_MARKETING:
+        words.append(Word(Consent.MARKETING, "opted_out", report.at, "meta"))
+        OPT_OUTS.labels("meta").inc()
+    free = (
+        report.conversation.expires_at if report.conversation and report.conversation.origin_type == REFERRAL else None
+    )
+    if not (more_names or words or free):
+        return None
+    return Encounter(
+        tenant, record["phone_number_id"], tuple(dict.fromkeys(names)), _arrived(it.record),
+        free_entry_until=free, words=words,
+    )  # fmt: skip
+
+
+def _count_opt_outs(encounter: Encounter) -> None:
+    for word in encounter.words:
+        if word.state == "opted_out":
+            OPT_OUTS.labels(word.source).inc()
+
+
+def _message(item: MessageItem, read: Inbound, known: dict[str, str], arrived: datetime) -> InboundMessage:
+    tenant = read.encounter.tenant
+    contact_id = known[read.encounter.aliases[0]]
+    return InboundMessage(
+        tenant=tenant,
+        waba_id=item.waba_id,
+        phone_number_id=item.phone_number_id,
+        contact_id=contact_id,
+        conversation_id=conversation_id_of(contact_id, item.phone_number_id),
+        wamid=read.wamid,
+        sender=read.sender,
+        user_id=read.user_id,
+        profile_name=read.encounter.profile_name,
+        type=read.type,
+        at=read.at,
+        received_at=arrived,
+        content=read.content,
+        context_wamid=read.context_wamid,
+        referral=read.referral,
+    )
