@@ -1,0 +1,56 @@
+# The front door. Every target is a line or two; CI calls only these.
+# Needs Python 3.11 or newer, make, and at the first run a network.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+STAMP := .venv/.set-up
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check fmt contracts bench faults load lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Set up .venv from the lock file
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) deploy/local/venv.py
+	@touch $@
+
+up: setup  ## Run the whole stack in the foreground, until Ctrl-C
+	@$(BIN)/wabus up
+
+demo: setup  ## Play the story on a stack of its own, and check every step
+	@$(BIN)/wabus demo
+
+test: setup  ## Every test that belongs in CI, real Kafka and real mongod included
+	$(PYTEST) -m 'not long' $(wildcard tests/unit tests/contracts tests/integration tests/journeys tests/faults)
+
+check: setup  ## Lint, types, and contracts up to date
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m libs.events.contracts --check
+
+fmt: setup  ## Format, and mend what the linter can
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+contracts: setup  ## Print contracts/ anew from the event models and the services
+	$(BIN)/python -m libs.events.contracts
+
+faults: setup  ## The long fault tests: kill -9, resets, pauses, over thousands of messages
+	$(PYTEST) tests/faults
+
+load: setup  ## The long load tests: memory, many messages
+	$(PYTEST) tests/load
+
+bench: setup  ## Drive the public API and print messages/s, latencies and CPU per message
+	$(BIN)/python -m tests.load.bench
+
+lock: setup  ## Resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra local --extra dev \
+		pyproject.toml -o requirements.lock
+
+clean:  ## Stop the stack in .wabus, remove it, the virtual environment and the caches
+	@if [ -x $(BIN)/wabus ]; then $(BIN)/wabus down --wipe; fi
+	rm -rf .venv .wabus .mypy_cache .ruff_cache .hypothesis *.egg-info
