@@ -187,7 +187,7 @@ class Bus:
 
 
 def _check_size(key: bytes | None, value: bytes | None, headers: Any) -> None:
-    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
+    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, list(headers))
     if size > MAX_REQUEST_BYTES:
         raise RecordRefused(f"a record of {size} bytes is larger than {MAX_REQUEST_BYTES}")
 

@@ -52,6 +52,10 @@ class GroupConsumer:
         """Return how many records of each owned partition are not finished, as far as the last fetch knew."""
         return self._member.lag()
 
+    async def lag_now(self) -> dict[Partition, int]:
+        """Ask the broker how many records of each owned partition are not finished now; raises BusUnavailable."""
+        return await self._member.lag_now()
+
     async def _stop(self) -> None:
         await self._member.stop()
 

@@ -17,6 +17,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 
 from libs.kafka.bus import Bus
+from libs.kafka.errors import BusUnavailable
 from libs.kafka.progress import Progress
 from libs.kafka.record import Partition
 from libs.kafka.subscription import Fetched, FetchSettings, subscribe
@@ -92,6 +93,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._tasks: list[asyncio.Task[None]] = []
         self.joined = asyncio.Event()
         self._stopping = False
+        self._quiet: dict[Partition, int] = {}
 
     @property
     def owned(self) -> frozenset[Partition]:
@@ -138,6 +140,40 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             end = self._subscriber.consumer.highwater(TopicPartition(*partition)) if self._subscriber.consumer else None
             found[partition] = max((end or 0) - progress.position, 0) if progress else 0
         return found
+
+    async def lag_now(self) -> dict[Partition, int]:
+        """Ask the broker how many records of each owned partition are not finished at this moment.
+
+        Partitions that are just coming or going are left out. Raises BusUnavailable.
+        """
+        consumer, owned = self._subscriber.consumer, self._owned
+        if consumer is None or not owned:
+            return {}
+        try:
+            ends = await consumer.end_offsets([TopicPartition(*partition) for partition in owned])
+        except KafkaError:
+            raise BusUnavailable("Kafka did not tell the ends of the partitions") from None
+        found = {}
+        for partition in owned & self._owned:
+            end, progress = ends[TopicPartition(*partition)], self._engine.progress.get(partition)
+            if progress is not None:
+                found[partition] = max(end - progress.position, 0)
+            elif (position := await self._quiet_position(partition)) is not None:
+                found[partition] = max(end - position, 0)
+        return found
+
+    async def _quiet_position(self, partition: Partition) -> int | None:
+        """Return where a partition stands that has given no record yet; None until it stood there at the last ask too.
+
+        A record that is fetched but not yet with the engine moves the position: by the next ask it has arrived.
+        """
+        consumer = self._subscriber.consumer
+        try:
+            position: int = await consumer.position(TopicPartition(*partition)) if consumer else -1
+        except (IllegalStateError, KafkaError):
+            return None
+        before, self._quiet[partition] = self._quiet.get(partition), position
+        return position if before == position else None
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         """Called by aiokafka before it joins again: nobody else gets the partitions until this returns."""

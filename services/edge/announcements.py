@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from libs.kafka.bus import Bus
-
 from libs.events.accounts import AccountChanged
 from libs.events.envelope import Envelope
 from libs.events.model import Event
 from libs.events.templates import SyncTemplates
 from libs.events.topics import ACCOUNTS_CHANGED, TEMPLATES_COMMANDS
+from libs.kafka.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id, new_id
 

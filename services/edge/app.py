@@ -4,10 +4,6 @@ import socket
 from typing import Any
 
 from fastapi import FastAPI
-from libs.kafka.broadcast import BroadcastConsumer
-from libs.kafka.bus import Bus
-from libs.kafka.dead_letters import DeadLetterPolicy
-from libs.kafka.lanes import LaneConsumer
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +12,10 @@ from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, ACCOUNTS_COMMANDS, MESSAGES_REQUESTED, TEMPLATES_CHANGED
 from libs.graph.client import GraphClient
+from libs.kafka.broadcasts import BroadcastConsumer
+from libs.kafka.bus import Bus
+from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.lanes import LaneConsumer
 from libs.ledger import contacts, record
 from libs.ledger.contacts import ContactReader
 from libs.ledger.intake import Intake

@@ -2,11 +2,10 @@
 
 import json
 
-from libs.kafka.bus import Bus
-
 from libs.events.envelope import Envelope
 from libs.events.messages import MessageError, MessageRejected
 from libs.events.topics import MESSAGES_REJECTED
+from libs.kafka.bus import Bus
 from libs.ledger.record import Idempotency
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage

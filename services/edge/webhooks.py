@@ -2,12 +2,11 @@
 
 import hmac
 
-from libs.kafka.bus import Bus, BusUnavailable
-
 from libs.directory.directory import Directory
 from libs.events.envelope import Envelope
 from libs.events.topics import META_WEBHOOKS
 from libs.events.webhooks import RAW_WEBHOOK_TYPE
+from libs.kafka.bus import Bus, BusUnavailable
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.errors import NotFound, Unavailable

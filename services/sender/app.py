@@ -4,7 +4,6 @@ import os
 import socket
 from datetime import timedelta
 
-from libs.kafka.broadcast import BroadcastConsumer
 from starlette.applications import Starlette
 
 from libs.directory.directory import Directory
@@ -12,6 +11,7 @@ from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, OUTBOUND_BULK, OUTBOUND_INTERACTIVE
 from libs.graph.send import GraphSender
+from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.group import Membership

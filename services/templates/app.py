@@ -3,13 +3,12 @@
 import os
 import socket
 
-from libs.kafka.broadcast import BroadcastConsumer
-
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, TEMPLATES_COMMANDS
 from libs.graph.client import GraphClient
+from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer

@@ -3,13 +3,13 @@
 import os
 import socket
 
-from libs.kafka.broadcast import BroadcastConsumer
 from starlette.applications import Starlette
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
 from libs.events.topics import ACCOUNTS_CHANGED, META_WEBHOOKS
 from libs.kafka.batches import BatchConsumer
+from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.group import Membership
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> Application:
         dead_letters=DeadLetterPolicy(service="tracker"),
         membership=Membership(fetch=FetchSettings(session_timeout_ms=session)),
     )
-    notes.watch(consumer.lags_now)
+    notes.watch(consumer.lag_now)
     listener = DirectoryListener(directory)
     application = Application(
         "tracker",

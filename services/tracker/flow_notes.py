@@ -5,12 +5,13 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
+from libs.kafka.record import Partition
 from libs.ledger.flow import Flow
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from services.tracker.metrics import LAG
 
-CaughtUp = Callable[[], Awaitable[Mapping[int, int]]]
+Lags = Callable[[], Awaitable[Mapping[Partition, int]]]
 
 
 class FlowNotes:
@@ -21,11 +22,11 @@ class FlowNotes:
         self._clock = clock
         self._every = every.total_seconds()
         self._heard: dict[str, datetime] = {}
-        self._lags: CaughtUp | None = None
+        self._lags: Lags | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def watch(self, lags: CaughtUp) -> None:
-        """Say how to ask for partition -> records that are not applied yet (0 is caught up)."""
+    def watch(self, lags: Lags) -> None:
+        """Say how to ask for (topic, partition) -> records that are not applied yet (0 is caught up)."""
         self._lags = lags
 
     def heard(self, numbers: Mapping[str, datetime]) -> None:
@@ -53,4 +54,4 @@ class FlowNotes:
         lags = await self._lags() if self._lags is not None else {}
         LAG.set(sum(lags.values()))
         heard, self._heard = self._heard, {}
-        await self._flow.note({partition: now for partition, lag in lags.items() if lag == 0}, heard)
+        await self._flow.note({partition: now for (_, partition), lag in lags.items() if lag == 0}, heard)
