@@ -1,8 +1,10 @@
-"""The HTTP client that carries webhooks to their receivers."""
+"""The HTTP clients that carry webhooks to their receivers."""
 
 import secrets
 
 import aiohttp
+
+from services.sandbox.lines import Lines
 
 TIMEOUT = 10.0  # seconds a receiver has to answer
 CONNECTIONS = 64  # kept open to a receiver; as many POSTs are in flight at most
@@ -10,33 +12,39 @@ _HEADERS = {"Content-Type": "application/json", "User-Agent": "facebookexternalu
 
 
 class Courier:
-    """Posts bodies and performs the handshake; never raises, an attempt that failed is told by its result."""
+    """Posts bodies and performs the handshake; never raises, an attempt that failed is told by its result.
+
+    aiohttp does all of it but one thing: POSTs over plain HTTP go through `Lines`, for they are two thirds of what a
+    message costs the sandbox, and the load tests share the machine with it.
+    """
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._lines = Lines(_HEADERS, TIMEOUT)
 
     async def start(self) -> None:
         """Open the connection pool."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
-            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def stop(self) -> None:
         """Close the connections."""
+        self._lines.close()
         if self._session is not None:
             await self._session.close()
 
     async def post(self, url: str, body: bytes, signature: str) -> int | str:
         """Post one webhook; return the HTTP status, or the name of what went wrong."""
-        headers = {**_HEADERS, "X-Hub-Signature-256": signature}
         try:
+            if url.startswith("http://"):
+                return await self._lines.post(url, body, signature)
+            headers = {**_HEADERS, "X-Hub-Signature-256": signature}
             async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                await answer.read()
                 return answer.status
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return type(error).__name__
 
     async def handshake(self, url: str, verify_token: str) -> bool:
@@ -46,7 +54,7 @@ class Courier:
         try:
             async with self._open().get(url, params=query, allow_redirects=False) as answer:
                 return answer.status == 200 and (await answer.text()).strip() == challenge
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             return False
 
     def _open(self) -> aiohttp.ClientSession:

@@ -48,6 +48,7 @@ class Parcel:
     owners: list[Owner]
     born: float
     app_id: str | None = None
+    target: tuple[str, str] | None = None  # address and secret, as they were when it was addressed
     tries: int = 0
     first_try: "asyncio.Future[None] | None" = None
 
@@ -66,6 +67,7 @@ class Deliveries:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._webhook_ids = itertools.count(1)
+        metrics.PENDING.set_function(lambda: len(self._heap) + len(self._ready))
         self.recent: deque[tuple[float, Parcel, int | str, int]] = deque(maxlen=REMEMBERED)
 
     async def start(self) -> None:
@@ -127,7 +129,6 @@ class Deliveries:
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
         heapq.heappush(self._heap, (due, next(self._order), parcel))
-        metrics.PENDING.inc()
         if self._timer is None or due < self._timer_due - TICK:
             self._set_timer(loop, due)
 
@@ -147,7 +148,6 @@ class Deliveries:
 
     def _address(self, parcel: Parcel) -> None:
         """Find out who gets it; nobody does when no app is subscribed."""
-        metrics.PENDING.dec()
         if parcel.app_id is not None:
             self._dispatch(parcel)
             return
@@ -159,10 +159,11 @@ class Deliveries:
             self._settle(parcel)
             return
         batched = self._faults.strike("webhooks_batched", change.number_id, change.person)
-        for app, _ in callbacks[1:]:
+        for app, url in callbacks[1:]:
             self._pending[parcel.owners[0]] += 1
-            self._dispatch(Parcel(parcel.changes, parcel.owners, parcel.born, app.id))
-        parcel.app_id = callbacks[0][0].id
+            self._dispatch(Parcel(parcel.changes, parcel.owners, parcel.born, app.id, (url, app.secret)))
+        app, url = callbacks[0]
+        parcel.app_id, parcel.target = app.id, (url, app.secret)
         if batched is None:
             self._dispatch(parcel)
         else:
@@ -182,7 +183,7 @@ class Deliveries:
         if batch:
             changes = [change for parcel in batch for change in parcel.changes]
             owners = [owner for parcel in batch for owner in parcel.owners]
-            self._dispatch(Parcel(changes, owners, batch[0].born, batch[0].app_id, 0, batch[0].first_try))
+            self._dispatch(Parcel(changes, owners, batch[0].born, batch[0].app_id, first_try=batch[0].first_try))
 
     def _dispatch(self, parcel: Parcel) -> None:
         if len(self._in_flight) >= IN_FLIGHT:
@@ -200,7 +201,7 @@ class Deliveries:
     # -- one try
 
     async def _attempt(self, parcel: Parcel) -> None:
-        target = self._target(parcel)
+        target, parcel.target = parcel.target or self._target(parcel), None
         if target is None:
             self._settle(parcel)
             return

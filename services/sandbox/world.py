@@ -33,6 +33,7 @@ class World:
         self.threads: dict[tuple[str, str], Thread] = {
             (doc["number_id"], doc["person"]): Thread(**doc) for doc in store.load("Thread")
         }
+        self._day = (0, "")
         self._user_ids: dict[str, str] = {}
         for number_id, person in self.threads:
             if number_id in self.numbers:
@@ -147,13 +148,19 @@ class World:
 
     def count_service(self, number: Number, now: float) -> int:
         """Count a service message of this month, return which one it is; kept every fifty, near enough for a limit."""
-        month = datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+        month = self._month_of(now)
         if number.service_month != month:
             number.service_month, number.service_used = month, 0
         number.service_used += 1
         if number.service_used % 50 == 0:
             self.save(number)
         return number.service_used
+
+    def _month_of(self, now: float) -> str:
+        day = int(now // 86400)
+        if self._day[0] != day:  # a send has better to do than to format dates
+            self._day = (day, datetime.fromtimestamp(now, UTC).strftime("%Y-%m"))
+        return self._day[1]
 
     def window_open(self, thread: Thread) -> bool:
         """Tell whether free-form messages may go: the service window or a free entry point is open."""

@@ -204,8 +204,8 @@ async def serving(app: Application) -> AsyncIterator[str]:
 @asynccontextmanager
 async def sandbox(state: Path, webhook_url: str, **more: Any) -> AsyncIterator[Box]:
     """Run a sandbox with quick timing."""
-    async with serving(create_app(settings_for(state, webhook_url, **more))) as url:
-        async with httpx.AsyncClient(base_url=url, timeout=DEADLINE) as http:
-            box = Box(url, http)
-            await box.control("PUT", "/timing", QUICK)
-            yield box
+    app = create_app(settings_for(state, webhook_url, **more))
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=DEADLINE) as http:
+        box = Box(url, http)
+        await box.control("PUT", "/timing", QUICK)
+        yield box
