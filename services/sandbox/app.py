@@ -13,7 +13,8 @@ from services.sandbox.behaviour import Limits, Timing
 from services.sandbox.clock import SandboxClock
 from services.sandbox.courier import Courier
 from services.sandbox.delivery import Deliveries
-from services.sandbox.faults import Fault, Faults
+from services.sandbox.faults import Faults
+from services.sandbox.graph_http import Answering
 from services.sandbox.media import MediaShelf
 from services.sandbox.messages import Messages
 from services.sandbox.model import App
@@ -27,6 +28,7 @@ from services.sandbox.routes.knobs import KnobRoutes
 from services.sandbox.routes.messages import MessagesRoute
 from services.sandbox.routes.objects import ObjectRoutes
 from services.sandbox.routes.templates import MediaRoutes, TemplateRoutes
+from services.sandbox.routes.uploads import UploadRoutes
 from services.sandbox.settings import Settings
 from services.sandbox.store import Store
 from services.sandbox.templates import Templates
@@ -44,18 +46,23 @@ def create_app(settings: Settings) -> Application:
     world, courier = World(store, clock, shared), Courier()
     faults = Faults(dice, store.load("Fault"), lambda fault: store.put("Fault", str(fault.id), asdict(fault)))
     deliveries = Deliveries(world, store, faults, dice, courier)
-    people = People(world, store, clock, deliveries)
+    media = MediaShelf(world, clock, settings.sandbox_state / "media")
+    people = People(world, store, clock, deliveries, media)
     rates = Rates(limits, store, clock.now())
     messages = Messages(world, store, clock, deliveries, people, faults, rates, timing, limits, dice)
     templates = Templates(world, clock, deliveries, _after_review(timing, dice))
-    media = MediaShelf(world, clock, settings.sandbox_state / "media")
     accounts = Accounts(world, clock, deliveries, dice)
     control = ControlRoutes(world, store, accounts, templates, messages, people, deliveries)
-    knobs = KnobRoutes(store, faults, timing, limits, clock, dice, _nothing)
+    knobs = KnobRoutes(store, faults, timing, limits, clock, dice)
     graph = graph_routes(
-        store, ObjectRoutes(world, courier, templates, media), AccountRoutes(world, clock, courier, limits),
-        AppRoutes(world, clock), TemplateRoutes(world, templates), MediaRoutes(world, media),
-    )  # fmt: skip
+        Answering(world, store, rates, clock),
+        ObjectRoutes(world, courier, templates, media),
+        AccountRoutes(world, clock, courier, limits),
+        AppRoutes(world, clock),
+        TemplateRoutes(world, templates),
+        MediaRoutes(world, media),
+        UploadRoutes(world),
+    )
     door = Door(MessagesRoute(world, messages, faults))
     app = Application("sandbox", door, [_StorePart(store), deliveries, messages])
     page = Path(__file__).with_name("page.html")
@@ -80,10 +87,6 @@ def _after_review(timing: Timing, dice: random.Random) -> Callable[[Callable[[],
             asyncio.get_running_loop().call_later(timing.review.draw(dice), approve)
 
     return later
-
-
-async def _nothing(_: Fault) -> None:
-    pass
 
 
 class _StorePart:

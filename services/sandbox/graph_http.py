@@ -9,9 +9,11 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.sandbox.clock import SandboxClock
 from services.sandbox.errors import GraphError, bad_parameter, no_token
 from services.sandbox.identifiers import trace_id
 from services.sandbox.model import Token
+from services.sandbox.rates import Rates
 from services.sandbox.store import Store
 from services.sandbox.world import World
 
@@ -73,19 +75,42 @@ async def body_of(request: Request) -> dict[str, Any]:
     return query | parsed(raw, content_type)
 
 
-def answered(handler: Handler, store: Store) -> Handler:
-    """Turn a route that raises GraphError into one that answers with Meta's envelope, once its effect is on disk."""
+class Answering:
+    """Turns a route that raises GraphError into one that answers with Meta's envelope, once its effect is on disk.
 
-    async def route(request: Request) -> Response:
-        try:
-            response = await handler(request)
-        except GraphError as error:
-            return error_response(error)
-        await store.flushed()
-        response.headers.update(USAGE)
-        return response
+    It also keeps the hourly budget of calls that an app has on an account.
+    """
 
-    return route
+    def __init__(self, world: World, store: Store, rates: Rates, clock: SandboxClock) -> None:
+        self._world, self._store, self._rates, self._clock = world, store, rates, clock
+
+    def __call__(self, handler: Handler) -> Handler:
+        """Wrap one route."""
+
+        async def route(request: Request) -> Response:
+            try:
+                usage = self._usage(request)
+                response = await handler(request)
+            except GraphError as error:
+                return error_response(error)
+            await self._store.flushed()
+            response.headers.update(usage)
+            return response
+
+        return route
+
+    def _usage(self, request: Request) -> dict[str, str]:
+        """Count a call on an account; a message is none, nor is a call on anything else."""
+        waba_id = request.path_params.get("object_id")
+        if waba_id not in self._world.accounts:
+            return USAGE
+        token = who(self._world, request)
+        registered = any(number.registered for number in self._world.numbers_of(waba_id))
+        percent = self._rates.manage(token.app_id, waba_id, registered, self._clock.machine())
+        used = {"type": "whatsapp", "call_count": percent, "total_cputime": 1, "total_time": 1}
+        return USAGE | {
+            "x-business-use-case-usage": json.dumps({waba_id: [used | {"estimated_time_to_regain_access": 0}]})
+        }
 
 
 def error_response(error: GraphError) -> Response:

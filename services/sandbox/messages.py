@@ -68,6 +68,7 @@ class Messages:
         self._seq = store.last_seq()
         self._shapes: dict[tuple[str, float], Shape] = {}
         self._heads: dict[str, tuple[str, str]] = {}
+        self._answers: set[asyncio.TimerHandle] = set()
         self.rejects: deque[dict[str, Any]] = deque(maxlen=REJECTS_KEPT)
 
     async def start(self) -> None:
@@ -78,7 +79,9 @@ class Messages:
                 self._schedule(row, number, [PlannedStatus(*step) for step in json.loads(row.plan)])
 
     async def stop(self) -> None:
-        """Nothing is kept back: the plan of every send is on disk."""
+        """Forget the answers that people were about to write; the plan of every send is on disk."""
+        for timer in self._answers:
+            timer.cancel()
 
     async def send(self, number: Number, body: dict[str, Any], raw: str, play: Play = PLAIN) -> Accepted:
         """Accept a message or raise the GraphError that Meta would; `raw` is the body as it came."""
@@ -87,7 +90,7 @@ class Messages:
         template = self._template(number, message) if message.type == "template" else None
         self._check_number(number, person, template)
         now = self._clock.now()
-        self._rates.take(number, person.key, now)
+        self._rates.take(number, person.key, self._clock.machine())
         thread = self._answered(number, person, now)
         in_window = now < thread.last_inbound + WINDOW or now < thread.free_entry_until
         fate = self._fate(number, message, person, template, in_window, now)
@@ -245,7 +248,12 @@ class Messages:
     def _answer_later(self, number: Number, person: Person, answer: dict[str, Any], after: float) -> None:
         wish = {"phone_number_id": number.id, "from_user_id" if person.hidden else "from": person.key, **answer}
         delay = after + self._timing.answer.draw(self._dice)
-        asyncio.get_running_loop().call_later(delay, self._people.write, wish)
+        timer: asyncio.TimerHandle = asyncio.get_running_loop().call_later(delay, lambda: self._write(timer, wish))
+        self._answers.add(timer)
+
+    def _write(self, timer: asyncio.TimerHandle, wish: dict[str, Any]) -> None:
+        self._answers.discard(timer)
+        self._people.write(wish)
 
     def _answer(self, number: Number, message: CheckedMessage, person: Person, message_id: str) -> dict[str, Any]:
         contact = {"input": message.typed}

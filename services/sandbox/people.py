@@ -1,11 +1,13 @@
 """What users do: they write, answer, tap; and what their phones show."""
 
+import base64
 import json
 from typing import Any
 
 from services.sandbox.clock import SandboxClock, iso
 from services.sandbox.delivery import Deliveries
 from services.sandbox.identifiers import BSUID, USER_SENT, canonical, digits_of, wamid
+from services.sandbox.media import MediaShelf
 from services.sandbox.model import Number, Person
 from services.sandbox.store import InboundRow, SendRow, Store
 from services.sandbox.webhooks import Change, value_of
@@ -15,14 +17,27 @@ from services.sandbox.world import World
 _OURS = frozenset(
     {"phone_number_id", "from", "from_user_id", "name", "username", "id", "timestamp", "identity_key_hash"}
 )
+# What a user sends when a test names the kind but gives no file: its type, and a few bytes of it.
+SAMPLES = {
+    "image": ("image/jpeg", b"\xff\xd8\xff\xe0\x00\x10JFIF sample \xff\xd9"),
+    "video": ("video/mp4", b"\x00\x00\x00\x18ftypmp42 sample"),
+    "audio": ("audio/ogg; codecs=opus", b"OggS sample"),
+    "document": ("application/pdf", b"%PDF-1.4 sample %%EOF"),
+    "sticker": ("image/webp", b"RIFF\x10\x00\x00\x00WEBP sample"),
+}
+_MORE: dict[str, dict[str, Any]] = {
+    "audio": {"voice": True}, "document": {"filename": "sample.pdf"}, "sticker": {"animated": False},
+}  # fmt: skip
 SHOWN = 200  # latest messages of a person that are shown
 
 
 class People:
     """The users of WhatsApp, seen from their side."""
 
-    def __init__(self, world: World, store: Store, clock: SandboxClock, deliveries: Deliveries) -> None:
-        self._world, self._store, self._clock, self._deliveries = world, store, clock, deliveries
+    def __init__(
+        self, world: World, store: Store, clock: SandboxClock, deliveries: Deliveries, media: MediaShelf
+    ) -> None:
+        self._world, self._store, self._clock, self._deliveries, self._media = world, store, clock, deliveries, media
 
     def write(self, wish: dict[str, Any]) -> dict[str, Any]:
         """A user writes to a number: keep the message, open the window, send the webhook.
@@ -38,6 +53,8 @@ class People:
         message_id = str(wish.get("id") or wamid(person.key, USER_SENT))
         kind = str(wish.get("type") or "text")
         content = {key: value for key, value in wish.items() if key not in _OURS and key != "type"}
+        if kind in SAMPLES and "id" not in (content.get(kind) or {}):
+            content[kind] = self._attached(number, kind, content.get(kind) or {})
         user_id = self._world.scoped_id(number.portfolio_id, person)
         message = {
             **({} if person.hidden else {"from": person.key}),
@@ -54,6 +71,16 @@ class People:
             rest = {"contacts": [self.contact(person, user_id, wish)], **rest}
         self._deliveries.post(Change(number.waba_id, "messages", value_of(number, rest), None, number.id, person.key))
         return {"id": message_id, "from": person.key, "from_user_id": user_id}
+
+    def _attached(self, number: Number, kind: str, wish: dict[str, Any]) -> dict[str, Any]:
+        """Return a media object with a file behind it: the one given as `base64`, or a small sample."""
+        mime_type, sample = SAMPLES[kind]
+        given = wish.get("base64")
+        content = base64.b64decode(given, validate=True) if given is not None else sample
+        media = self._media.receive(number, str(wish.get("mime_type") or mime_type).split(";")[0], content)
+        digest = base64.b64encode(bytes.fromhex(media.sha256)).decode()  # hex in the API, base64 in webhooks
+        more = {key: value for key, value in wish.items() if key != "base64"}
+        return {"mime_type": mime_type, **_MORE.get(kind, {}), **more, "sha256": digest, "id": media.id}
 
     def meet(self, wish: dict[str, Any]) -> Person:
         """Return the person a control call speaks of, remembered with the name it gives."""

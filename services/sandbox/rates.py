@@ -5,7 +5,8 @@ from services.sandbox.errors import refusal
 from services.sandbox.model import Number, Portfolio
 from services.sandbox.store import Store
 
-DAY = 24 * 3600.0
+DAY, HOUR = 24 * 3600.0, 3600.0
+MANAGEMENT_CALLS, MANAGEMENT_CALLS_UNREGISTERED = 5000, 200  # an hour, per app and account (Meta's figures)
 # The bucket holds a tenth more than one second's worth: senders that keep the rate exactly arrive with network jitter.
 NUMBER_BURST = 1.1
 PAIR_INTERVAL = 6.0  # seconds per message to one person (Meta: 1 per 6 s)
@@ -22,12 +23,16 @@ class Rates:
         self._numbers: dict[str, tuple[float, float]] = {}
         self._pairs: dict[tuple[str, str], float] = {}
         self._reached: dict[str, dict[str, float]] = {}
+        self._calls: dict[tuple[str, str], tuple[float, int]] = {}
         self._marketing: dict[tuple[str, str], list[float]] = {}
         for portfolio, person, at in store.reached(now - DAY):
             self._reached.setdefault(portfolio, {})[person] = at
 
     def take(self, number: Number, person: str, now: float) -> None:
-        """Count one message; raises GraphError 130429 or 131056 when it is one too many (then it is not counted)."""
+        """Count one message at `now`, in machine time: moving the sandbox's clock fills no bucket.
+
+        Raises GraphError 130429 or 131056 when it is one too many; then it is not counted.
+        """
         tokens = self._number_tokens(number, now)
         if self._limits.throughput and tokens < 1:
             raise refusal(130429, "Cloud API message throughput has been reached.")
@@ -52,6 +57,16 @@ class Rates:
                 "phone number in a short period of time.",
             )
         self._pairs[number_id, person] = paid_off
+
+    def manage(self, app_id: str, waba_id: str, registered: bool, now: float) -> int:
+        """Count a management call and return the percentage of the hour's budget; raises GraphError 80007 past it."""
+        budget = MANAGEMENT_CALLS if registered else MANAGEMENT_CALLS_UNREGISTERED
+        began, count = self._calls.get((app_id, waba_id), (now, 0))
+        began, count = (now, 0) if now >= began + HOUR else (began, count)
+        if self._limits.management_calls and count >= budget:
+            raise refusal(80007)
+        self._calls[app_id, waba_id] = (began, count + 1)
+        return 100 * (count + 1) // budget
 
     def reach(self, portfolio: Portfolio, person: str, now: float) -> bool:
         """Count a person who is written to outside a window; False when the portfolio's 24 h limit is used up."""

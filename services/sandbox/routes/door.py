@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from services.sandbox.graph_http import answered
+from services.sandbox.graph_http import Answering
 from services.sandbox.routes.accounts import AccountRoutes
 from services.sandbox.routes.apps import AppRoutes
 from services.sandbox.routes.control import ControlRoutes
@@ -18,6 +18,7 @@ from services.sandbox.routes.knobs import KnobRoutes
 from services.sandbox.routes.messages import PATH, MessagesRoute
 from services.sandbox.routes.objects import ObjectRoutes
 from services.sandbox.routes.templates import MediaRoutes, TemplateRoutes
+from services.sandbox.routes.uploads import UploadRoutes
 from services.sandbox.store import Store
 
 _VERSION = re.compile(r"^/v\d+\.\d+(?=/)")
@@ -48,12 +49,13 @@ class Door:
 
 
 def graph_routes(
-    store: Store,
+    answered: Answering,
     objects: ObjectRoutes,
     accounts: AccountRoutes,
     apps: AppRoutes,
     templates: TemplateRoutes,
     media: MediaRoutes,
+    uploads: UploadRoutes,
 ) -> list[BaseRoute]:
     """Return the Graph API's routes."""
     table: list[tuple[str, str, Handler]] = [
@@ -72,12 +74,15 @@ def graph_routes(
         ("POST", "/{object_id}/message_templates", templates.create),
         ("DELETE", "/{object_id}/message_templates", templates.delete),
         ("POST", "/{object_id}/media", media.upload),
+        ("POST", "/{object_id}/uploads", uploads.begin),
+        ("GET", "/upload:{session}", uploads.state),
+        ("POST", "/upload:{session}", uploads.send),
         ("GET", "/{object_id}", objects.read),
         ("POST", "/{object_id}", objects.change),
         ("DELETE", "/{object_id}", objects.remove),
     ]
-    host = Route("/_sandbox/media-host/attachment", answered(media.download, store), name="media-host")
-    return [host, *(Route(path, answered(handler, store), methods=methods.split()) for methods, path, handler in table)]
+    host = Route("/_sandbox/media-host/attachment", answered(media.download), name="media-host")
+    return [host, *(Route(path, answered(handler), methods=methods.split()) for methods, path, handler in table)]
 
 
 def control_routes(store: Store, control: ControlRoutes, knobs: KnobRoutes, page: Path) -> list[BaseRoute]:

@@ -1,7 +1,6 @@
 """The control side's knobs: faults, timing, limits, the clock, the dice."""
 
 import random
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -10,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.sandbox.behaviour import Limits, Timing
 from services.sandbox.clock import SandboxClock
-from services.sandbox.faults import Fault, Faults
+from services.sandbox.faults import Faults
 from services.sandbox.routes.control import wish_of
 from services.sandbox.store import Store
 
@@ -20,10 +19,9 @@ class KnobRoutes:
 
     def __init__(
         self, store: Store, faults: Faults, timing: Timing, limits: Limits, clock: SandboxClock, dice: random.Random,
-        fault_added: Callable[[Fault], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._store, self._faults, self._timing, self._limits = store, faults, timing, limits
-        self._clock, self._dice, self._fault_added = clock, dice, fault_added
+        self._clock, self._dice = clock, dice
 
     async def faults(self, request: Request) -> Response:
         """GET /_sandbox/faults: in force, with how often each has fired."""
@@ -32,7 +30,6 @@ class KnobRoutes:
     async def add_fault(self, request: Request) -> Response:
         """POST /_sandbox/faults."""
         fault = self._faults.add(await wish_of(request))
-        await self._fault_added(fault)
         return JSONResponse(fault.shown())
 
     async def clear_faults(self, request: Request) -> Response:
