@@ -19,6 +19,7 @@ import requests
 from jgo.maven import MavenContext
 
 from deploy.local.errors import StackRefused
+from deploy.local.settings import LocalSettings
 
 LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
 KAFKA_VERSION = "4.4.0"
@@ -132,7 +133,24 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def main() -> None:
+    """Fetch the jars, or with `--resolve` write the lock anew; one sentence and exit code 1 when that cannot be."""
+    if sys.argv[1:] == ["--resolve"]:
+        heading = [line for line in LOCK_FILE.read_text().splitlines() if line.startswith("#")]
+        LOCK_FILE.write_text("\n".join([*heading, *(f"{jar.coordinate} {jar.sha256}" for jar in resolve())]) + "\n")
+        return
+    settings = LocalSettings()
+    try:
+        if settings.kafka_bootstrap is None:
+            kafka_class_path(settings.cache, _say)
+    except StackRefused as refused:
+        sys.exit(str(refused))
+
+
+def _say(step: str) -> None:
+    sys.stdout.write(f"· {step}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    heading = [line for line in LOCK_FILE.read_text().splitlines() if line.startswith("#")]
-    LOCK_FILE.write_text("\n".join([*heading, *(f"{jar.coordinate} {jar.sha256}" for jar in resolve())]) + "\n")
-    sys.stdout.write(f"{LOCK_FILE} is written\n")
+    main()

@@ -22,6 +22,7 @@ def main() -> None:
     pip = (str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install")
     _run("installing what requirements.lock names", *pip, "--require-hashes", "-r", "requirements.lock")
     _run("installing Wabus itself", *pip, "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    _run("fetching Apache Kafka", str(VENV / "bin" / "python"), "-m", "deploy.local.jars")
 
 
 def _run(what: str, *command: str) -> None:
