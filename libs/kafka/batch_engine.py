@@ -56,6 +56,8 @@ class BatchEngine:
         self._halt = halt
         self._progress: dict[Partition, Progress] = {}
         self._waiting: deque[Any] = deque()
+        self.room = asyncio.Event()
+        self.room.set()
         self._more = asyncio.Event()
         self._leaving = asyncio.Event()
         self._current: asyncio.Task[None] | None = None
@@ -91,6 +93,7 @@ class BatchEngine:
         """Finish the batch under way, begin no other. (Kafka's eager protocol takes all partitions at once.)"""
         self._leaving.set()
         self._waiting.clear()
+        self.room.set()
         if self._current is None or self._current.done():
             return
         _, late = await asyncio.wait({self._current}, timeout=within)
@@ -178,5 +181,10 @@ class BatchEngine:
         self.in_flight -= len(records)
 
     def _regulate(self) -> None:
+        """Let one full batch wait behind the one that runs."""
+        if len(self._waiting) >= self._most:
+            self.room.clear()
+            return
+        self.room.set()
         if self.feed is not None:
-            self.feed.hold(None if len(self._waiting) >= self._most else ())
+            self.feed.hold(())

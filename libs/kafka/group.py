@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Protocol
 
 import structlog
@@ -25,6 +23,7 @@ from libs.kafka.subscription import Fetched, FetchSettings, subscribe
 COMMIT_EVERY = 0.25  # seconds: what a crash repeats at most, beside what was in flight
 COMMIT_WITHIN = 5.0  # seconds for the last commit before partitions are let go
 LEAVE_WITHIN = 3.0  # seconds to leave the group and close the connections
+BLOCK = 1.0  # seconds that a full engine may hold up the next poll, far below the poll interval
 JOIN_RETRY = 1.0  # seconds between two tries to join
 
 Hook = Callable[[frozenset[Partition]], Awaitable[None]]
@@ -34,6 +33,8 @@ log = structlog.get_logger()
 
 class Engine(Protocol):
     """What runs the records of the partitions that this member owns."""
+
+    room: asyncio.Event  # set while there is room for another batch
 
     @property
     def progress(self) -> Mapping[Partition, Progress]:
@@ -229,14 +230,23 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         return True
 
     async def _take(self, fetched: Fetched) -> None:
-        for (topic, number), run in groupby(fetched, attrgetter("topic", "partition")):
-            records = list(run)
-            # A batch that was under way during a rebalance is stale: its partition's position was set back, and the
-            # same records come again. Taking them now would put later records before earlier ones.
+        for (topic, number), records in _by_partition(fetched).items():
             if (topic, number) in self._owned and await self._is_current(topic, number, records[-1].offset):
                 self._engine.accept((topic, number), records)
+        if not self._engine.room.is_set():
+            # A short wait keeps what is prefetched; a pause throws it away, but a member has to go on polling.
+            try:
+                async with asyncio.timeout(BLOCK):
+                    await self._engine.room.wait()
+            except TimeoutError:
+                self.hold(None)
 
     async def _is_current(self, topic: str, number: int, offset: int) -> bool:
+        """Tell whether the records up to this offset were fetched under the present assignment.
+
+        After a rebalance the position is set back to the last commit and the same records come again: taking those of
+        before would put later records in front of earlier ones, and commit past them.
+        """
         consumer = self._subscriber.consumer
         if consumer is None:
             return False
@@ -270,3 +280,14 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 for progress, position in moved.values():
                     progress.committed = position
+
+
+def _by_partition(fetched: Fetched) -> dict[Partition, list[Any]]:
+    """Sort the records by partition; where offsets fall back, a rebalance came in between and only the rest counts."""
+    found: dict[Partition, list[Any]] = {}
+    for record in fetched:
+        records = found.setdefault((record.topic, record.partition), [])
+        if records and records[-1].offset >= record.offset:
+            records.clear()
+        records.append(record)
+    return found

@@ -64,6 +64,8 @@ class LaneEngine:
         self._attempts = attempts
         self._halt = halt
         self._flows: dict[Partition, _Flow] = {}
+        self.room = asyncio.Event()
+        self.room.set()
         self._full = False
         self._paused = False
         self._open = asyncio.Event()
@@ -95,6 +97,7 @@ class LaneEngine:
         for flow in flows:
             flow.limit = min(flow.limit, flow.begun)
             flow.leaving.set()
+        self.room.set()
         running = {task for flow in flows for task in flow.tasks}
         if not running:
             return
@@ -192,7 +195,7 @@ class LaneEngine:
             self._regulate()
 
     def _regulate(self) -> None:
-        """Hold everything while the window is full, and partitions whose span is too long; release at half."""
+        """Ask for no more while the window is full or a partition's span is too long; ask again at half of either."""
         if self.in_flight >= self._window:
             self._full = True
         elif self.in_flight <= self._window // 2:
@@ -202,6 +205,10 @@ class LaneEngine:
                 flow.long = True
             elif len(flow.progress) <= self._span // 2:
                 flow.long = False
+        if self._full:
+            self.room.clear()
+            return
+        self.room.set()
         if self.feed is not None:
             long = {partition for partition, flow in self._flows.items() if flow.long}
-            self.feed.hold(None if self._full or self._paused else long)
+            self.feed.hold(None if self._paused else long)

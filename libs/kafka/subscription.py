@@ -1,7 +1,9 @@
 """One FastStream batch subscriber that hands out raw records: no header is decoded, nothing is acknowledged."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener  # type: ignore[import-untyped]
@@ -11,12 +13,12 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
 from faststream.middlewares import AckPolicy
 
-Fetched = Sequence[Any]  # aiokafka's ConsumerRecords, one partition's run after the other's
+Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
-# How long the broker may hold a fetch that finds nothing. One fetch at a time goes to a broker, so a partition whose
-# records were just taken waits for the fetch under way: this is the longest extra latency of a record.
-FETCH_WAIT_MS = 100
+FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
 MAX_PARTITION_FETCH_BYTES = 1024 * 1024  # per partition and fetch; a larger record still comes, alone
+POLL_MS = 1000  # one poll: it returns with the first record, so an idle member wakes up once a second
+ROUND_TRIP_MS = 3  # for what came while a batch was gathered: the broker has it at hand
 MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member that does not poll for so long is broken
 
 
@@ -24,11 +26,37 @@ MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member t
 class FetchSettings:
     """How records are fetched and membership is kept, in milliseconds."""
 
-    batch_timeout_ms: int = 10  # a poll that finds nothing; 10 where latency counts, 50 elsewhere
+    batch_timeout_ms: int = 10  # how long more is gathered after the first record: 10 where latency counts, else 50
     max_records: int = 500  # of one batch
     session_timeout_ms: int = 30_000  # without a heartbeat the member is taken for dead
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 60_000  # to come back from a revoke: more than a drain of 25 s
+
+
+class GatheringSubscriber(BatchSubscriber):
+    """FastStream's batch subscriber with another poll: it waits long for the first record and gathers for a moment.
+
+    The original polls every 10 ms and sleeps as long in between: 1.6% of a core per idle subscriber, and up to 10 ms
+    of latency. Without gathering, a fetch costs 300 to 400 µs of CPU and brings one or two records.
+    """
+
+    __slots__ = ()
+
+    async def get_msg(self, consumer: Any) -> tuple[Any, ...]:
+        """Return the next batch, empty when there was no record within POLL_MS."""
+        first = await consumer.getmany(timeout_ms=POLL_MS, max_records=self.max_records)
+        fetched = tuple(chain(*first.values()))
+        if not fetched or not self.batch_timeout_ms or self._is_full(fetched):
+            return fetched
+        await asyncio.sleep(self.batch_timeout_ms / 1000)
+        for wait in (0, ROUND_TRIP_MS):
+            if not self._is_full(fetched):
+                more = await consumer.getmany(timeout_ms=wait, max_records=(self.max_records or 0) - len(fetched))
+                fetched += tuple(chain(*more.values()))
+        return fetched
+
+    def _is_full(self, fetched: tuple[Any, ...]) -> bool:
+        return self.max_records is not None and len(fetched) >= self.max_records
 
 
 def subscribe(
@@ -70,6 +98,7 @@ def subscribe(
         await take(records)
 
     subscriber(take_batch)
+    subscriber.__class__ = GatheringSubscriber  # the factory behind broker.subscriber() takes no class
     return subscriber
 
 

@@ -1,0 +1,134 @@
+"""Dead letters for people: list them, look at one, put one back where it came from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
+from libs.kafka.bus import Bus
+from libs.kafka.dead_letters import PREFIX
+from libs.kafka.record import Outgoing, Record, raw_record
+
+SUFFIX = ".dlt"
+POLL_MS = 500  # one poll; the end of what is read is known beforehand
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A buried record and its story; `record` is as it lies in the dead-letter topic."""
+
+    record: Record
+    reason: str
+    error: str
+    topic: str
+    partition: int
+    offset: int
+    attempts: int
+    first_seen: str
+    service: str
+    group: str
+    schema: str
+
+    @classmethod
+    def read(cls, record: Record) -> Self:
+        """Read the story from the record's headers; what is missing or unreadable is empty or -1."""
+
+        def text(name: str) -> str:
+            return record.header(PREFIX + name) or ""
+
+        def number(name: str) -> int:
+            found = text(name)
+            return int(found) if found.isdecimal() else -1
+
+        return cls(
+            record=record,
+            reason=text("reason"),
+            error=text("error"),
+            topic=text("topic"),
+            partition=number("partition"),
+            offset=number("offset"),
+            attempts=number("attempts"),
+            first_seen=text("first_seen"),
+            service=text("service"),
+            group=text("group"),
+            schema=text("schema"),
+        )
+
+    def original(self) -> Outgoing:
+        """Return the record as it was before it was buried."""
+        headers = tuple((name, value) for name, value in self.record.headers if not name.startswith(PREFIX))
+        return Outgoing(self.topic, self.record.key, self.record.value, headers)
+
+
+class DeadLetterReader:
+    """Reads dead-letter topics without a group: nothing is committed, everybody sees the same. Use with `async with`.
+
+    Raises KafkaError when the broker cannot be reached.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer: Any = None
+
+    async def __aenter__(self) -> Self:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap.split(","), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def topics(self) -> list[str]:
+        """Return the names of all dead-letter topics."""
+        return sorted(topic for topic in await self._consumer.topics() if topic.endswith(SUFFIX))
+
+    async def list(self, topics: Iterable[str], limit: int = 100) -> Sequence[DeadLetter]:
+        """Return the newest dead letters of these topics, newest first, at most `limit`."""
+        found: list[DeadLetter] = []
+        for topic in topics:
+            partitions = [TopicPartition(topic, number) for number in await self._partitions(topic)]
+            ends = await self._consumer.end_offsets(partitions)
+            starts = await self._consumer.beginning_offsets(partitions)
+            for partition in partitions:
+                first = max(starts[partition], ends[partition] - limit)
+                found += await self._read(partition, first, ends[partition])
+        found.sort(key=lambda letter: letter.record.timestamp, reverse=True)
+        return found[:limit]
+
+    async def show(self, topic: str, partition: int, offset: int) -> DeadLetter | None:
+        """Return the dead letter at this place in its dead-letter topic, None when there is none (any more)."""
+        if partition not in await self._partitions(topic):
+            return None
+        where = TopicPartition(topic, partition)
+        starts = await self._consumer.beginning_offsets([where])
+        ends = await self._consumer.end_offsets([where])
+        if not starts[where] <= offset < ends[where]:
+            return None
+        found = await self._read(where, offset, offset + 1)
+        return found[0] if found and found[0].record.offset == offset else None
+
+    async def _partitions(self, topic: str) -> Sequence[int]:
+        await self._consumer.topics()  # asks for all of the cluster's metadata
+        return sorted(self._consumer.partitions_for_topic(topic) or ())
+
+    async def _read(self, partition: TopicPartition, first: int, end: int) -> Sequence[DeadLetter]:
+        self._consumer.assign([partition])
+        self._consumer.seek(partition, first)
+        found: list[DeadLetter] = []
+        while await self._consumer.position(partition) < end:
+            for records in (await self._consumer.getmany(partition, timeout_ms=POLL_MS)).values():
+                found += [DeadLetter.read(raw_record(raw)) for raw in records if raw.offset < end]
+        return found
+
+
+async def replay(bus: Bus, letter: DeadLetter) -> None:
+    """Write the record to its source topic again, byte for byte; its dead letter stays. Raises BusUnavailable."""
+    original = letter.original()
+    await bus.publish(original.topic, key=original.key, value=original.value, headers=original.headers)
