@@ -53,6 +53,7 @@ class Bus:
         linger_ms: int = 0,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
+        self.bootstrap = bootstrap
         self.client_id = client_id
         self.broker = KafkaBroker(
             bootstrap.split(","),
@@ -130,11 +131,16 @@ class Bus:
         except (TimeoutError, KafkaError):
             return False
 
-    async def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return how many partitions each topic has; 0 where it does not exist. Raises KafkaError when away."""
+    async def all_topics(self) -> dict[str, int]:
+        """Return how many partitions each topic has. Waits for the connection; raises KafkaError when it breaks."""
         producer = await self._producer.ready()
         cluster = await producer.client.fetch_all_metadata()
-        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+    async def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return how many partitions each of these topics has, 0 where it does not exist; else as `all_topics`."""
+        counts = await self.all_topics()
+        return {topic: counts.get(topic, 0) for topic in topics}
 
     async def _written(self, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> bool:
         producer = await self._producer.ready()

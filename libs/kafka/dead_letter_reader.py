@@ -67,13 +67,13 @@ class DeadLetterReader:
     Raises KafkaError when the broker cannot be reached.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
         self._consumer: Any = None
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap.split(","), enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=self._bus.bootstrap.split(","), enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             await self._consumer.start()
@@ -87,7 +87,7 @@ class DeadLetterReader:
 
     async def topics(self) -> list[str]:
         """Return the names of all dead-letter topics."""
-        return sorted(topic for topic in await self._consumer.topics() if topic.endswith(SUFFIX))
+        return sorted(topic for topic in await self._bus.all_topics() if topic.endswith(SUFFIX))
 
     async def list(self, topics: Iterable[str], limit: int = 100) -> Sequence[DeadLetter]:
         """Return the newest dead letters of these topics, newest first, at most `limit`."""
@@ -115,8 +115,7 @@ class DeadLetterReader:
         return found[0] if found and found[0].record.offset == offset else None
 
     async def _partitions(self, topic: str) -> Sequence[int]:
-        await self._consumer.topics()  # asks for all of the cluster's metadata
-        return sorted(self._consumer.partitions_for_topic(topic) or ())
+        return range((await self._bus.partition_counts([topic]))[topic])
 
     async def _read(self, partition: TopicPartition, first: int, end: int) -> Sequence[DeadLetter]:
         self._consumer.assign([partition])

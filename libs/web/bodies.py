@@ -14,6 +14,7 @@ M = TypeVar("M", bound=BaseModel)
 
 JSON_LIMIT = 1024 * 1024  # bytes
 BODY_DEADLINE = 30.0  # seconds from the end of the headers to the end of the body
+DRAINED = 128 * 1024 * 1024  # bytes of a body too large that are read, so that its sender gets to read the refusal
 DEPTH = 20  # nesting of JSON; the deepest body of Meta's (a carousel template) has nine levels
 MOST_PROBLEMS = 20  # problems told of one body
 
@@ -31,22 +32,24 @@ class SlowBody(ApiError):
 
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
     """Return the body; raises TooLarge past `limit` bytes and SlowBody past the deadline."""
-    declared = request.headers.get("content-length")
-    if declared is not None and (not declared.isdigit() or int(declared) > limit):
-        raise TooLarge(f"The body may have at most {limit} bytes.")
     chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(BODY_DEADLINE):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > limit:
-                    raise TooLarge(f"The body may have at most {limit} bytes.")
-                chunks.append(chunk)
+                if size <= limit:
+                    chunks.append(chunk)
+                elif size > DRAINED:
+                    break
+                else:
+                    chunks.clear()  # read on without keeping: who is still writing would not see the answer
     except TimeoutError:
         raise SlowBody(f"The body must arrive within {BODY_DEADLINE:.0f} seconds.") from None
     except ClientDisconnect:
         raise BadRequest("The connection was closed before the body was complete.") from None
+    if size > limit:
+        raise TooLarge(f"The body may have at most {limit} bytes.")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
