@@ -8,7 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=True)
+PLAIN_WIDTH = 240  # columns where nobody looks: a pipe or a file should not get wrapped addresses
+
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def print_json(value: Any) -> None:

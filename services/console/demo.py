@@ -1,0 +1,163 @@
+"""The demo's story: what a business and its customer do, through the public API, each step checked as it happens."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from services.console.http_calls import Answer, Calls, refusal
+from services.console.telling import Teller
+
+T = TypeVar("T")
+
+SOON = 30.0  # seconds for something that takes tenths of one on a free machine
+LOOK_EVERY = 0.1  # seconds between looks
+ANN = "15551230001"  # a customer of the sandbox's without any quirk
+BEN = "15551230002"  # another one, who never wrote
+NOBODY = "15550100002"  # the sandbox's number that is not on WhatsApp
+SHIPPED = "order_shipped"
+ARRIVED = ("delivered", "read")
+
+
+class Story:
+    """Plays against a running stack: `api` with a key, `sandbox` for what Meta and its users do."""
+
+    def __init__(self, api: Calls, sandbox: Calls, hook: Calls, tell: Teller) -> None:
+        self._api = api
+        self._sandbox = sandbox
+        self._hook = hook
+        self._tell = tell
+        self._number = ""
+        self._waba = ""
+
+    def play(self) -> None:
+        """Tell it from the first chapter to the last."""
+        self._connect()
+        self._refused_outside_the_window()
+        self._customer_writes()
+        self._text_goes_round()
+        self._same_again()
+        self._template()
+        self._not_on_whatsapp()
+        self._forged_webhook()
+
+    # -- chapters
+
+    def _connect(self) -> None:
+        self._tell.chapter("A WhatsApp Business Account is connected")
+        made = self._sandbox.do("POST", "/accounts", {})
+        self._waba, self._number = made["waba_id"], made["phone_numbers"][0]["phone_number_id"]
+        body = {"waba_id": self._waba, "phone_number_id": self._number, "access_token": made["access_token"]}
+        answer = self._api.ask("POST", "/onboarding/manual", body)
+        self._tell.check("credentials checked at Meta, token stored encrypted", answer.status == 201, answer.body)
+        self._listed("/accounts", "waba_id", self._waba)
+        self._listed("/phone_numbers", "phone_number_id", self._number)
+
+    def _refused_outside_the_window(self) -> None:
+        self._tell.chapter("Nobody wrote yet: a free-form text is refused")
+        answer = self._text(ANN, "Hello Ann!")
+        self._tell.quote(refusal(answer))
+        code = _error_code(answer)
+        self._tell.check("422 outside_customer_window", (answer.status, code) == (422, "outside_customer_window"), code)
+
+    def _customer_writes(self) -> None:
+        self._tell.chapter("Ann writes first, which opens her 24 hours")
+        message = {"phone_number_id": self._number, "from": ANN, "name": "Ann", "type": "text"}
+        self._sandbox.do("POST", "/inbound", message | {"text": {"body": "Is my order on its way?"}})
+        path = f"/messages?direction=inbound&phone_number_id={self._number}"
+        inbound = self._until(lambda: self._api.do("GET", path)["data"], bool)
+        self._tell.check("Meta's signed webhook came in, her message is in the API", bool(inbound), inbound)
+        if inbound:
+            self._tell.quote(f"{inbound[0]['profile_name']}: {inbound[0]['content']['body']}")
+
+    def _text_goes_round(self) -> None:
+        self._tell.chapter("Now the text goes out, and its statuses come back")
+        answer = self._text(ANN, "Hello Ann, yes it is!", Idempotency_Key="demo-1")
+        self._tell.check("202 queued", answer.status == 202, answer.body)
+        self._first = answer.body
+        message = self._followed(answer.body["id"])
+        self._tell.history(message["history"])
+        self._tell.check("delivered", message["status"] in ARRIVED, message["status"])
+        self._tell.check("Meta saw it once", self._sent(message["id"]) == 1, self._sent(message["id"]))
+
+    def _same_again(self) -> None:
+        self._tell.chapter("The same call again, as a client does after a time-out")
+        again = self._text(ANN, "Hello Ann, yes it is!", Idempotency_Key="demo-1")
+        self._tell.check("the first answer again", again.body == self._first, again.body)
+        replayed = again.headers.get("Idempotent-Replayed")
+        self._tell.check(
+            "marked as a replay, sent once", (replayed, self._sent(self._first["id"])) == ("true", 1), replayed
+        )
+        other = self._text(ANN, "Something else", Idempotency_Key="demo-1")
+        self._tell.quote(refusal(other))
+        self._tell.check("another body under that key is refused", _error_code(other) == "idempotency_key_reused")
+
+    def _template(self) -> None:
+        self._tell.chapter("Ben never wrote: he gets an approved template")
+        body = {"type": "BODY", "text": "Hi {{1}}, your order is on its way.", "example": {"body_text": [["Ann"]]}}
+        template = {"waba_id": self._waba, "name": SHIPPED, "language": "en_US", "category": "UTILITY"}
+        self._sandbox.do("POST", "/templates", template | {"components": [body]})
+        answer = self._api.ask("POST", "/templates/sync", {})
+        self._tell.check("202, a sync of the templates began", answer.status == 202, answer.body)
+        names = self._until(self._template_names, lambda names: SHIPPED in names)
+        self._tell.check("synced from Meta: " + ", ".join(names), SHIPPED in names, names)
+        wrong = self._send_template(BEN, [])
+        self._tell.quote(refusal(wrong))
+        self._tell.check("without its parameter it is refused before it is queued", wrong.status == 422, wrong.body)
+        message = self._followed(self._send_template(BEN, ["Ben"]).body["id"])
+        self._tell.history(message["history"])
+        self._tell.check("delivered", message["status"] in ARRIVED, message["status"])
+
+    def _not_on_whatsapp(self) -> None:
+        self._tell.chapter("A number that is not on WhatsApp")
+        message = self._followed(self._send_template(NOBODY, ["Nobody"]).body["id"])
+        self._tell.history(message["history"])
+        error = message.get("error") or {}
+        self._tell.quote(str(error.get("message")))
+        code = (error.get("meta") or {}).get("code")
+        self._tell.check("failed, with Meta's own code 131026", (message["status"], code) == ("failed", 131026), error)
+
+    def _forged_webhook(self) -> None:
+        self._tell.chapter("Somebody forges a webhook")
+        body = {"object": "whatsapp_business_account", "entry": []}
+        answer = self._hook.ask("POST", "/webhooks/whatsapp", body, X_Hub_Signature_256="sha256=" + "0" * 64)
+        self._tell.check("401, nothing is parsed", answer.status == 401, answer.status)
+
+    # -- what chapters share
+
+    def _text(self, to: str, text: str, **headers: str) -> Answer:
+        body = {"phone_number_id": self._number, "to": f"+{to}", "text": text}
+        return self._api.ask("POST", "/messages", body, **headers)
+
+    def _send_template(self, to: str, values: list[str]) -> Answer:
+        parameters = [{"type": "text", "text": value} for value in values]
+        components = [{"type": "body", "parameters": parameters}] if values else []
+        body = {"phone_number_id": self._number, "to": f"+{to}", "template": SHIPPED, "language": "en_US"}
+        return self._api.ask("POST", "/messages/template", body | {"components": components})
+
+    def _followed(self, message_id: str) -> dict[str, Any]:
+        def look() -> dict[str, Any]:
+            message: dict[str, Any] = self._api.do("GET", f"/messages/{message_id}")
+            return message
+
+        return self._until(look, lambda message: message["status"] in (*ARRIVED, "failed"))
+
+    def _template_names(self) -> list[str]:
+        return [row["name"] for row in self._api.do("GET", "/templates?limit=100")["data"]]
+
+    def _sent(self, message_id: str) -> int:
+        rows = self._sandbox.do("GET", "/sends?limit=1000")["data"]
+        return sum(row["biz_opaque_callback_data"] == message_id for row in rows)
+
+    def _listed(self, path: str, field: str, value: str) -> None:
+        rows = self._api.do("GET", path)["data"]
+        self._tell.check(f"GET {path} lists it", [row[field] for row in rows] == [value], rows)
+
+    def _until(self, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+        deadline = time.monotonic() + SOON
+        while not good(seen := look()) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+        return seen
+
+
+def _error_code(answer: Answer) -> str | None:
+    return answer.body.get("error", {}).get("code") if isinstance(answer.body, dict) else None

@@ -1,0 +1,74 @@
+"""Calls of the command line: the public API with a key, edge's internal routes, the sandbox's control side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from libs.web.identity import HEADER, INTERNAL, sign_identity
+from services.console.errors import CommandRefused
+from services.console.target import Target
+
+TIMEOUT = 30.0  # seconds: longer than any synchronous call to Meta behind the API may take
+API = "/api/v1/whatsapp"
+CONSOLE = "console"  # the key id under which our own tools act
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and parsed body of a call."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Calls:
+    """Makes JSON calls to one base address."""
+
+    def __init__(self, base: str, headers: Mapping[str, str] | None = None) -> None:
+        self._client = httpx.Client(base_url=base, headers=dict(headers or {}), timeout=TIMEOUT, trust_env=False)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Call and return whatever comes; raises CommandRefused when nobody answers."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            response = self._client.request(method, path, json=body, headers=named)
+        except httpx.HTTPError as error:
+            raise CommandRefused(f"{self._client.base_url} does not answer: {error}") from error
+        is_json = "json" in response.headers.get("content-type", "")
+        return Answer(response.status_code, response.json() if is_json else response.text, response.headers)
+
+    def do(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Call and return the body; raises CommandRefused with the error's own words for a status of 400 or more."""
+        answer = self.ask(method, path, body, **headers)
+        if answer.status >= 400:
+            raise CommandRefused(refusal(answer))
+        return answer.body
+
+
+def refusal(answer: Answer) -> str:
+    """Return what an error answer says, in one line."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    if not isinstance(error, dict):
+        return f"HTTP {answer.status}: {str(answer.body)[:300]}"
+    where = f" ({error['param']})" if error.get("param") else ""
+    return f"{error.get('message')}{where} [{answer.status} {error.get('code')}]"
+
+
+def public_api(target: Target) -> Calls:
+    """Return calls to the public API with the target's key; paths begin after `/api/v1/whatsapp`."""
+    key = target.need("api_key")
+    return Calls(target.need("edge") + API, {"Authorization": f"Bearer {key}"})
+
+
+def internal_routes(target: Target) -> Calls:
+    """Return calls to edge's internal routes; paths begin after `/internal`."""
+    identity = sign_identity(target.need("internal_secret"), "*", CONSOLE, [INTERNAL])
+    return Calls(target.need("edge") + "/internal", {HEADER: identity})
+
+
+def sandbox_control(target: Target) -> Calls:
+    """Return calls to the sandbox's control side; paths begin after `/_sandbox`."""
+    return Calls(target.need("sandbox") + "/_sandbox")
