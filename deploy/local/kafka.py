@@ -21,7 +21,7 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=BROKER://127.0.0.1:{port}
+advertised.listeners=BROKER://127.0.0.1:{advertised}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
@@ -76,12 +76,13 @@ LOG_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """Where one broker keeps its data and listens."""
+    """Where one broker keeps its data and listens; `advertised` is the port of a proxy before it, 0 where none is."""
 
     folder: Path
     port: int
     controller_port: int
     class_path: str
+    advertised: int = 0
 
     @classmethod
     def prepared(cls, folder: Path, port: int, controller_port: int, cache: Path, progress: Progress) -> "Kafka":
@@ -102,8 +103,8 @@ class Kafka:
         """Write the properties, and format the folder if it is new; raises StackRefused."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
-        properties = PROPERTIES.format(port=self.port, controller_port=self.controller_port, data=self._data)
-        self._properties.write_text(properties)
+        ports = {"port": self.port, "controller_port": self.controller_port, "advertised": self.advertised or self.port}
+        self._properties.write_text(PROPERTIES.format(data=self._data, **ports))
         if (self._data / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
