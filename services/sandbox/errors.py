@@ -102,7 +102,7 @@ FAILURE_DETAILS: dict[int, str] = {
 SUBCODES = {130429: 2494055, 131030: 2494010}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class GraphError(Exception):
     """One error envelope: what Meta answers instead of the result."""
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -67,8 +66,8 @@ async def body_of(request: Request) -> dict[str, Any]:
     content_type = request.headers.get("content-type", "")
     query = {name: _field(value) for name, value in request.query_params.items() if name != "access_token"}
     if content_type.startswith("multipart/form-data"):
-        form: FormData = await request.form()
-        return query | {name: _field(value) for name, value in form.items() if isinstance(value, str)}
+        async with request.form() as form:
+            return query | {name: _field(value) for name, value in form.items() if isinstance(value, str)}
     raw = await request.body()
     if len(raw) > LARGEST_JSON:
         raise bad_parameter("Request body is too large.")

@@ -51,21 +51,16 @@ class MediaShelf:
 
     async def upload(self, number: Number, request: Request) -> str:
         """Take a multipart upload and return the media id."""
-        form = await request.form(max_files=1, max_part_size=LARGEST["application/pdf"] + MB)
-        check_product({name: value for name, value in form.items() if isinstance(value, str)})
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise bad_parameter("The parameter file is required.")
-        mime_type = str(form.get("type") or file.content_type or "").split(";")[0].strip().lower()
-        if mime_type not in LARGEST:
-            kinds = ", ".join(sorted(LARGEST))
-            raise bad_parameter(
-                f"Param file must be a file with one of the following types: {kinds}. Received: {mime_type}"
-            )
-        if (file.size or 0) > LARGEST[mime_type]:
-            raise GraphError(100, f"(#100) Param file is larger than {LARGEST[mime_type]} bytes.", 413)
-        media = Media(graph_id(), number.waba_id, number.id, mime_type, "", file.size or 0, self._expiry(UPLOADED_DAYS))
-        media.sha256 = await asyncio.to_thread(self._copy, file, self._path(media.id))
+        async with request.form(max_files=1) as form:
+            check_product({name: value for name, value in form.items() if isinstance(value, str)})
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise bad_parameter("The parameter file is required.")
+            size, mime_type = file.size or 0, _kind_of(file, form.get("type"))
+            if size > LARGEST[mime_type]:
+                raise GraphError(100, f"(#100) Param file is larger than {LARGEST[mime_type]} bytes.", 413)
+            media = Media(graph_id(), number.waba_id, number.id, mime_type, "", size, self._expiry(UPLOADED_DAYS))
+            media.sha256 = await asyncio.to_thread(self._copy, file, self._path(media.id))
         self._world.save(media)
         return media.id
 
@@ -134,6 +129,17 @@ class MediaShelf:
                 digest.update(chunk)
                 out.write(chunk)
         return digest.hexdigest()
+
+
+def _kind_of(file: UploadFile, named: object) -> str:
+    """Return an upload's type: the form's `type`, or the part's own; raises GraphError 100 for one Meta refuses."""
+    mime_type = str(named or file.content_type or "").split(";")[0].strip().lower()
+    if mime_type not in LARGEST:
+        kinds = ", ".join(sorted(LARGEST))
+        raise bad_parameter(
+            f"Param file must be a file with one of the following types: {kinds}. Received: {mime_type}"
+        )
+    return mime_type
 
 
 def _chunks(file: UploadFile) -> Iterator[bytes]:

@@ -148,7 +148,7 @@ def _check_variables(text: str, parameter_format: str, where: str) -> None:
     plain = text.strip()
     if re.match(r"^\{\{[^{}]*\}\}", plain) or re.search(r"\{\{[^{}]*\}\}$", plain):
         raise template_problem(2388299, "Variable at the edge", "A text cannot begin or end with a variable.")
-    words = len(VARIABLE.sub(" ", text).split())
+    words = len(re.findall(r"\w+", VARIABLE.sub(" ", text)))
     if words <= len(names) and names:  # the ratio is unpublished; integrators see this refused without exception
         raise template_problem(
             2388293, "Too many variables", "There are too many variables for the length of the text."

@@ -60,7 +60,7 @@ class MessagesRoute:
         if isinstance(play, Fault):
             await _answer(send, *_broken(play))
             return
-        text = raw.decode() if raw[:1] == b"{" else json.dumps(body)
+        text = raw.decode() if body and raw[:1] == b"{" else json.dumps(body)
         accepted = await self._messages.send(number, body, text, play)
         if play.outcome == "accepted_reset":
             await _reset(receive, send)
