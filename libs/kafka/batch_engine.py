@@ -158,7 +158,7 @@ class BatchEngine:
     async def _isolate(self, records: Sequence[Record], leaving: asyncio.Event, error: Exception) -> None:
         """Find the record at fault by halving; alone, it has its tries like any other."""
         if len(records) == 1:
-            await self._attempts.finish(records[0], leaving)
+            await self._attempts.finish(records[0], leaving, before=1)
             return self._advance(records)
         log.warning("batch_raised", record_count=len(records), exc_info=error)
         middle = len(records) // 2

@@ -7,6 +7,7 @@ id. All are aliases of one contact. Ids are derived from the first alias, so tha
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -26,6 +27,8 @@ INDEXES = {
         IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
     ]
 }
+
+IDS_KEPT = 50_000  # derived ids of the people at work: a hash each is dearer than all else we do to know them
 
 # What a person withdrew. `marketing` stops marketing templates; `all` stops everything.
 OPTED_OUT = "opted_out"
@@ -67,11 +70,13 @@ def alias(tenant: str, name: str) -> str:
     return f"{tenant}|{name.removeprefix('+')}"
 
 
+@lru_cache(maxsize=IDS_KEPT)
 def contact_id_of(tenant: str, name: str) -> str:
     """Return the id that a contact first met under this name has."""
     return derived_id("contact", alias(tenant, name))
 
 
+@lru_cache(maxsize=IDS_KEPT)
 def conversation_id_of(contact_id: str, phone_number_id: str) -> str:
     """Return the id of the conversation between a contact and a number."""
     return derived_id("conversation", contact_id, phone_number_id)

@@ -22,7 +22,7 @@ class Gather(Generic[Item, Result]):
         *,
         linger: float,
         most: int = 500,
-        parallel: int = 4,
+        parallel: int = 2,
     ) -> None:
         self._flush = flush
         self._linger = linger

@@ -1,6 +1,5 @@
-"""Reading request bodies: bounded in size, time and depth, and wrong ones refused by name."""
+"""Reading request bodies: bounded in size and depth, and wrong ones refused by name."""
 
-import asyncio
 import json
 import re
 from typing import Any, TypeVar
@@ -13,7 +12,6 @@ from libs.web.errors import ApiError, BadRequest, FieldProblem, Invalid, TooLarg
 M = TypeVar("M", bound=BaseModel)
 
 JSON_LIMIT = 1024 * 1024  # bytes
-BODY_DEADLINE = 30.0  # seconds from the end of the headers to the end of the body
 DRAINED = 128 * 1024 * 1024  # bytes of a body too large that are read, so that its sender gets to read the refusal
 DEPTH = 20  # nesting of JSON; the deepest body of Meta's (a carousel template) has nine levels
 MOST_PROBLEMS = 20  # problems told of one body
@@ -22,30 +20,19 @@ _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _STRUCTURE = re.compile(rb"[\[\]{}]")
 
 
-class SlowBody(ApiError):
-    """The body did not arrive in time."""
-
-    status = 408
-    type = "invalid_request_error"
-    code = "body_too_slow"
-
-
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
-    """Return the body; raises TooLarge past `limit` bytes and SlowBody past the deadline."""
+    """Return the body; raises TooLarge past `limit` bytes. A slow one is cut off by the server (http_deadlines)."""
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_DEADLINE):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size <= limit:
-                    chunks.append(chunk)
-                elif size > DRAINED:
-                    break
-                else:
-                    chunks.clear()  # read on without keeping: who is still writing would not see the answer
-    except TimeoutError:
-        raise SlowBody(f"The body must arrive within {BODY_DEADLINE:.0f} seconds.") from None
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= limit:
+                chunks.append(chunk)
+            elif size > DRAINED:
+                break
+            else:
+                chunks.clear()  # read on without keeping: who is still writing would not see the answer
     except ClientDisconnect:
         raise BadRequest("The connection was closed before the body was complete.") from None
     if size > limit:

@@ -14,7 +14,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.gather import Gather
 from services.sender.budget import BudgetDesk
 
-LINGER = 0.002  # seconds: lanes that ask within it share a round trip
+LINGER = 0.004  # seconds: lanes that ask within it share a round trip
 MARKETING = "MARKETING"
 
 Document = dict[str, Any]

@@ -37,7 +37,7 @@ class Settler:
         self._claims = claims
         self._bus = bus
         self._clock = clock
-        self._settling: Gather[Settled, None] = Gather(self._settle, linger=LINGER)
+        self._settling: Gather[Settled, None] = Gather(self._settle, linger=LINGER, parallel=1)
         self._telling: Gather[tuple[str, str], None] = Gather(self._told, linger=TOLD_LINGER, parallel=1)
 
     async def start(self) -> None:

@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Application:
         group=GROUP,
         handle=handlers.take,
         dead_letters=DeadLetterPolicy(service="tracker"),
-        membership=Membership(fetch=FetchSettings(session_timeout_ms=session)),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
     )
     notes.watch(consumer.lag_now)
     listener = DirectoryListener(directory)

@@ -34,6 +34,8 @@ from services.tracker.readings import (
 from services.tracker.store import KeptAside, MisfitStore
 
 Document = dict[str, Any]
+MET = 50_000  # groups of names remembered: every status of the same person brings the same ones again
+
 log = structlog.get_logger()
 
 
@@ -86,6 +88,7 @@ class StatusTracker:
         self._inbound = inbound
         self._misfits = misfits
         self._clock = clock
+        self._met: dict[frozenset[str], None] = {}
 
     async def apply(self, bodies: Sequence[Body]) -> tuple[list[Outgoing], dict[str, datetime]]:
         """Apply bodies that were read; -> the events to publish, and when each number was heard of.
@@ -111,6 +114,7 @@ class StatusTracker:
         now = self._clock.now()
         await self._moves.apply([(record["tenant"], report) for record, report in batch.reports])
         known = await self._people.meet(batch.encounters) if batch.encounters else {}
+        self._remember(batch.encounters)
         messages = [_message(item, read, known, at) for item, read, at in batch.inbound]
         await self._inbound.insert(messages)
         await self._misfits.keep(batch.misfits)
@@ -143,8 +147,20 @@ class StatusTracker:
             if report.wamid not in record.get("wamids", []) and record.get("wamids"):
                 DUPLICATE_SENDS.inc()
             batch.reports.append((record, report))
-            if (encounter := _learnt(it, record, report)) is not None:
+            if (encounter := _learnt(it, record, report)) is not None and self._is_news(encounter):
                 batch.encounters.append(encounter)
+
+    def _is_news(self, encounter: Encounter) -> bool:
+        """Tell whether an encounter has to be written: names that were met before are not, words always."""
+        if encounter.words or encounter.free_entry_until is not None:
+            return True
+        return frozenset(encounter.aliases) not in self._met
+
+    def _remember(self, encounters: Sequence[Encounter]) -> None:
+        for encounter in encounters:
+            self._met[frozenset(encounter.aliases)] = None
+        while len(self._met) > MET:
+            del self._met[next(iter(self._met))]
 
     async def _read_message(self, it: _Item, item: MessageItem, batch: _Batch) -> None:
         tenant = await self._tenant(it, item.phone_number_id)
