@@ -16,6 +16,7 @@ from services.sandbox.clock import iso
 from services.sandbox.courier import Courier
 from services.sandbox.faults import Faults
 from services.sandbox.model import App
+from services.sandbox.parking import NOT_THERE, Parking
 from services.sandbox.store import Store, WebhookRow
 from services.sandbox.webhooks import Change, body_of, signature
 from services.sandbox.world import World
@@ -50,6 +51,7 @@ class Parcel:
     app_id: str | None = None
     target: tuple[str, str] | None = None  # address and secret, as they were when it was addressed
     tries: int = 0
+    probe: bool = False  # it asks whether a receiver that was not there is back
     first_try: "asyncio.Future[None] | None" = None
 
 
@@ -67,7 +69,8 @@ class Deliveries:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._webhook_ids = itertools.count(1)
-        metrics.PENDING.set_function(lambda: len(self._heap) + len(self._ready))
+        self._parking: Parking[Parcel] = Parking(self._ask, self._push, dice)
+        metrics.PENDING.set_function(lambda: len(self._heap) + len(self._ready) + len(self._parking))
         self.recent: deque[tuple[float, Parcel, int | str, int]] = deque(maxlen=REMEMBERED)
 
     async def start(self) -> None:
@@ -83,6 +86,7 @@ class Deliveries:
         """Let go: what was not taken is delivered by the next run."""
         if self._timer is not None:
             self._timer.cancel()
+        self._parking.close()
         for task in self._in_flight:
             task.cancel()
         await asyncio.gather(*self._in_flight, return_exceptions=True)
@@ -206,6 +210,10 @@ class Deliveries:
             self._settle(parcel)
             return
         url, secret = target
+        probe, parcel.probe = parcel.probe, False
+        if self._parking.closed(url) and not probe:
+            self._parking.park(url, parcel)
+            return
         change, body = parcel.changes[0], body_of(parcel.changes)
         bad = self._faults.strike("webhooks_badly_signed", change.number_id, change.person)
         parcel.tries += 1
@@ -218,7 +226,9 @@ class Deliveries:
             self._settle(parcel)
         else:
             metrics.REFUSED.inc()
-            self._retry(parcel)
+            self._retry(parcel, url, result)
+        if probe and result not in NOT_THERE:
+            self._parking.opened(url)
 
     def _target(self, parcel: Parcel) -> tuple[str, str] | None:
         change = parcel.changes[0]
@@ -229,10 +239,17 @@ class Deliveries:
                 return url, app.secret
         return None
 
-    def _retry(self, parcel: Parcel) -> None:
+    def _ask(self, parcel: Parcel) -> None:
+        parcel.probe = True
+        self._dispatch(parcel)
+
+    def _retry(self, parcel: Parcel, url: str, result: int | str) -> None:
         if time.time() - parcel.born > RETENTION:
             log.warning("webhook_given_up", attempts=parcel.tries)
             self._settle(parcel)
+            return
+        if result in NOT_THERE:
+            self._parking.park(url, parcel, first=True)
             return
         gap = GAPS[min(parcel.tries, len(GAPS)) - 1]
         self._push(parcel, gap * (0.8 + 0.4 * self._dice.random()))

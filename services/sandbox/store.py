@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
+
+log = structlog.get_logger()
+
 GROUP_SECONDS = 0.004  # what an answer waits at most, so that a commit is shared by the sends of a few milliseconds
 
 _TABLES = """
@@ -141,14 +145,30 @@ class Store:
             self._timer = None
         queue, self._queue = self._queue, []
         waiters, self._waiters = self._waiters, []
-        execute = self._db.execute
-        execute("BEGIN")
-        for statement, values in queue:
-            execute(statement, values)
-        execute("COMMIT")
+        problem = self._commit(queue)
         for waiter in waiters:
-            if not waiter.done():
+            if waiter.done():
+                continue
+            if problem is None:
                 waiter.set_result(None)
+            else:
+                waiter.set_exception(problem)
+        if problem is not None:
+            log.error("state_not_written", reason=problem.sqlite_errorname)
+
+    def _commit(self, queue: list[tuple[str, tuple[Any, ...]]]) -> sqlite3.Error | None:
+        """Write one group whole or not at all; return what went wrong (a full disk, say)."""
+        execute = self._db.execute
+        try:
+            execute("BEGIN")
+            for statement, values in queue:
+                execute(statement, values)
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                execute("ROLLBACK")
+            return error
+        return None
 
     def close(self) -> None:
         """Commit and let go of the file."""
@@ -215,10 +235,11 @@ class Store:
         return list(self._read("SELECT portfolio_id, person, at FROM reached WHERE at > ?", (since,)))
 
     def people(self, limit: int) -> list[tuple[str, float]]:
-        """Return (person, time of the last message) of those who wrote or were written to, latest first."""
+        """Return (person, time of the last message) of those in the latest 5,000 messages each way, latest first."""
         statement = (
             "SELECT person, max(at) AS latest FROM "
-            "(SELECT person, at FROM sends UNION ALL SELECT person, at FROM inbound)"
+            "(SELECT * FROM (SELECT person, at FROM sends ORDER BY seq DESC LIMIT 5000) UNION ALL "
+            "SELECT * FROM (SELECT person, at FROM inbound ORDER BY rowid DESC LIMIT 5000))"
             " GROUP BY person ORDER BY latest DESC LIMIT ?"
         )
         return list(self._read(statement, (limit,)))

@@ -91,15 +91,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    """Run a receiver on a port of the system's."""
+async def receiver(port: int = 0) -> AsyncIterator[Receiver]:
+    """Run a receiver on a port of the system's, or on one it had before."""
     heard = Receiver()
     app = web.Application(client_max_size=8 * 1024 * 1024)
     app.router.add_post("/webhooks/whatsapp", heard.hear)
     app.router.add_get("/webhooks/whatsapp", heard.consent)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     host, port = runner.addresses[0][:2]
     heard.url = f"http://{host}:{port}/webhooks/whatsapp"

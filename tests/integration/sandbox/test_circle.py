@@ -1,8 +1,11 @@
 """A message through the sandbox: accepted, logged, told by webhooks."""
 
+import asyncio
 import json
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.support.sandbox import Box, Receiver, until
+from tests.support.sandbox import DEADLINE, Box, Receiver, receiver, sandbox, until
 
 
 async def test_a_text_is_accepted_logged_and_its_statuses_come_by_webhook(box: Box, heard: Receiver) -> None:
@@ -52,6 +55,27 @@ async def test_a_refused_webhook_comes_again_and_does_not_hold_up_others(box: Bo
     await box.writes("15550000002")
     await until(lambda: len(heard.messages) == 2)
     assert heard.attempts == 4
+
+
+async def test_a_receiver_that_was_away_gets_everything_when_it_is_back(tmp_path: Path) -> None:
+    async with receiver() as away:
+        url = away.url
+    async with sandbox(tmp_path, url) as box:
+        await box.connect()
+        for n in range(200):
+            await box.writes(f"1555000{n:04d}")
+        await wait_for_attempts(box)
+        async with receiver(urlsplit(url).port or 0) as back:
+            await until(lambda: len(back.messages) == 200)
+            assert back.attempts == 200
+            assert (await box.control("GET", "/webhooks"))["pending"] == 0
+
+
+async def wait_for_attempts(box: Box) -> None:
+    """Wait until the receiver was found away, and asked again in vain."""
+    async with asyncio.timeout(DEADLINE):
+        while len((await box.control("GET", "/webhooks"))["data"]) < 2:  # noqa: ASYNC110  # it is another's state
+            await asyncio.sleep(0.05)
 
 
 async def test_no_webhook_flows_before_the_app_is_subscribed(box: Box, heard: Receiver) -> None:
