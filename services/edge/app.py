@@ -64,10 +64,10 @@ META = "https://graph.facebook.com"
 class _Edge:
     """Everything edge is made of, in the order it is built."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bus: Bus) -> None:
         self.clock = SystemClock()
+        self.bus = bus
         self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-        self.bus = Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}")
         vault = Vault(settings.encryption_keys.get_secret_value())
         self.directory = Directory(self.mongo, vault, self.clock)
         announcements = Announcements(self.bus, self.clock)
@@ -137,9 +137,9 @@ class _Edge:
         ]  # fmt: skip
 
 
-def create_app(settings: Settings) -> Application:
-    """Build edge from its settings."""
-    edge = _Edge(settings)
+def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
+    """Build edge from its settings; tests may hand in a bus of their own."""
+    edge = _Edge(settings, bus or Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}"))
     api = create_api(
         "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None,
         docs_url="/docs" if settings.edge_docs else None, redoc_url=None,

@@ -43,17 +43,17 @@ GROUP = "sender"
 SWEEPER_LEASE = timedelta(seconds=10)  # without renewal: a dead sweeper is replaced well before a record is missed
 
 
-def create_app(settings: Settings) -> Application:
-    """Build the sender from its settings."""
+def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender | None = None) -> Application:
+    """Build the sender from its settings; tests may hand in a bus or a Graph side of their own."""
     clock = SystemClock()
     owner = f"{socket.gethostname()}-{os.getpid()}"
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    bus = Bus(settings.kafka_bootstrap, f"sender-{owner}")
+    bus = bus or Bus(settings.kafka_bootstrap, f"sender-{owner}")
     directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)
     claims, due = Claims(mongo), DueRecords(mongo)
     settler = Settler(claims, bus, clock)
     desk = Desk(claims, ContactReader(mongo), BudgetDesk(Budget(mongo)), clock, settings.sender_lease)
-    graph = GraphSender(settings.graph_url, settings.graph_version)
+    graph = graph or GraphSender(settings.graph_url, settings.graph_version)
     sender = Sender(
         directory, desk, claims, settler, graph, AccountStops(bus, clock), clock, settings.sender_lease,
         settings.sender_window,

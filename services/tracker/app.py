@@ -34,11 +34,11 @@ from services.tracker.store import MisfitStore
 GROUP = "tracker"
 
 
-def create_app(settings: Settings) -> Application:
-    """Build the tracker from its settings."""
+def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
+    """Build the tracker from its settings; tests may hand in a bus of their own."""
     clock = SystemClock()
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    bus = Bus(settings.kafka_bootstrap, f"tracker-{socket.gethostname()}-{os.getpid()}")
+    bus = bus or Bus(settings.kafka_bootstrap, f"tracker-{socket.gethostname()}-{os.getpid()}")
     directory = Directory(mongo, None, clock)
     tracker = StatusTracker(directory, Moves(mongo), People(mongo), InboundStore(mongo), MisfitStore(mongo), clock)
     notes = FlowNotes(Flow(mongo), clock, settings.tracker_note_every)

@@ -1,0 +1,115 @@
+"""Run a service that kills itself between two writes of a message's way: `python -m tests.faults.dying MOMENT AFTER`.
+
+Its environment is that of the process it stands in for.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from libs.events.topics import MESSAGES_STATUS, OUTBOUND_INTERACTIVE
+from libs.graph.send import GraphSender, SendOutcome
+from libs.kafka.bus import Bus
+from libs.kafka.record import Outgoing
+from libs.runtime.application import Application
+from libs.runtime.run import run
+
+
+class Death:
+    """Comes at the `after`-th time a moment is reached."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def passes(self) -> None:
+        """Reach the moment once."""
+        self._left -= 1
+        if self._left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingBus(Bus):
+    """Dies right before, or right after, writing to a topic."""
+
+    def __init__(self, bootstrap: str, topic: str, death: Death, after_write: bool) -> None:
+        super().__init__(bootstrap, "dying")
+        self._topic, self._death, self._after_write = topic, death, after_write
+
+    async def publish_many(self, records: Sequence[Outgoing], timeout: float = 30) -> None:
+        """Write records, or die."""
+        ours = any(record.topic == self._topic for record in records)
+        if ours and not self._after_write:
+            self._death.passes()
+        await super().publish_many(records, timeout)
+        if ours and self._after_write:
+            self._death.passes()
+
+
+class DyingGraph(GraphSender):
+    """Dies right before, or right after, a POST."""
+
+    def __init__(self, base_url: str, version: str, death: Death, after_post: bool) -> None:
+        super().__init__(base_url, version)
+        self._death, self._after_post = death, after_post
+
+    async def send(self, phone_number_id: str, token: str, body: bytes, timeout: float) -> SendOutcome:
+        """POST, or die."""
+        if not self._after_post:
+            self._death.passes()
+        outcome = await super().send(phone_number_id, token, body, timeout)
+        if self._after_post:
+            self._death.passes()
+        await asyncio.sleep(0)
+        return outcome
+
+
+def _sender(change: Callable[[Any], dict[str, Any]]) -> tuple[Callable[[Any], Application], Any]:
+    from services.sender.app import create_app
+    from services.sender.settings import Settings
+
+    return lambda settings: create_app(settings, **change(settings)), Settings
+
+
+def _tracker(change: Callable[[Any], dict[str, Any]]) -> tuple[Callable[[Any], Application], Any]:
+    from services.tracker.app import create_app
+    from services.tracker.settings import Settings
+
+    return lambda settings: create_app(settings, **change(settings)), Settings
+
+
+def _edge(change: Callable[[Any], dict[str, Any]]) -> tuple[Callable[[Any], Application], Any]:
+    from services.edge.app import create_app
+    from services.edge.settings import Settings
+
+    return lambda settings: create_app(settings, **change(settings)), Settings
+
+
+def _bus(topic: str, death: Death, after_write: bool = False) -> Callable[[Any], dict[str, Any]]:
+    return lambda settings: {"bus": DyingBus(settings.kafka_bootstrap, topic, death, after_write)}
+
+
+def _graph(death: Death, after_post: bool) -> Callable[[Any], dict[str, Any]]:
+    return lambda settings: {"graph": DyingGraph(settings.graph_url, settings.graph_version, death, after_post)}
+
+
+MOMENTS: dict[str, tuple[str, Callable[[Death], tuple[Callable[[Any], Application], Any]]]] = {
+    "between the 202 and the wake-up": ("edge", lambda death: _edge(_bus(OUTBOUND_INTERACTIVE, death))),
+    "between claim and POST": ("sender", lambda death: _sender(_graph(death, after_post=False))),
+    "between POST and settle": ("sender", lambda death: _sender(_graph(death, after_post=True))),
+    "between settle and event": ("sender", lambda death: _sender(_bus(MESSAGES_STATUS, death))),
+    "between event and commit of the sender": (
+        "sender", lambda death: _sender(_bus(MESSAGES_STATUS, death, after_write=True)),
+    ),
+    "between ledger move and event": ("tracker", lambda death: _tracker(_bus(MESSAGES_STATUS, death))),
+    "between event and commit of the tracker": (
+        "tracker", lambda death: _tracker(_bus(MESSAGES_STATUS, death, after_write=True)),
+    ),
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    create_app, settings_type = MOMENTS[sys.argv[1]][1](Death(int(sys.argv[2])))
+    run(create_app, settings_type)
