@@ -48,7 +48,7 @@ class GraphClient:
         """Read all numbers of the WABA with quality, throughput and status."""
         fields = (
             "id,display_phone_number,verified_name,name_status,quality_rating,throughput,status,"
-            "code_verification_status,platform_type,health_status,whatsapp_business_manager_messaging_limit"
+            "code_verification_status,platform_type,is_on_biz_app,health_status,whatsapp_business_manager_messaging_limit"
         )
         return [item async for item in self.pages(f"/{waba_id}/phone_numbers", token, {"fields": fields})]
 

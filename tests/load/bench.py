@@ -6,14 +6,13 @@
 import argparse
 import asyncio
 import contextlib
-
 import sys
 import time
 
 from tests.load import floors
 from tests.load.client import Result, drive, text_body
 from tests.load.cost import Meter, memory_bytes
-from tests.support.running import API, Number, Stack, running_stack, until
+from tests.support.running import API, Stack, running_stack, until
 
 USERS = 400  # people a number talks to: several messages each, and the pair rate lifted
 BARS = {"edge": 1.5, "outbound POST": 1.3, "webhook": 1.5}
