@@ -48,7 +48,7 @@ def die(stack: Stack, moment: str, after: int, seconds: float = 60.0) -> None:
     """
     service = MOMENTS[moment][0]
     environment = _environment(stack.info["pids"][service])
-    stack.cli("halt", service)
+    stack.cli("stop", service)
     log = open(Path(stack.directory) / "logs" / "dying.log", "ab")  # noqa: SIM115  # the child's
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.dying", moment, str(after)],
