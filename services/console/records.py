@@ -1,7 +1,7 @@
 """Records of Kafka topics as an operator handles them: read a range, put some back where they belong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,10 +52,10 @@ class Stored:
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(bootstrap: str, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST, group_id=None
-    )
+        *topics, bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST, group_id=None
+    )  # of no group: it joins nothing and commits nothing
     try:
         await consumer.start()
     except KafkaError as error:
@@ -73,9 +73,9 @@ async def topics_ending_in(bootstrap: str, suffix: str) -> list[str]:
         return sorted(name for name in await consumer.topics() if name.endswith(suffix))
 
 
-async def counts(bootstrap: str, topics: Iterable[str]) -> dict[str, int]:
+async def counts(bootstrap: str, topics: Sequence[str]) -> dict[str, int]:
     """Return how many records each topic holds now."""
-    async with _consumer(bootstrap) as consumer:
+    async with _consumer(bootstrap, *topics) as consumer:
         return {topic: sum(end - start for _, start, end in await _bounds(consumer, topic)) for topic in topics}
 
 
@@ -84,11 +84,17 @@ async def read(bootstrap: str, topic: str, wanted: Range, most: int | None = Non
 
     Raises CommandRefused when Kafka or the topic is not there, or does not go on.
     """
+    async with _consumer(bootstrap, topic) as consumer:
+        bounds = await _wanted_bounds(consumer, topic, wanted)
+    if not bounds:
+        return
+    # A second consumer, for aiokafka's stop can wait for ever after a change of what is assigned.
     async with _consumer(bootstrap) as consumer:
         left = most
-        for partition, start, end in await _wanted_bounds(consumer, topic, wanted):
-            consumer.assign([partition])
+        consumer.assign([partition for partition, _, _ in bounds])
+        for partition, start, _ in bounds:
             consumer.seek(partition, start)
+        for partition, start, end in bounds:
             while start < end and left != 0:
                 try:
                     record = await asyncio.wait_for(consumer.getone(partition), READ_WITHIN)
@@ -105,7 +111,6 @@ async def read(bootstrap: str, topic: str, wanted: Range, most: int | None = Non
 
 
 async def _bounds(consumer: AIOKafkaConsumer, topic: str) -> list[tuple[TopicPartition, int, int]]:
-    await consumer.topics()  # loads what is known of the topics; without it a consumer without topics knows none
     numbers = consumer.partitions_for_topic(topic)
     if not numbers:
         raise CommandRefused(f"there is no topic {topic}")
@@ -124,7 +129,8 @@ async def _wanted_bounds(
         first = max(start, wanted.first or 0, await _offset_at(consumer, partition, wanted.since, start))
         last = min(end, end if wanted.last is None else wanted.last)
         last = min(last, await _offset_at(consumer, partition, wanted.until, end))
-        found.append((partition, first, last))
+        if first < last:
+            found.append((partition, first, last))
     return found
 
 
