@@ -72,14 +72,7 @@ class DeadLetterReader:
         self._consumer: Any = None
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bus.bootstrap.split(","), enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await self._consumer.stop()
-            raise
+        self._consumer = await self._started()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,16 +107,34 @@ class DeadLetterReader:
         found = await self._read(where, offset, offset + 1)
         return found[0] if found and found[0].record.offset == offset else None
 
+    async def _started(self) -> Any:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bus.bootstrap.split(","), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        return consumer
+
     async def _partitions(self, topic: str) -> Sequence[int]:
         return range((await self._bus.partition_counts([topic]))[topic])
 
     async def _read(self, partition: TopicPartition, first: int, end: int) -> Sequence[DeadLetter]:
-        self._consumer.assign([partition])
-        self._consumer.seek(partition, first)
         found: list[DeadLetter] = []
-        while await self._consumer.position(partition) < end:
-            for records in (await self._consumer.getmany(partition, timeout_ms=POLL_MS)).values():
-                found += [DeadLetter.read(raw_record(raw)) for raw in records if raw.offset < end]
+        if first >= end:
+            return found
+        # A consumer of its own: aiokafka's stop can wait for ever after a change of what is assigned.
+        consumer = await self._started()
+        try:
+            consumer.assign([partition])
+            consumer.seek(partition, first)
+            while await consumer.position(partition) < end:
+                for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
+                    found += [DeadLetter.read(raw_record(raw)) for raw in records if raw.offset < end]
+        finally:
+            await consumer.stop()
         return found
 
 
