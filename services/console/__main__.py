@@ -1,36 +1,46 @@
 """`wabus`: the command line."""
 
+import importlib
 import sys
 
 import typer
 
 from deploy.local.errors import StackRefused
-from services.console import demo_command, stack_commands
 from services.console.errors import CommandRefused
-from services.console.key_commands import keys, tenants
-from services.console.record_commands import dead_letters, replay
-from services.console.send_commands import send
 
-app = typer.Typer(
-    name="wabus",
-    help="Run and operate Wabus on this machine or against a deployment.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,  # locals hold keys
-)
-stack_commands.register(app)
-app.command()(demo_command.demo)
-app.add_typer(keys, name="keys")
-app.add_typer(tenants, name="tenants")
-app.add_typer(send, name="send")
-app.add_typer(replay, name="replay")
-app.add_typer(dead_letters, name="dead-letters")
+# Which module has which commands, in the order of the help. Only the one that is asked for is imported: Kafka's and
+# MongoDB's clients take half a second, which `wabus restart` in the midst of a fault should not.
+MODULES = {
+    "up_command": ("up",),
+    "stack_commands": ("down", "status", "logs", "restart", "stop"),
+    "demo_command": ("demo",),
+    "doctor_command": ("doctor",),
+    "key_commands": ("keys", "tenants"),
+    "send_commands": ("send",),
+    "record_commands": ("replay", "dead-letters"),
+}
+
+
+def command_line(arguments: list[str]) -> typer.Typer:
+    """Return the command line with the command that the arguments name, or with all of them where they name none."""
+    app = typer.Typer(
+        name="wabus",
+        help="Run and operate Wabus on this machine or against a deployment.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_show_locals=False,  # locals hold keys
+    )
+    app.callback()(lambda: None)  # a command line of one command still has its name
+    asked = [module for module, names in MODULES.items() if arguments[:1] and arguments[0] in names]
+    for module in asked or MODULES:
+        importlib.import_module(f"services.console.{module}").register(app)
+    return app
 
 
 def main() -> None:
     """Run the command; what was refused is one sentence on standard error and exit code 1."""
     try:
-        app()
+        command_line(sys.argv[1:])()
     except (StackRefused, CommandRefused) as refused:
         sys.stderr.write(f"wabus: {refused}\n")
         sys.exit(1)

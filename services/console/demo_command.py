@@ -27,6 +27,11 @@ StateOption = Annotated[
 ]
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
 def demo(state: StateOption = None) -> None:
     """Play a real story through the public API, on a stack of its own, checking every step.
 

@@ -21,6 +21,12 @@ keys = typer.Typer(no_args_is_help=True, help="API keys: create, list, roll, rev
 tenants = typer.Typer(no_args_is_help=True, help="Tenants: create, list.")
 
 
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(keys, name="keys")
+    app.add_typer(tenants, name="tenants")
+
+
 @tenants.command("create")
 def create_tenant(
     name: Annotated[str, typer.Option(help="What people call it.")],

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 PLAIN_WIDTH = 240  # columns where nobody looks: a pipe or a file should not get wrapped addresses
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
@@ -29,6 +30,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     console.print(table if rows else "[dim]nothing there[/]")
+
+
+def print_log_line(name: str, line: str) -> None:
+    """Print a line of a log with its process's name in front, in a colour of its own."""
+    colour = COLOURS[sum(name.encode()) % len(COLOURS)]
+    console.print(f"[{colour}]{name:>10}[/] │ ", end="")
+    console.print(line, markup=False)
 
 
 def _cell(value: Any) -> str:

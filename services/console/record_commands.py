@@ -36,6 +36,12 @@ replay = typer.Typer(no_args_is_help=True, help="Put records back into a topic: 
 dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be handled: list, show, replay.")
 
 
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(replay, name="replay")
+    app.add_typer(dead_letters, name="dead-letters")
+
+
 @replay.callback()
 def _replay() -> None:
     """Put records back into a topic: webhooks."""

@@ -22,6 +22,11 @@ Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it is delive
 send = typer.Typer(no_args_is_help=True, help="Send a message: text, template.")
 
 
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(send, name="send")
+
+
 @send.command("text")
 def send_text(
     to: To,

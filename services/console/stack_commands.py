@@ -1,4 +1,4 @@
-"""Commands for the stack itself: up, down, status, logs, restart, stop, doctor."""
+"""Commands for the running stack: down, status, logs, restart, stop."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,9 @@ from deploy.local.control import order
 from deploy.local.errors import StackRefused
 from deploy.local.logs import Follower, last_lines
 from deploy.local.processes import stop_strangers
-from deploy.local.stack import Options
 from deploy.local.state import StateDirectory
 from services.console.options import DEFAULT_STATE, AsJson, State
-from services.console.printing import console, print_json, print_rows
-from services.console.starting import print_log_line, print_where_to_look, up_in_background, up_in_foreground
+from services.console.printing import console, print_log_line, print_rows
 
 DOWN_WITHIN = 32.0  # seconds: the supervisor stops everything within 27 and then goes itself
 LEFTOVERS_STOP_WITHIN = 12.0  # seconds for what a crash left behind, where there is no supervisor to ask
@@ -24,41 +22,8 @@ ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Its name as
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, down, status, logs, restart, stop, doctor):
+    for command in (down, status, logs, restart, stop):
         app.command()(command)
-
-
-def up(
-    state: State = DEFAULT_STATE,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once all is ready.")] = False,
-    edge_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the API.")] = None,
-    without: Annotated[list[str], typer.Option(help="Leave out a service; may be repeated.")] = [],  # noqa: B006
-    scale: Annotated[list[str], typer.Option(help="SERVICE=N: several processes of it.")] = [],  # noqa: B006
-    as_json: AsJson = False,
-) -> None:
-    """Start the whole stack on this machine, on free ports.
-
-    Example: wabus up --detach --edge-port 8080
-    """
-    options = Options(state.absolute(), edge_port, frozenset(without), _scale(scale))
-    if not detach:
-        up_in_foreground(options)
-        return
-    stack = up_in_background(options)
-    if as_json:
-        print_json(stack)
-    else:
-        print_where_to_look(stack)
-
-
-def _scale(asked: list[str]) -> dict[str, int]:
-    counts = {}
-    for item in asked:
-        name, _, count = item.partition("=")
-        if not count.isdigit() or not 1 <= int(count) <= 9:
-            raise StackRefused(f"--scale {item}: say SERVICE=N with N from 1 to 9")
-        counts[name] = int(count)
-    return counts
 
 
 def down(
@@ -144,17 +109,3 @@ def stop(service: ServiceName, state: State = DEFAULT_STATE) -> None:
     """
     order(StateDirectory(state).control, do="halt", name=service)
     console.print(f"{service} is stopped")
-
-
-def doctor(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """Check whether this machine has what the stack needs; exit code 1 if it does not.
-
-    Example: wabus doctor
-    """
-    from deploy.local.doctor import examine
-
-    findings = examine(state.absolute())
-    rows = [{"check": finding.check, "ok": finding.ok, "says": finding.says} for finding in findings]
-    print_rows(rows, ("check", "ok", "says"), as_json)
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(1)

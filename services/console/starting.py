@@ -17,10 +17,9 @@ from deploy.local.logs import FOLLOW_EVERY, Follower
 from deploy.local.services import ROOT, SERVICES
 from deploy.local.stack import Options, run_stack
 from deploy.local.state import StateDirectory
-from services.console.printing import console
+from services.console.printing import console, print_log_line
 
 CATCH_UP = 10.0  # seconds that a stack which is stopping gets before a new one is refused its directory
-COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
 class Steps:
@@ -133,13 +132,6 @@ async def _show_logs(follower: Follower) -> None:
         for name, line in follower.new_lines():
             print_log_line(name, line)
         await asyncio.sleep(FOLLOW_EVERY)
-
-
-def print_log_line(name: str, line: str) -> None:
-    """Print a line of a log with its process's name in front, in a colour of its own."""
-    colour = COLOURS[sum(name.encode()) % len(COLOURS)]
-    console.print(f"[{colour}]{name:>10}[/] │ ", end="")
-    console.print(line, markup=False)
 
 
 def print_where_to_look(stack: dict[str, Any]) -> None:
