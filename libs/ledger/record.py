@@ -76,6 +76,7 @@ class OutboundDraft:
     not_before: datetime | None = None
     contact_id: str = ""
     conversation_id: str = ""
+    first_look: timedelta = FIRST_LOOK
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,7 +102,7 @@ class OutboundDraft:
             "state": MessageStatus.QUEUED.value,
             "rank": 0,
             "open": True,
-            "due": self.not_before or self.created_at + FIRST_LOOK,
+            "due": self.not_before or self.created_at + self.first_look,
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "times": {MessageStatus.QUEUED.value: self.created_at},

@@ -87,7 +87,9 @@ class _Edge:
         self.wakeups = WakeUps(self.bus, self.clock)
         reader = MessageReader(self.mongo)
         self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
-        messages = MessageIntake(self.directory, self.intake, self.wakeups, self.waiting, self.clock)
+        messages = MessageIntake(
+            self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
+        )
         self.webhooks = WebhookRoutes(self._webhook_door(settings))
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [

@@ -46,13 +46,20 @@ class MessageIntake:
     """Checks a message against number, template, window and consent, stores it, and wakes the sender."""
 
     def __init__(
-        self, directory: Directory, intake: Intake, wakeups: WakeUps, waiting: WaitingCap, clock: Clock
+        self,
+        directory: Directory,
+        intake: Intake,
+        wakeups: WakeUps,
+        waiting: WaitingCap,
+        clock: Clock,
+        first_look: timedelta,
     ) -> None:
         self._directory = directory
         self._intake = intake
         self._wakeups = wakeups
         self._waiting = waiting
         self._clock = clock
+        self._first_look = first_look
 
     async def text(self, request: Asked, body: TextBody) -> Stored:
         """Accept a text; raises ApiError where it may not be sent."""
@@ -99,6 +106,7 @@ class MessageIntake:
             client_ref=body.client_ref,
             idempotency=request.idempotency,
             correlation_id=request.correlation_id,
+            first_look=self._first_look,
         )
 
     async def _number(self, request: Asked, phone_number_id: str) -> NumberEntry:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
+from libs.ledger.record import FIRST_LOOK
 from libs.runtime.settings import GraphSettings
 
 
@@ -22,6 +23,10 @@ class Settings(GraphSettings):
     edge_waiting_in_all: int = Field(default=2_000_000, ge=1, description="Messages that may wait in all.")
     edge_webhook_deadline: timedelta = Field(
         default=timedelta(seconds=4.5), description="Longest wait for the broker before a webhook is answered 503."
+    )
+    edge_first_look: timedelta = Field(
+        default=FIRST_LOOK,
+        description="When the sweeper first looks at a message: longer than one may wait in its lane (30 s).",
     )
     edge_docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
     edge_metrics: bool = Field(default=True, description="Whether /metrics is served on this address.")

@@ -1,6 +1,7 @@
 """Faults on a schedule, played on a running stack while it works."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ from tests.support.running import Number, Stack, until
 
 # Short leases and waits, so that a reconcile takes seconds. The relations are those of the defaults.
 QUICK = {
-    "WABUS_SENDER_LEASE": "PT6S",
-    "WABUS_SENDER_RECONCILE_WAIT": "PT4S",
+    "WABUS_EDGE_FIRST_LOOK": "PT5S",
+    "WABUS_SENDER_LEASE": "PT4S",
+    "WABUS_SENDER_RECONCILE_WAIT": "PT3S",
     "WABUS_SENDER_LOOK_EVERY": "PT0.5S",
     "WABUS_SENDER_SESSION_TIMEOUT": "PT6S",
     "WABUS_TRACKER_SESSION_TIMEOUT": "PT6S",
@@ -58,6 +60,7 @@ def die(stack: Stack, moment: str, after: int, seconds: float = 60.0) -> None:
         code = child.wait(seconds)
     finally:
         child.kill()
+        child.wait()
         log.close()
         stack.restart(service)
     assert code == -9, f"{service} ended with {code} instead of dying {moment}"
@@ -71,8 +74,6 @@ def _environment(pid: int) -> dict[str, str]:
 
 def freeze(stack: Stack, name: str, seconds: float) -> None:
     """Stop a process (SIGSTOP) for a while, then let it go on."""
-    import signal
-
     stack.signal(name, signal.SIGSTOP)
     time.sleep(seconds)
     stack.signal(name, signal.SIGCONT)

@@ -34,7 +34,7 @@ def test_nothing_is_lost_or_sent_twice_while_every_process_is_killed_in_turn(
 def test_nothing_is_lost_or_sent_twice_when_a_service_dies(stack: Stack, numbers: list[Number], moment: str) -> None:
     workload = Workload(stack, numbers, PEOPLE, connections=4)
     workload.start(100, per_second=40)
-    die(stack, moment, after=10)
+    die(stack, moment, after=2)
     outcome = workload.finish()
     ledgers = Ledgers(stack)
     ledgers.await_quiet(outcome, QUIET)
