@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from libs.runtime.ids import new_id
 from services.console.http_calls import Answer, Calls, refusal
 from services.console.telling import Teller
 
@@ -26,6 +27,7 @@ class Story:
         self._sandbox = sandbox
         self._hook = hook
         self._tell = tell
+        self._key = f"demo-{new_id()}"
         self._number = ""
         self._waba = ""
 
@@ -71,7 +73,7 @@ class Story:
 
     def _text_goes_round(self) -> None:
         self._tell.chapter("Now the text goes out, and its statuses come back")
-        answer = self._text(ANN, "Hello Ann, yes it is!", Idempotency_Key="demo-1")
+        answer = self._text(ANN, "Hello Ann, yes it is!", Idempotency_Key=self._key)
         self._tell.check("202 queued", answer.status == 202, answer.body)
         self._first = answer.body
         message = self._followed(answer.body["id"])
@@ -81,13 +83,13 @@ class Story:
 
     def _same_again(self) -> None:
         self._tell.chapter("The same call again, as a client does after a time-out")
-        again = self._text(ANN, "Hello Ann, yes it is!", Idempotency_Key="demo-1")
+        again = self._text(ANN, "Hello Ann, yes it is!", Idempotency_Key=self._key)
         self._tell.check("the first answer again", again.body == self._first, again.body)
         replayed = again.headers.get("Idempotent-Replayed")
         self._tell.check(
             "marked as a replay, sent once", (replayed, self._sent(self._first["id"])) == ("true", 1), replayed
         )
-        other = self._text(ANN, "Something else", Idempotency_Key="demo-1")
+        other = self._text(ANN, "Something else", Idempotency_Key=self._key)
         self._tell.quote(refusal(other))
         self._tell.check("another body under that key is refused", _error_code(other) == "idempotency_key_reused")
 
@@ -142,7 +144,8 @@ class Story:
         return self._until(look, lambda message: message["status"] in (*ARRIVED, "failed"))
 
     def _template_names(self) -> list[str]:
-        return [row["name"] for row in self._api.do("GET", "/templates?limit=100")["data"]]
+        rows = self._api.do("GET", "/templates?limit=100")["data"]
+        return [row["name"] for row in rows if row["waba_id"] == self._waba]
 
     def _sent(self, message_id: str) -> int:
         rows = self._sandbox.do("GET", "/sends?limit=1000")["data"]
