@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from libs.kafka.bus import Bus
 from libs.kafka.group import JOIN_RETRY, LEAVE_WITHIN
@@ -70,7 +69,7 @@ class BroadcastConsumer:
                     self._joined.set()
                     return
                 log.error("topics_missing", topics=[topic for topic, count in counts.items() if not count])
-            except (KafkaError, OSError) as error:
+            except Exception as error:
                 log.warning("broadcast_not_joined", error_type=type(error).__name__)
                 await self._subscriber.stop()
             await asyncio.sleep(JOIN_RETRY)

@@ -22,7 +22,7 @@ from libs.kafka.subscription import Fetched, FetchSettings, subscribe
 
 COMMIT_EVERY = 0.25  # seconds: what a crash repeats at most, beside what was in flight
 COMMIT_WITHIN = 5.0  # seconds for the last commit before partitions are let go
-LEAVE_WITHIN = 3.0  # seconds to leave the group and close the connections
+LEAVE_WITHIN = 8.0  # seconds to leave the group: a rebalance under way has to end first, heartbeats are 3 s apart
 BLOCK = 1.0  # seconds that a full engine may hold up the next poll, far below the poll interval
 JOIN_RETRY = 1.0  # seconds between two tries to join
 
@@ -214,7 +214,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._subscriber.start()
                     self.joined.set()
                     return
-            except (KafkaError, OSError) as error:
+            except Exception as error:
                 log.warning("group_not_joined", group=self._group, error_type=type(error).__name__)
                 await self._subscriber.stop()
             await asyncio.sleep(JOIN_RETRY)
@@ -259,7 +259,10 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _commit_regularly(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_EVERY)
-            await self._commit(self._owned)
+            try:
+                await self._commit(self._owned)
+            except Exception:
+                log.exception("commit_broken", group=self._group)
 
     async def _commit(self, partitions: Collection[Partition]) -> None:
         async with self._committing:

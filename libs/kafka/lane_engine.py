@@ -168,7 +168,7 @@ class LaneEngine:
             flow.stop_before(entry.offset)
             self._halt()
         except Exception:
-            log.exception("lane_broken", group=None)
+            log.exception("lane_broken")
             flow.stop_before(entry.offset)
             self._halt()
 

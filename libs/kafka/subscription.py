@@ -13,6 +13,8 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
 from faststream.middlewares import AckPolicy
 
+from libs.kafka.tolerant_records import install as read_tolerantly
+
 Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
 FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
@@ -72,6 +74,7 @@ def subscribe(
     With `RangePartitionAssignor` partitions of the same number go to the same member across the topics, provided
     that the topics have the same partition count. Without a group every partition is read from its end.
     """
+    read_tolerantly()
     subscriber = broker.subscriber(
         *topics,
         batch=True,

@@ -67,6 +67,14 @@ async def test_many_records_keep_their_order_per_partition_whatever_their_sizes(
     assert all(numbers == sorted(numbers) for numbers in order.values())
 
 
+async def test_the_largest_record_goes_through_whole(bus: Bus, make_topics: MakeTopics) -> None:
+    [topic] = await make_topics(max_bytes=5 << 20)
+    value = bytes(range(256)) * (4 * 4096)
+    await bus.publish(topic, key=b"k", value=value)
+    await bus.publish(topic, key=b"k", value=b"next")
+    assert [record.value for record in await read_all(bus, topic, 2)] == [value, b"next"]
+
+
 async def test_a_record_that_is_too_large_is_refused_before_anything_is_sent(bus: Bus, make_topics: MakeTopics) -> None:
     [topic] = await make_topics()
     large = Outgoing(topic, b"k", b"x" * MAX_REQUEST_BYTES)

@@ -1,10 +1,12 @@
 """What a lane consumer does with records that fail, wait or cannot be read, on the real broker."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]
 
 from libs.kafka.bus import Bus, Outgoing
 from libs.kafka.ceiling import Ceiling
@@ -15,11 +17,12 @@ from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.record import Record
 from libs.runtime.errors import Outage
-from tests.integration.kafka.conftest import GROUP, MakeTopics
+from tests.integration.kafka.conftest import GROUP, MakeBus, MakeTopics
 from tests.support.waiting import eventually, stays
 
 Handle = Callable[[Record], Awaitable[object]]
 Consume = Callable[..., Awaitable[LaneConsumer]]
+CHECKSUM_AT = 17  # of a record batch of format 2, over all that follows
 QUICK = DeadLetterPolicy(service="test", first_wait=0.01)
 
 
@@ -46,6 +49,23 @@ async def buried(bus: Bus, topic: str) -> list[DeadLetter]:
         return list(reversed(await reader.list([dead_letter_topic(topic, GROUP)])))
 
 
+async def write_with_header_name(bus: Bus, topic: str, values: list[bytes], name: bytes) -> None:
+    """Write one batch whose records have a header of this name of two bytes, as clients in other languages can."""
+    producer = await bus._producer.ready()
+    batch = producer.create_batch()
+    for value in values:
+        batch.append(timestamp=None, key=b"k", value=value, headers=[("QQ", b"v")])
+    build = batch._build
+
+    def build_otherwise() -> bytearray:
+        data = bytearray(build()).replace(b"QQ", name)
+        struct.pack_into(">I", data, CHECKSUM_AT, calc_crc32c(memoryview(data)[CHECKSUM_AT + 4 :]))
+        return data
+
+    batch._build = build_otherwise
+    await (await producer.send_batch(batch, topic, partition=0))
+
+
 async def test_headers_that_are_null_or_not_utf8_drop_neither_their_record_nor_its_neighbours(
     bus: Bus, make_topics: MakeTopics, consume: Consume
 ) -> None:
@@ -62,6 +82,25 @@ async def test_headers_that_are_null_or_not_utf8_drop_neither_their_record_nor_i
     assert [record.value for record in seen] == [b"0", b"1", b"2"]
     assert seen[1].headers == tuple(odd)
     assert [seen[1].header(name) for name in ("absent", "latin", "plain", "none")] == [None, None, "text", None]
+
+
+async def test_a_header_name_that_is_not_utf8_loses_neither_its_record_nor_its_neighbours(
+    make_bus: MakeBus, make_topics: MakeTopics, consume: Consume
+) -> None:
+    [topic] = await make_topics(partitions=1)
+    bus = await make_bus()
+    await bus.publish(topic, key=b"k", value=b"0")
+    await write_with_header_name(bus, topic, [b"1", b"2", b"3"], b"\xff\xfe")
+    await bus.publish(topic, key=b"k", value=b"4")
+    seen: list[Record] = []
+
+    async def handle(record: Record) -> None:
+        seen.append(record)
+
+    await consume([topic], handle)
+    await eventually(lambda: len(seen) == 5, "all five")
+    assert [record.value for record in seen] == [b"0", b"1", b"2", b"3", b"4"]
+    assert seen[2].headers == (("\\xff\\xfe", b"v"),)
 
 
 async def test_a_raising_handler_gets_its_tries_and_then_the_record_is_buried_with_its_story(
