@@ -134,7 +134,7 @@ class Burial:
 
 def redacted(text: str) -> str:
     """Return the text without what may be a phone number or a token, cut to 1 KB."""
-    return _cut(SECRETS.sub("[…]", DIGITS.sub("[…]", text)))
+    return _cut(DIGITS.sub("[…]", SECRETS.sub("[…]", text)))
 
 
 def described(error: Exception) -> str:

@@ -1,0 +1,98 @@
+import asyncio
+
+import pytest
+
+from libs.kafka.attempts import Attempts, CeilingReached
+from libs.kafka.ceiling import Ceiling, CeilingWatch
+from libs.kafka.dead_letters import Burial, DeadLetterPolicy
+from libs.kafka.errors import LetGo, Poison, Reason
+from libs.kafka.record import Record
+from libs.runtime.errors import Outage
+from tests.unit.kafka.fakes import FakeClock, FakePublisher, record
+
+POLICY = DeadLetterPolicy(service="s", first_wait=0.001, ceiling=Ceiling(from_count=2, share=0))
+
+
+class Handler:
+    """Raises what it is told to, one after the other, then succeeds."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.runs = 0
+
+    async def __call__(self, _: Record) -> None:
+        """Run once."""
+        self.runs += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+def attempts(handler: Handler, publisher: FakePublisher) -> Attempts:
+    clock = FakeClock()
+    return Attempts(handler, Burial(publisher, "g", POLICY), POLICY, CeilingWatch(POLICY.ceiling, clock), clock)
+
+
+async def test_a_bug_that_goes_by_is_tried_again_and_not_buried() -> None:
+    handler, publisher = Handler(ValueError(), ValueError(), ValueError(), ValueError()), FakePublisher()
+    await attempts(handler, publisher).finish(record(), asyncio.Event())
+    assert (handler.runs, publisher.published) == (5, [])
+
+
+async def test_the_last_try_buries_and_earlier_failures_count() -> None:
+    handler, publisher = Handler(*[ValueError()] * 9), FakePublisher()
+    await attempts(handler, publisher).finish(record(), asyncio.Event(), before=2)
+    assert (handler.runs, len(publisher.published)) == (3, 1)
+
+
+async def test_outages_do_not_count_as_tries() -> None:
+    handler, publisher = Handler(ValueError(), Outage(), ValueError(), Outage(), ValueError()), FakePublisher()
+    await attempts(handler, publisher).finish(record(), asyncio.Event())
+    assert (handler.runs, publisher.published) == (6, [])
+
+
+async def test_burying_waits_for_the_broker() -> None:
+    handler, publisher = Handler(Poison(Reason.REFUSED)), FakePublisher(away=2)
+    await attempts(handler, publisher).finish(record(), asyncio.Event())
+    assert (handler.runs, len(publisher.published)) == (1, 1)
+
+
+async def test_beyond_the_ceiling_nothing_is_buried() -> None:
+    handler, publisher = Handler(*[Poison(Reason.REFUSED)] * 3), FakePublisher()
+    tried = attempts(handler, publisher)
+    await tried.finish(record(0), asyncio.Event())
+    await tried.finish(record(1), asyncio.Event())
+    with pytest.raises(CeilingReached):
+        await tried.finish(record(2), asyncio.Event())
+    assert len(publisher.published) == 2
+
+
+@pytest.mark.parametrize("error", [Outage(), ValueError(), LetGo()])
+async def test_a_leaving_partition_ends_the_wait_between_tries(error: Exception) -> None:
+    handler, publisher, leaving = Handler(*[error] * 99), FakePublisher(), asyncio.Event()
+    leaving.set()
+    with pytest.raises(LetGo):
+        await attempts(handler, publisher).finish(record(), leaving)
+    assert (handler.runs, publisher.published) == (1, [])
+
+
+async def test_letting_go_without_cause_means_not_now() -> None:
+    handler, publisher = Handler(LetGo()), FakePublisher()
+    await attempts(handler, publisher).finish(record(), asyncio.Event())
+    assert handler.runs == 2
+
+
+async def test_a_cancelled_inner_task_is_a_bug_but_our_own_cancellation_is_obeyed() -> None:
+    handler, publisher = Handler(asyncio.CancelledError()), FakePublisher()
+    await attempts(handler, publisher).finish(record(), asyncio.Event())
+    assert handler.runs == 2
+
+    async def hang(_: Record) -> None:
+        await asyncio.Event().wait()
+
+    clock = FakeClock()
+    hanging = Attempts(hang, Burial(publisher, "g", POLICY), POLICY, CeilingWatch(POLICY.ceiling, clock), clock)
+    task = asyncio.create_task(hanging.finish(record(), asyncio.Event()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
