@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from libs.web.bodies import read_body
 from libs.web.door import FORWARDED_ID
-from libs.web.errors import ApiError, Unavailable
+from libs.web.errors import ApiError, NotFound, Unavailable
 from libs.web.identity import HEADER, sign_identity
 from services.edge.api_keys import Scope
 from services.edge.auth import Authenticator, Caller
@@ -91,7 +91,7 @@ class Forwarder:
         return Response(body, answer.status_code, media_type=answer.headers.get("content-type"))
 
     async def _stream(self, request: Request, resource: Resource, caller: Caller, raw: bytes) -> StreamingResponse:
-        url = httpx.URL(resource.owner + request.scope["path"], query=request.scope["query_string"])
+        url = _url(resource.owner, request)
         asked = self._client.build_request(request.method, url, content=raw, headers=self._headers(request, caller))
         try:
             answer = await self._client.send(asked, stream=True)
@@ -104,6 +104,20 @@ class Forwarder:
         kept = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
         identity = sign_identity(self._secret, caller.tenant, caller.key_id, sorted(caller.scopes), caller.mode)
         return kept | {HEADER: identity, FORWARDED_ID.decode(): request.scope["wabus.request_id"]}
+
+
+def _url(owner: str, request: Request) -> httpx.URL:
+    """Return the owner's address of the path, byte for byte as it was asked for; raises NotFound for no path of ours.
+
+    A path decoded and encoded again may name something else, and one with dot segments could climb out of its resource.
+    """
+    scope = request.scope
+    if {".", ".."} & set(scope["path"].split("/")):
+        raise NotFound("There is nothing at this path.", code="no_such_path")
+    try:
+        return httpx.URL(owner).copy_with(raw_path=scope["raw_path"] + b"?" + scope["query_string"])
+    except (httpx.InvalidURL, UnicodeDecodeError):
+        raise NotFound("There is nothing at this path.", code="no_such_path") from None
 
 
 async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
