@@ -34,10 +34,12 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         if self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._await_headers()
         if self._header_timer is not None:
-            self._header_bytes += len(data)
+            end = data.find(b"\r\n\r\n")
+            self._header_bytes += len(data) if end < 0 else end
+            if self._header_bytes > HEADER_LIMIT:  # before they are parsed: they may have come whole, in one read
+                self._refuse(b"431 Request Header Fields Too Large")
+                return
         super().data_received(data)
-        if self._header_timer is not None and self._header_bytes > HEADER_LIMIT:
-            self._refuse(b"431 Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
         """The headers are in: stop their clock."""
