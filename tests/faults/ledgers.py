@@ -51,6 +51,8 @@ class Ledgers:
         sends = [row for row in self.stack.sends() if row["biz_opaque_callback_data"] in promised]
         arrived = Counter(row["biz_opaque_callback_data"] for row in sends)
         records = self.records()
+        gone = [each for each in promised if each not in records]
+        assert not gone, f"I1: {len(gone)} of {len(promised)} promised messages have no record any more ({seed})"
         lost = [each for each in promised if each not in arrived and records.get(each, {}).get("state") != "expired"]
         assert not lost, f"I1: {len(lost)} of {len(promised)} promised messages never arrived, {lost[:3]} ({seed})"
         twice = {each: times for each, times in arrived.items() if times > 1}
