@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import structlog
 
+from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
-from libs.kafka.dead_letters import dead_letter_topic
 from libs.kafka.group import Engine, GroupMember, Membership
 from libs.kafka.record import Partition
 

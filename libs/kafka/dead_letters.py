@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from libs.events.topics import dead_letter_topic
 from libs.kafka.ceiling import Ceiling
 from libs.kafka.errors import Poison, Reason
 from libs.kafka.record import Record
@@ -59,11 +60,6 @@ class DeadLetterPolicy:
     ceiling: Ceiling = field(default_factory=Ceiling)
     on_dead_letter: Callable[[Record], Awaitable[None]] = _no_hook
     schema: Callable[[Record], str] = lambda record: record.header("ce_type") or ""
-
-
-def dead_letter_topic(topic: str, group: str) -> str:
-    """Return where the group buries records of the topic."""
-    return f"{topic}.{group}.dlt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from deploy.local.topics import Topic, ensure_topics
+from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
-from libs.kafka.dead_letters import dead_letter_topic
 
 GROUP = "service"
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]
 
+from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus, Outgoing
 from libs.kafka.ceiling import Ceiling
 from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader, replay
-from libs.kafka.dead_letters import DeadLetterPolicy, dead_letter_topic
+from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import LetGo, Poison, Reason
 from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
