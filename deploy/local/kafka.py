@@ -107,8 +107,9 @@ class Kafka:
         self._properties.write_text(PROPERTIES.format(data=self._data, **ports))
         if (self._data / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties))
+        # As one word with its option: one id in 64 begins with a dash.
+        cluster = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java("kafka.tools.StorageTool", "format", cluster, "-c", str(self._properties))
         with log.open("ab") as output:
             done = subprocess.run(  # noqa: S603 - our own command
                 command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

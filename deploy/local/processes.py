@@ -140,6 +140,12 @@ def stop_strangers(identities: Sequence[Identity], seconds: float) -> int:
     return len(left)
 
 
+def wait_until_gone(identity: Identity, seconds: float) -> bool:
+    """Wait until the process has ended; tell whether it has."""
+    process = identity.process()
+    return process is None or process in psutil.wait_procs([process], timeout=seconds)[0]
+
+
 def last_words(log: Path) -> str:
     """Return the last line of a log that says something, for a sentence about why its process died."""
     try:

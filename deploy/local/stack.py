@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.logs import rotate
 from deploy.local.mongod import Mongod
 from deploy.local.plan import ProcessPlan, kafka_plan, mongod_plan, service_plan
-from deploy.local.processes import stop_strangers
+from deploy.local.processes import Identity, stop_strangers
 from deploy.local.services import (
     Service,
     Tier,
@@ -160,6 +161,7 @@ class _Stack:
                 await self._supervisor.halt(order["name"])
             case "down":
                 self._stop.set()
+                return {"supervisor": Identity.of(os.getpid()).as_json()}
             case unknown:
                 raise StackRefused(f"the supervisor does not know {unknown!r}")
         return {}
@@ -222,7 +224,7 @@ class _Stack:
             "metrics": {name: f"{url}/metrics" for name, url in urls.items() if name not in self._options.without},
             **{name: self._shared["WABUS_" + name.upper()] for name in ("app_secret", "verify_token")},
             **self._keys,
-            "pids": self._supervisor.pids(),
+            "pids": self._supervisor.pids() | {"supervisor": os.getpid()},
         }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.local.control import order
+from deploy.local.processes import Identity, wait_until_gone
 from deploy.local.stack import Options
 from deploy.local.state import StateDirectory
 from services.console.demo import Story
@@ -65,6 +66,6 @@ def _stack(state: Path | None) -> Iterator[Path]:
     finally:
         if directory.in_use():
             console.print("\n[bold]Everything stops[/]")
-            order(directory.control, do="down")
-            directory.wait_until_free(STOP_WITHIN)
+            supervisor = order(directory.control, do="down")["supervisor"]
+            wait_until_gone(Identity(**supervisor), STOP_WITHIN)
         shutil.rmtree(temporary, ignore_errors=True)

@@ -9,7 +9,7 @@ import typer
 from deploy.local.control import order
 from deploy.local.errors import StackRefused
 from deploy.local.logs import Follower, last_lines
-from deploy.local.processes import stop_strangers
+from deploy.local.processes import Identity, stop_strangers, wait_until_gone
 from deploy.local.state import StateDirectory
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import console, print_log_line, print_rows
@@ -37,8 +37,8 @@ def down(
     directory = StateDirectory(state)
     was_running = directory.in_use()
     if was_running:
-        order(directory.control, do="down")
-        if not directory.wait_until_free(DOWN_WITHIN):
+        supervisor = order(directory.control, do="down")["supervisor"]
+        if not wait_until_gone(Identity(**supervisor), DOWN_WITHIN):
             raise StackRefused(f"the stack did not stop within {DOWN_WITHIN:.0f} s: see {directory.log('supervisor')}")
     left = stop_strangers(directory.identities(), LEFTOVERS_STOP_WITHIN)
     directory.forget_stack()
