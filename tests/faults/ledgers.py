@@ -1,13 +1,16 @@
 """Three ledgers compared: what the client was promised, what the sandbox got, what MongoDB and the events say."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from libs.events.topics import MESSAGES_STATUS
 from tests.faults.workload import Outcome
@@ -24,9 +27,14 @@ class Ledgers:
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return all outbound records by id."""
-        with MongoClient(self.stack.info["mongo"], tz_aware=True) as client:
-            rows = client[self.stack.info["mongo_database"]].messages.find({"direction": "outbound"})
-            return {row["_id"]: row for row in rows}
+        with self._messages() as messages:
+            return {row["_id"]: row for row in messages.find({"direction": "outbound"})}
+
+    @contextlib.contextmanager
+    def _messages(self) -> Iterator[Collection[dict[str, Any]]]:
+        client: MongoClient[dict[str, Any]] = MongoClient(self.stack.info["mongo"], tz_aware=True)
+        with client:
+            yield client[self.stack.info["mongo_database"]].messages
 
     def events(self) -> set[tuple[str, str]]:
         """Return every (message id, status) that was told on the topic of statuses."""
@@ -37,8 +45,7 @@ class Ledgers:
         until(lambda: not self._unfinished(outcome), f"all settled (seed {outcome.seed})", seconds, 0.5)
 
     def _unfinished(self, outcome: Outcome) -> int:
-        with MongoClient(self.stack.info["mongo"], tz_aware=True) as client:
-            messages = client[self.stack.info["mongo_database"]].messages
+        with self._messages() as messages:
             query = {
                 "direction": "outbound",
                 "$or": [{"open": True}, {"due": {"$exists": True}}, {"rank": {"$in": [10, 20]}}],

@@ -29,14 +29,14 @@ BUGS = {
     ),
     "claim without state filter": Bug(
         "libs/ledger/claims.py",
-        '    return {"_id": claim.message_id, "tenant": claim.tenant, "state": MessageStatus.QUEUED.value, "rank": 0}\n',
-        '    return {"_id": claim.message_id, "tenant": claim.tenant}\n',
+        '"tenant": claim.tenant, "state": MessageStatus.QUEUED.value, "rank": 0}\n',
+        '"tenant": claim.tenant}\n',
     ),
     "sweeper off": Bug(
         "services/sender/sweeper.py", "        rows = await self._due.past(now, BATCH)\n", "        rows = []\n"
     ),
     "status without rank": Bug(
-        "libs/ledger/moves.py", '            "$max": {"rank": self.rank},\n', '            "$set": {"rank": self.rank},\n'
+        "libs/ledger/moves.py", '"$max": {"rank": self.rank}', '"$set": {"rank": self.rank}'
     ),
     "event only if the move was new": Bug(
         "services/tracker/service.py",
@@ -46,7 +46,15 @@ BUGS = {
         "                continue\n"
         "            batch.events +=",
     ),
-    "w=1": Bug("libs/mongo/client.py", '                w="majority",\n                journal=True,\n', "                w=1,\n                journal=False,\n"),
+    "w=1": Bug(
+        "libs/mongo/client.py",
+        'w="majority",
+                journal=True,
+',
+        "w=1,
+                journal=False,
+",
+    ),
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import TopicPartition  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]
 
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
 from tests.faults.dying import MOMENTS

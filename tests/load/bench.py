@@ -1,6 +1,6 @@
-"""`make bench`: drive the public API with 64 connections and print what a message costs, next to floors of the same run.
+"""`make bench`: drive the public API and print what a message costs, next to floors of the same run.
 
-    python -m tests.load.bench [--messages N] [--connections N] [--numbers N]
+python -m tests.load.bench [--messages N] [--connections N] [--numbers N]
 """
 
 import argparse
@@ -108,8 +108,6 @@ class Bench:
 
 def _user(i: int) -> str:
     return f"1555200{i:04d}"
-
-
 
 
 if __name__ == "__main__":

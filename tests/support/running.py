@@ -1,4 +1,4 @@
-"""A whole stack of its own for tests, started by `wabus up`, seen only as a client, Meta or the operating system could."""
+"""A whole stack for tests, started by `wabus up`, seen as a client, Meta or the operating system could see it."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,8 @@ class Stack:
     def down(self) -> None:
         """Stop everything and wipe its data."""
         self.http.close()
-        subprocess.run([WABUS, "down", "--wipe", "--state", self.directory], capture_output=True, timeout=90, check=False)
+        command = [WABUS, "down", "--wipe", "--state", self.directory]
+        subprocess.run(command, capture_output=True, timeout=90, check=False)
 
     def cli(self, *arguments: str, timeout: float = 120) -> str:
         """Run `wabus` on this stack and return what it printed; AssertionError with its last words when it fails."""
@@ -75,9 +76,15 @@ class Stack:
         return str(self.info["api_key"])
 
     def call(
-        self, method: str, path: str, body: Any = None, *, key: str | None = "", headers: Mapping[str, str] | None = None,
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = "",
+        headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
-    ) -> httpx.Response:  # fmt: skip
+    ) -> httpx.Response:
         """Call the API; `key` None sends none."""
         sent = dict(headers or {})
         if key is not None:
@@ -170,10 +177,11 @@ class Number:
     def reaches(self, message_id: str, *statuses: str, seconds: float = DEADLINE) -> dict[str, Any]:
         """Wait until a message has one of the statuses, and return it."""
         wanted = statuses or ("delivered", "read")
-        return until(
+        reached: dict[str, Any] = until(
             lambda: found if (found := self.stack.message(message_id))["status"] in wanted else None,
             f"{message_id} is {' or '.join(wanted)}", seconds,
         )  # fmt: skip
+        return reached
 
 
 def until(condition: Callable[[], Any], what: str = "it holds", seconds: float = DEADLINE, step: float = 0.05) -> Any:
