@@ -48,12 +48,8 @@ BUGS = {
     ),
     "w=1": Bug(
         "libs/mongo/client.py",
-        'w="majority",
-                journal=True,
-',
-        "w=1,
-                journal=False,
-",
+        'w="majority",\n                journal=True,\n',
+        "w=1,\n                journal=False,\n",
     ),
 }  # fmt: skip
 
