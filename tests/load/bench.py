@@ -5,7 +5,6 @@ python -m tests.load.bench [--messages N] [--connections N] [--numbers N]
 
 import argparse
 import asyncio
-import contextlib
 import sys
 import time
 
@@ -96,8 +95,7 @@ class Bench:
         say(f"  {'in all':10} {total:7.0f} CPU-us a message, the sandbox not counted")
 
     def _compare(self, used: dict[str, float]) -> int:
-        with contextlib.ExitStack() as stack:
-            measured = floors.measure(self._stack, self._numbers, self._connections, stack)
+        measured = floors.measure(self._stack, self._numbers, self._connections)
         failed = 0
         for name, (ours, floor) in measured.items():
             ratio, bar = ours / floor, BARS[name]

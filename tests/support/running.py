@@ -42,7 +42,7 @@ class Stack:
     def down(self) -> None:
         """Stop everything and wipe its data."""
         self.http.close()
-        command = [WABUS, "down", "--wipe", "--state", self.directory]
+        command = [str(WABUS), "down", "--wipe", "--state", str(self.directory)]
         subprocess.run(command, capture_output=True, timeout=90, check=False)
 
     def cli(self, *arguments: str, timeout: float = 120) -> str:

@@ -1,0 +1,99 @@
+"""The floors as servers: bare ASGI apps that do only what cannot be left out.
+
+python -m tests.load.floor_server accept|webhook|graph PORT MONGO KAFKA
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+
+from libs.mongo.client import Mongo
+from libs.runtime.gather import Gather
+from libs.runtime.ids import new_id
+
+LINGER, MOST = 0.0025, 256  # the same groups as edge's
+SECRET = b"floor"
+
+
+class Accept:
+    """Reads a body, finds and inserts in groups, answers 202."""
+
+    def __init__(self, mongo: str, _: str) -> None:
+        self._mongo = Mongo(mongo, "floor")
+        self._gather: Gather[dict[str, Any], dict[str, Any]] = Gather(self._flush, linger=LINGER, most=MOST)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        body = json.loads((await receive())["body"])
+        document = await self._gather({"_id": new_id(), "text": json.dumps(body), "to": body["to"], "pad": "x" * 700})
+        await _answer(send, 202, json.dumps({"id": document["_id"]}).encode())
+
+    async def _flush(self, documents: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        wanted = {"_id": {"$in": [document["to"] for document in documents]}}
+        await self._mongo.collection("people").find(wanted).to_list(None)
+        await self._mongo.collection("messages").insert_many(documents, ordered=False)
+        return documents
+
+
+class Webhook:
+    """Reads a body, checks its HMAC, produces it raw, answers 200."""
+
+    def __init__(self, _: str, kafka: str) -> None:
+        self._kafka = kafka
+        self._producer: Any = None
+        self._starting = asyncio.Lock()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        raw = (await receive())["body"]
+        given = next(value for name, value in scope["headers"] if name == b"x-hub-signature-256")
+        expected = b"sha256=" + hmac.digest(SECRET, raw, hashlib.sha256).hex().encode()
+        if not hmac.compare_digest(given, expected):
+            await _answer(send, 401, b"")
+            return
+        async with self._starting:
+            if self._producer is None:
+                self._producer = AIOKafkaProducer(bootstrap_servers=self._kafka, enable_idempotence=True, linger_ms=0)
+                await self._producer.start()
+        await self._producer.send_and_wait("meta.webhooks.v1", raw, key=b"1")
+        await _answer(send, 200, b"")
+
+
+class Graph:
+    """Answers every POST as Graph does."""
+
+    def __init__(self, _: str, __: str) -> None:
+        self._answer = json.dumps({"messages": [{"id": "wamid.HBgLMTU1NTAwMDAwMDAVAgARGBI="}]}).encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        await receive()
+        await _answer(send, 200, self._answer)
+
+
+async def _answer(send: Any, status: int, body: bytes) -> None:
+    headers = [(b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    """Run one of them."""
+    kind, port, mongo, kafka = sys.argv[1:5]
+    kinds: dict[str, Any] = {"accept": Accept, "webhook": Webhook, "graph": Graph}
+    app = kinds[kind](mongo, kafka)
+    uvicorn.run(
+        app, host="127.0.0.1", port=int(port), loop="uvloop", http="httptools", lifespan="off", log_level="critical",
+        access_log=False, proxy_headers=False, server_header=False, date_header=False,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
