@@ -71,10 +71,22 @@ def read_webhook(raw: bytes) -> list[WebhookItem]:
         body = json.loads(raw)
     except (ValueError, RecursionError):
         raise UnreadableWebhook("not JSON") from None
+    if b"\\ud" in raw or b"\\uD" in raw:
+        body = _in_unicode(body)
     entries = body.get("entry") if isinstance(body, dict) else None
     if not isinstance(entries, list):
         raise UnreadableWebhook("no list of entries")
     return [item for entry in entries for item in _entry(entry)]
+
+
+def _in_unicode(body: Any) -> Any:
+    """Return the body with half surrogates replaced: JSON lets them through, but no store and no reader takes them."""
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return body
 
 
 def _entry(entry: Any) -> Iterator[WebhookItem]:
@@ -134,7 +146,7 @@ def moment(value: Any) -> datetime | None:
     """Read Meta's time (seconds since 1970 as number or text); None where it is none, or not of this world."""
     try:
         seconds = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for an infinity, which Python's JSON reads
         return None
     if seconds > 100_000_000_000:  # milliseconds, as some fields carry
         seconds //= 1000

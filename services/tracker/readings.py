@@ -20,6 +20,13 @@ META_STATUSES = {
 STOPPED_MARKETING = 131050  # Meta: the person stopped marketing messages of this business
 REFERRAL = "referral_conversion"  # origin of a conversation in a free entry point window
 
+# The types that Meta has today: what a metric may name. Others are counted together, as anybody may invent some.
+KNOWN_TYPES = frozenset({
+    "text", "image", "audio", "video", "document", "sticker", "location", "contacts", "reaction", "button",
+    "interactive", "order", "system", "unsupported", "unknown", "edit", "revoke", "request_welcome", "ephemeral",
+    "media_placeholder",
+})  # fmt: skip
+
 # Types that are no message of the person's: they open no window.
 SILENT = frozenset({"system", "edit", "revoke", "request_welcome", "ephemeral", "media_placeholder"})
 
@@ -180,7 +187,8 @@ def _words(kind: str, message: dict[str, Any], at: datetime) -> list[Word]:
 def read_preferences(value: dict[str, Any], tenant: str, number: str, received_at: datetime) -> list[Encounter]:
     """Read Meta's own marketing opt-outs (`user_preferences`)."""
     found = []
-    for item in value.get("user_preferences") or []:
+    given = value.get("user_preferences")
+    for item in given if isinstance(given, list) else []:
         names = [name for key in ("wa_id", "user_id") if isinstance(item, dict) and (name := _text(item.get(key)))]
         if not names or item.get("category") != "marketing_messages":
             continue

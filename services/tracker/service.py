@@ -22,6 +22,7 @@ from libs.runtime.clock import Clock
 from services.tracker import telling
 from services.tracker.metrics import CHANGES, DROPPED, DUPLICATE_SENDS, INBOUND, MISFITS, OPT_OUTS, STATUSES
 from services.tracker.readings import (
+    KNOWN_TYPES,
     REFERRAL,
     STOPPED_MARKETING,
     DoesNotFit,
@@ -172,25 +173,32 @@ class StatusTracker:
         except DoesNotFit as error:
             self._keep(it, str(error), item.item, batch)
             return
-        INBOUND.labels(read.type if read.type.isidentifier() else "other").inc()
+        INBOUND.labels(read.type if read.type in KNOWN_TYPES else "other").inc()
         _count_opt_outs(read.encounter)
         batch.encounters.append(read.encounter)
         batch.inbound.append((item, read, arrived))
 
     async def _read_change(self, it: _Item, change: Change, batch: _Batch) -> None:
-        CHANGES.labels(change.field[:64]).inc()
         at = change.at or _arrived(it.record)
         account = await self._directory.accounts.get(telling.waba_of(change))
         if account is None or not _may(it, account.tenant):
             DROPPED.labels("unknown_account").inc()
             return
+        CHANGES.labels(change.field if change.field in telling.FIELDS else "other").inc()
         if change.field == "user_preferences":
-            number = (change.value.get("metadata") or {}).get("phone_number_id", "")
-            found = read_preferences(change.value, account.tenant, str(number), at)
+            metadata = change.value.get("metadata")
+            number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
+            found = read_preferences(change.value, account.tenant, str(number or ""), at)
             for encounter in found:
                 _count_opt_outs(encounter)
             batch.encounters += found
-        elif (command := telling.command(change, account.tenant, at, self._clock.now())) is not None:
+            return
+        try:
+            command = telling.command(change, account.tenant, at, self._clock.now())
+        except ValueError:
+            self._keep(it, "change that cannot be written", change.field[:64], batch)
+            return
+        if command is not None:
             batch.events.append(command)
 
     async def _tenant(self, it: _Item, phone_number_id: str) -> str | None:

@@ -25,6 +25,7 @@ ACCOUNT_FIELDS = frozenset({
     "account_update", "account_review_update", "account_alerts", "business_capability_update",
     "phone_number_quality_update", "phone_number_name_update", "security",
 })  # fmt: skip
+FIELDS = TEMPLATE_FIELDS | ACCOUNT_FIELDS | {"user_preferences", "messages.errors"}  # what a metric may name
 
 
 def statuses(record: dict[str, object], report: StatusReport, now: datetime) -> list[Outgoing]:
@@ -71,7 +72,11 @@ def received(message: InboundMessage, now: datetime) -> Outgoing:
         tenant=message.tenant,
         subject=message.message_id,
     )
-    return _outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
+    try:
+        return _outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
+    except ValueError:  # nested more deeply than can be written: the record has it, the event says that it came
+        event = event.model_copy(update={"content": None, "referral": None})
+        return _outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
 
 
 def waba_of(change: Change) -> str:
