@@ -51,9 +51,12 @@ def read_lock(path: Path = LOCK_FILE) -> list[Jar]:
     return [Jar(coordinate, sha256) for coordinate, sha256 in lines]
 
 
-def kafka_class_path(cache: Path, progress: Progress = lambda _: None) -> str:
+def kafka_class_path(
+    cache: Path, progress: Progress = lambda _: None, repositories: dict[str, str] | None = None
+) -> str:
     """Return Kafka's class path, downloading into `cache/kafka-<version>` whatever is not there yet.
 
+    `repositories` are Maven repositories by name, Maven Central if none are given.
     Raises StackRefused when there is no network, no space, or a file that is not what the lock says.
     """
     folder = cache / f"kafka-{KAFKA_VERSION}"
@@ -62,7 +65,7 @@ def kafka_class_path(cache: Path, progress: Progress = lambda _: None) -> str:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with _alone(folder):
-                _download(_missing(jars, folder), folder, progress)
+                _download(_missing(jars, folder), folder, progress, repositories)
         except OSError as error:
             raise StackRefused(f"cannot keep Kafka's jars in {folder}: {error.strerror or error}") from error
     return ":".join(str(folder / jar.filename) for jar in jars)
@@ -86,10 +89,10 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _download(jars: list[Jar], folder: Path, progress: Progress) -> None:
+def _download(jars: list[Jar], folder: Path, progress: Progress, repositories: dict[str, str] | None) -> None:
     done = 0
     with tempfile.TemporaryDirectory(dir=folder) as staging, ThreadPoolExecutor(PARALLEL) as pool:
-        context = MavenContext(repo_cache=Path(staging), timeout=REQUEST_TIMEOUT)
+        context = MavenContext(repo_cache=Path(staging), remote_repos=repositories, timeout=REQUEST_TIMEOUT)
         waiting = [pool.submit(_fetch, context, jar, folder) for jar in jars]
         for future in as_completed(waiting):
             try:

@@ -98,11 +98,11 @@ def mongod_binary() -> str:
     return str(Path(found.origin).parent / "bin" / "mongod")
 
 
-def check_mongod_runs() -> str:
+def check_mongod_runs(binary: str | None = None) -> str:
     """Run `mongod --version` and return its first line; raises StackRefused naming a missing system library."""
     try:
         done = subprocess.run(  # noqa: S603 - our own command
-            [mongod_binary(), "--version"], capture_output=True, text=True, timeout=20, check=False
+            [binary or mongod_binary(), "--version"], capture_output=True, text=True, timeout=20, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StackRefused(f"mongod cannot be run on this machine: {error}") from error

@@ -1,6 +1,7 @@
 """Create the topics of `contracts/topics.yaml` in a Kafka, and grow those that have too few partitions."""
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from aiokafka.admin import (  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from deploy.local.errors import StackRefused
+from deploy.local.settings import TopicSettings
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE, dead_letter_topic
 
 TOPICS_FILE = Path(__file__).parents[2] / "contracts" / "topics.yaml"
@@ -122,3 +124,17 @@ def _check(answers: list[tuple[Any, ...]]) -> None:
     refused = {name: code for name, code, *_ in answers if code not in (NO_ERROR, ALREADY_EXISTS)}
     if refused:
         raise StackRefused(f"Kafka refused to make these topics (error codes): {refused}")
+
+
+def main() -> None:
+    """Make the contract's topics in the Kafka of the environment: the job of a deployment; exit code 1 if refused."""
+    settings = TopicSettings()
+    try:
+        changed = asyncio.run(ensure_topics(settings.kafka_bootstrap, read_topics(), settings.kafka_replication))
+    except StackRefused as refused:
+        sys.exit(str(refused))
+    sys.stdout.write(f"made or grew: {', '.join(changed) or 'nothing, all is there'}\n")
+
+
+if __name__ == "__main__":
+    main()

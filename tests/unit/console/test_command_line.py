@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from services.console.__main__ import MODULES, command_line
+from services.console.errors import CommandRefused
+from services.console.http_calls import Answer, refusal
+from services.console.record_commands import _time
+from services.console.target import target_of
+
+RUNNER = CliRunner()
+COMMANDS = [name for names in MODULES.values() for name in names]
+GROUPS = {
+    "keys": ["create", "list", "roll", "revoke"],
+    "tenants": ["create", "list"],
+    "send": ["text", "template"],
+    "replay": ["webhooks"],
+    "dead-letters": ["list", "show", "replay"],
+}
+ALL = [[name] for name in COMMANDS if name not in GROUPS] + [[name, sub] for name in GROUPS for sub in GROUPS[name]]
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help_with_an_example_and_takes_the_state_directory(words: list[str]) -> None:
+    said = RUNNER.invoke(command_line(words), [*words, "--help"], env={"COLUMNS": "200"}).output
+    assert f"Example: wabus {' '.join(words)}" in said
+    assert "--state" in said
+
+
+def test_the_help_lists_every_command() -> None:
+    said = RUNNER.invoke(command_line([]), ["--help"], env={"COLUMNS": "200"}).output
+    assert [name for name in COMMANDS if f" {name} " not in said] == []
+
+
+def test_only_the_module_of_the_command_is_loaded() -> None:
+    group = typer.main.get_command(command_line(["down"]))
+    assert sorted(group.commands) == sorted(MODULES["stack_commands"])  # type: ignore[attr-defined]
+
+
+def test_the_target_is_the_stack_of_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text(json.dumps({"edge": "http://e", "api_key": "cm_test_x", "tenant": "t"}))
+    target = target_of(tmp_path)
+    assert (target.edge, target.api_key, target.tenant, target.kafka) == ("http://e", "cm_test_x", "t", None)
+    assert target.internal_secret
+
+
+def test_the_target_is_the_environments_where_it_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stack.json").write_text(json.dumps({"edge": "http://local"}))
+    monkeypatch.setenv("WABUS_EDGE_URL", "http://far")
+    monkeypatch.setenv("WABUS_API_KEY", "cm_live_x")
+    target = target_of(tmp_path)
+    assert (target.edge, target.api_key) == ("http://far", "cm_live_x")
+    with pytest.raises(CommandRefused, match="set WABUS_KAFKA_BOOTSTRAP"):
+        target.need("kafka")
+
+
+def test_a_refusal_is_told_in_the_apis_own_words() -> None:
+    error = {"message": "No such number.", "param": "to", "code": "number_unknown"}
+    assert refusal(Answer(422, {"error": error}, {})) == "No such number. (to) [422 number_unknown]"
+    assert refusal(Answer(502, "<html>", {})) == "HTTP 502: <html>"
+
+
+def test_a_time_without_a_zone_is_utc_and_nonsense_is_refused() -> None:
+    moment = _time("2026-11-23T09:00:00")
+    assert moment is not None
+    assert moment.isoformat() == "2026-11-23T09:00:00+00:00"
+    with pytest.raises(CommandRefused, match="is not a time"):
+        _time("yesterday")
