@@ -1,8 +1,6 @@
 """What this machine needs for the stack, checked one by one, each answer one sentence."""
 
-import os
 import platform
-import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -13,13 +11,13 @@ from urllib.parse import urlsplit
 import psutil
 from jgo.constants import MAVEN_CENTRAL_URL
 
+from deploy.local.disk import check_disk
 from deploy.local.errors import StackRefused
 from deploy.local.jars import KAFKA_VERSION, missing_jars
 from deploy.local.kafka import java
 from deploy.local.mongod import check_mongod_runs
 from deploy.local.ports import free_port
 from deploy.local.settings import LocalSettings
-from deploy.local.stack import NEEDED_DISK
 
 NEEDED_MEMORY = 1_500 * 2**20  # bytes: what the idle stack may take in all
 NETWORK_WITHIN = 5.0  # seconds
@@ -37,7 +35,7 @@ class Finding:
 def examine(state: Path) -> list[Finding]:
     """Run every check; a server of one's own makes the checks for the embedded one unnecessary."""
     settings = LocalSettings()
-    checks: dict[str, Callable[[], str]] = {"python": _python, "disk": lambda: _disk(state), "memory": _memory}
+    checks: dict[str, Callable[[], str]] = {"python": _python, "disk": lambda: check_disk(state), "memory": _memory}
     if settings.mongo_url is None:
         checks["mongod"] = check_mongod_runs
     if settings.kafka_bootstrap is None:
@@ -56,16 +54,6 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 
 def _python() -> str:
     return f"Python {platform.python_version()} on {sys.platform} {platform.machine()}"
-
-
-def _disk(state: Path) -> str:
-    there = next(folder for folder in (state, *state.parents) if folder.exists())
-    if not os.access(there, os.W_OK):
-        raise StackRefused(f"{there} cannot be written: give another directory with --state")
-    free = shutil.disk_usage(there).free
-    if free < NEEDED_DISK:
-        raise StackRefused(f"{there} has {free >> 20} MB left, and the stack needs {NEEDED_DISK >> 20}")
-    return f"{free >> 30} GB free for {state}"
 
 
 def _memory() -> str:

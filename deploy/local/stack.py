@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 
 from deploy.local.control import serving
+from deploy.local.disk import check_disk
 from deploy.local.errors import StackRefused
 from deploy.local.first_keys import own_keys
 from deploy.local.kafka import Kafka
@@ -35,7 +35,6 @@ from deploy.local.supervisor import Report, Supervisor
 from deploy.local.topics import ensure_topics, read_topics
 
 LEFTOVERS_STOP_WITHIN = 15.0  # seconds for processes that a crashed run left behind
-NEEDED_DISK = 500 * 1024 * 1024  # bytes: Kafka and mongod stop without words when the disk is full
 THREADS = 32  # at once: one wait for the end of a process each
 SERVICES_TIERS = {Tier.META, Tier.WORKERS, Tier.DOOR}
 
@@ -56,21 +55,12 @@ async def run_stack(options: Options, report: Report, on_ready: Callable[[dict[s
     state.make()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     with state.alone():
-        _check_disk(state)
+        check_disk(state.root)
         left = await asyncio.to_thread(stop_strangers, state.identities(), LEFTOVERS_STOP_WITHIN)
         if left:
             report(f"stopped {left} processes that an earlier run had left behind")
         async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
             await _Stack(options, state, report, client).run(on_ready)
-
-
-def _check_disk(state: StateDirectory) -> None:
-    free = shutil.disk_usage(state.root).free
-    if free < NEEDED_DISK:
-        raise StackRefused(
-            f"the disk of {state.root} has {free >> 20} MB left and the stack needs {NEEDED_DISK >> 20}: "
-            "free some, or give another directory with --state"
-        )
 
 
 class _Stack:

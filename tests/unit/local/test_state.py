@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.disk import check_disk
 from deploy.local.errors import StackRefused
 from deploy.local.ports import HIGHEST, LOWEST, free_port, is_free
 from deploy.local.state import StateDirectory
@@ -96,3 +97,9 @@ def test_a_reader_sees_the_old_stack_or_the_new_one_whole(state: StateDirectory)
     assert json.loads((state.root / "stack.json").read_text()) == {"edge": "b"}
     state.forget_stack()
     assert state.stack() is None
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    assert "free for" in check_disk(tmp_path / "new")
+    with pytest.raises(StackRefused, match="MB left and the stack needs"):
+        check_disk(tmp_path / "new", needed=2**62)
