@@ -28,7 +28,7 @@ async def drive(
 ) -> Result:
     """POST `count` bodies over `connections` kept-alive connections."""
     parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+    head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     numbers, result = iter(range(count)), Result()
     started = time.perf_counter()
