@@ -70,7 +70,8 @@ class People:
             try:
                 await self._write([_update(encounter, known) for encounter in encounters])
                 await self._write(  # after the contacts are there: a word for nobody would be lost
-                    [_word(each.tenant, known[each.aliases[0]], word) for each in encounters for word in each.words]
+                    [_word(each.tenant, known[each.aliases[0]], word) for each in encounters for word in each.words],
+                    ordered=True,
                 )
                 return known
             except BulkWriteError as error:
@@ -78,10 +79,10 @@ class People:
                     raise
         raise RuntimeError("contacts kept changing under us")
 
-    async def _write(self, updates: list[UpdateOne]) -> None:
+    async def _write(self, updates: list[UpdateOne], ordered: bool = False) -> None:
         if updates:
             with outages():
-                await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=False)
+                await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=ordered)
 
     async def _known(self, aliases: Iterable[str]) -> dict[str, str]:
         wanted = list(set(aliases))
@@ -147,13 +148,16 @@ def _update(encounter: Encounter, known: dict[str, str]) -> UpdateOne:
 
 
 def _word(tenant: str, contact_id: str, word: Word) -> UpdateOne:
-    """Set a person's word unless they have said something later."""
+    """Set a person's word unless they have said something later.
+
+    Meta's times are whole seconds: of two words of one second the one that came later counts.
+    """
     place = f"consent.{word.covers.value}"
     query = {
         "_id": contact_id,
         "tenant": tenant,
         "$or": [
-            {f"{place}.at": {"$lt": word.at}},
+            {f"{place}.at": {"$lte": word.at}},
             {f"{place}.at": {"$exists": False}},
             {f"{place}.by": {"$ne": "person"}},
         ],
