@@ -66,8 +66,8 @@ def _outbound(document: Document) -> Document:
         "campaign_id": document.get("campaign_id"),
         "wamid": wamids[-1] if wamids else None,
         "wamids": wamids,
-        "attempts": document.get("attempts", 0),
-        "error": document.get("error") if status_of(document) is MessageStatus.FAILED else None,
+        "attempts": (document.get("claim") or {}).get("attempt", 0),
+        "error": _error(document) if status_of(document) is MessageStatus.FAILED else None,
         "unknown_reason": document.get("unknown_reason") if status_of(document) is MessageStatus.UNKNOWN else None,
         "pricing": document.get("pricing"),
         "conversation": document.get("conversation"),
@@ -75,6 +75,12 @@ def _outbound(document: Document) -> Document:
         "not_before": document.get("not_before"),
         "history": [{"status": status.value, "at": at} for status, at in history_of(document)],
     }
+
+
+def _error(document: Document) -> Document:
+    """Why a message failed, in the shape that every refusal has."""
+    error: Document = {"param": None, "retryable": False, "errors": [], "meta": None} | (document.get("error") or {})
+    return error | {"request_id": document.get("correlation_id")}
 
 
 def account(document: Document) -> Document:
