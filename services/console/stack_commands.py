@@ -37,8 +37,8 @@ def down(
     directory = StateDirectory(state)
     was_running = directory.in_use()
     if was_running:
-        supervisor = order(directory.control, do="down")["supervisor"]
-        if not wait_until_gone(Identity(**supervisor), DOWN_WITHIN):
+        supervisor = Identity(**order(directory.control, do="down")["supervisor"])
+        if not wait_until_gone(supervisor, DOWN_WITHIN):
             raise StackRefused(f"the stack did not stop within {DOWN_WITHIN:.0f} s: see {directory.log('supervisor')}")
     left = stop_strangers(directory.identities(), LEFTOVERS_STOP_WITHIN)
     directory.forget_stack()
