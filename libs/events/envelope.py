@@ -6,14 +6,19 @@ This is the CloudEvents Kafka binding's binary mode, so that a raw webhook body 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from libs.runtime.clock import rfc3339
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 PREFIX = "ce_"
+SPEC_VERSION = ("ce_specversion", b"1.0")
 CONTENT_TYPE = ("content-type", b"application/json")
 REQUIRED = ("id", "type", "source", "time")
+
+
+_encoded = lru_cache(maxsize=4096)(str.encode)  # types, sources and tenants are few
 
 
 class UnreadableEnvelope(Exception):
@@ -40,16 +45,21 @@ class Envelope:
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the Kafka headers; empty optional attributes are left out."""
         made = [
-            ("ce_specversion", b"1.0"),
+            SPEC_VERSION,
             ("ce_id", self.id.encode()),
-            ("ce_type", self.type.encode()),
-            ("ce_source", self.source.encode()),
+            ("ce_type", _encoded(self.type)),
+            ("ce_source", _encoded(self.source)),
             ("ce_time", rfc3339(self.time).encode()),
             CONTENT_TYPE,
         ]
-        for name in ("tenant", "subject", "correlationid", "causationid"):
-            if value := getattr(self, name):
-                made.append((PREFIX + name, value.encode()))
+        if self.tenant:
+            made.append(("ce_tenant", _encoded(self.tenant)))
+        if self.subject:
+            made.append(("ce_subject", self.subject.encode()))
+        if self.correlationid:
+            made.append(("ce_correlationid", self.correlationid.encode()))
+        if self.causationid:
+            made.append(("ce_causationid", self.causationid.encode()))
         return made
 
     def caused(self, **changes: str) -> "Envelope":

@@ -1,6 +1,6 @@
 """What Meta's statuses do to a record: ranks and times that only grow, in any order, any number of times."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -81,19 +81,24 @@ class Moves:
             )
         return {row["_id"]: row for row in rows}
 
-    async def apply(self, reports: Sequence[tuple[str, StatusReport]]) -> None:
+    async def apply(
+        self, reports: Sequence[tuple[str, StatusReport]], waited_for: Collection[str] = (), now: datetime | None = None
+    ) -> None:
         """Apply (tenant, report) pairs in one round trip; repeating or reordering them ends in the same record.
 
-        `due` stays: the sweeper takes it away once it has made sure that the events are told.
+        `due` stays: the sweeper takes it away once it has made sure that the events are told. The messages of
+        `waited_for` held up their conversation: they are due `now`, so that the sweeper wakes it.
         """
         merged: dict[tuple[str, str, str], _Merged] = {}
         for tenant, report in reports:
             merged.setdefault((tenant, report.message_id, report.phone_number_id), _Merged()).add(report)
         if not merged:
             return
-        updates = [
-            UpdateOne({"_id": message_id, "tenant": tenant, "phone_number_id": number}, moves.update())
-            for (tenant, message_id, number), moves in merged.items()
-        ]
+        updates = []
+        for (tenant, message_id, number), moves in merged.items():
+            changes = moves.update()
+            if now is not None and message_id in waited_for:
+                changes["$min"]["due"] = now
+            updates.append(UpdateOne({"_id": message_id, "tenant": tenant, "phone_number_id": number}, changes))
         with outages():
             await self._mongo.collection(MESSAGES).bulk_write(updates, ordered=False)

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEADER_DEADLINE = 10.0  # seconds from the first byte of a request (or the connect) to the end of its headers
 BODY_DEADLINE = 30.0  # seconds for a body, or for each further megabyte of a large one
 BODY_PROGRESS = 1024 * 1024  # bytes that a body must bring in that time to get as much time again
+LOOK_EVERY = 0.5  # seconds between looks at a connection's clocks
 HEADER_LIMIT = 32 * 1024  # bytes of request line and headers; proxies in front of us pass at most 16 KiB
 
 
@@ -19,21 +20,23 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._header_timer: asyncio.TimerHandle | None = None
+        self._header_until = 0.0  # loop time; 0 while no headers are awaited
         self._header_bytes = 0
-        self._body_timer: asyncio.TimerHandle | None = None
+        self._body_until = 0.0  # loop time; 0 while no body is awaited
         self._body_bytes = 0
+        self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock for the first request of a fresh connection."""
         super().connection_made(transport)
         self._await_headers()
+        self._look = self.loop.call_later(LOOK_EVERY, self._check)
 
     def data_received(self, data: bytes) -> None:
         """Count header bytes while headers are awaited, and start the clock on a kept-alive connection."""
-        if self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
+        if not self._header_until and (self.cycle is None or self.cycle.response_complete):
             self._await_headers()
-        if self._header_timer is not None:
+        if self._header_until:
             end = data.find(b"\r\n\r\n")
             self._header_bytes += len(data) if end < 0 else end
             if self._header_bytes > HEADER_LIMIT:  # before they are parsed: they may have come whole, in one read
@@ -42,8 +45,8 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        """The headers are in: stop their clock."""
-        self._stop_clock()
+        """The headers are in: stop their clock, start the body's."""
+        self._header_until = 0.0
         super().on_headers_complete()
         self._await_body()
 
@@ -54,42 +57,37 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is in: stop the body's clock."""
-        self._stop_body_clock()
+        self._body_until = 0.0
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the clock with the connection."""
-        self._stop_clock()
-        self._stop_body_clock()
+        """Look no more."""
+        if self._look is not None:
+            self._look.cancel()
         super().connection_lost(exc)
 
     def _await_headers(self) -> None:
         self._header_bytes = 0
-        self._header_timer = self.loop.call_later(HEADER_DEADLINE, self._refuse, b"408 Request Timeout")
+        self._header_until = self.loop.time() + HEADER_DEADLINE
 
     def _await_body(self) -> None:
         self._body_bytes = 0
-        self._body_timer = self.loop.call_later(BODY_DEADLINE, self._check_body)
+        self._body_until = self.loop.time() + BODY_DEADLINE
 
-    def _check_body(self) -> None:
-        if self._body_bytes >= BODY_PROGRESS:
-            self._await_body()
-        else:
-            self._body_timer = None
+    def _check(self) -> None:
+        """Look at both clocks: one timer a connection, since a timer for each request would cost more than parsing."""
+        self._look = self.loop.call_later(LOOK_EVERY, self._check)
+        now = self.loop.time()
+        if self._header_until and now > self._header_until:
             self._refuse(b"408 Request Timeout")
-
-    def _stop_body_clock(self) -> None:
-        if self._body_timer is not None:
-            self._body_timer.cancel()
-            self._body_timer = None
-
-    def _stop_clock(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
+        elif self._body_until and now > self._body_until:
+            if self._body_bytes >= BODY_PROGRESS:
+                self._await_body()
+            else:
+                self._refuse(b"408 Request Timeout")
 
     def _refuse(self, status: bytes) -> None:
-        self._stop_clock()
+        self._header_until = self._body_until = 0.0
         if not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()

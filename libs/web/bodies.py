@@ -5,7 +5,7 @@ import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from libs.web.errors import ApiError, BadRequest, FieldProblem, Invalid, TooLarge
 
@@ -22,22 +22,25 @@ _STRUCTURE = re.compile(rb"[\[\]{}]")
 
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
     """Return the body; raises TooLarge past `limit` bytes. A slow one is cut off by the server (http_deadlines)."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= limit:
-                chunks.append(chunk)
-            elif size > DRAINED:
-                break
-            else:
-                chunks.clear()  # read on without keeping: who is still writing would not see the answer
-    except ClientDisconnect:
-        raise BadRequest("The connection was closed before the body was complete.") from None
+    receive = request.receive
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and message["type"] == "http.request" and len(body) <= limit:
+        return body  # nearly every body comes whole
+    chunks, size = [body], len(body)
+    while message.get("more_body", False) and size <= DRAINED:
+        message = await receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()  # read on without keeping: who is still writing would not see the answer
+    if message["type"] == "http.disconnect":
+        raise BadRequest("The connection was closed before the body was complete.")
     if size > limit:
         raise TooLarge(f"The body may have at most {limit} bytes.")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def parse(model: type[M], raw: bytes) -> M:

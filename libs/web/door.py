@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.mongo.client import MongoUnavailable
 from libs.runtime.ids import is_uuid, new_id
-from libs.web.answers import JsonAnswer
+from libs.web.answers import Answer, JsonAnswer
 from libs.web.errors import ApiError, Unavailable
 
 REQUESTS = Counter("wabus_http_requests_total", "HTTP requests by route and status.", ["route", "status"])
@@ -24,6 +24,7 @@ SECONDS = Histogram(
 )
 
 Handler = Callable[[Request], Awaitable[Response]]
+Headers = list[tuple[bytes, bytes]]
 FORWARDED_ID = b"x-wabus-request-id"  # edge tells its request id to the services behind it
 
 log = structlog.get_logger()
@@ -48,6 +49,19 @@ class Door:
         started = time.perf_counter()
         request_id, extra = _ids(scope)
         scope["wabus.request_id"] = request_id
+        handler = self._hot.get((scope["method"], scope["path"]))
+        if handler is None:
+            await self._cold(scope, receive, send, started, extra)
+            return
+        found = await answer(handler, Request(scope, receive))
+        if not isinstance(found, Answer):
+            raise TypeError("a hot route answers with an Answer")
+        headers = [*found.raw_headers, *extra]
+        await send({"type": "http.response.start", "status": found.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": found.body})
+        self._count(scope["path"], found.status_code, time.perf_counter() - started)
+
+    async def _cold(self, scope: Scope, receive: Receive, send: Send, started: float, extra: Headers) -> None:
         status = 500
 
         async def send_with_ids(message: Message) -> None:
@@ -57,17 +71,11 @@ class Door:
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 
-        handler = self._hot.get((scope["method"], scope["path"]))
-        route = scope["path"] if handler is not None else ""
         try:
-            if handler is not None:
-                request = Request(scope, receive)
-                await (await answer(handler, request))(scope, receive, send_with_ids)
-            else:
-                with structlog.contextvars.bound_contextvars(request_id=request_id):
-                    await self._app(scope, receive, send_with_ids)
+            with structlog.contextvars.bound_contextvars(request_id=scope["wabus.request_id"]):
+                await self._app(scope, receive, send_with_ids)
         finally:
-            self._count(route or _route_of(scope), status, time.perf_counter() - started)
+            self._count(_route_of(scope), status, time.perf_counter() - started)
 
     def _count(self, route: str, status: int, seconds: float) -> None:
         pair = self._counters.get((route, status))

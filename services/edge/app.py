@@ -90,7 +90,8 @@ class _Edge:
         messages = MessageIntake(
             self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
         )
-        self.webhooks = WebhookRoutes(self._webhook_door(settings))
+        self.webhook_door = self._webhook_door(settings)
+        self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages).endpoints(BASE),
@@ -126,6 +127,7 @@ class _Edge:
             self.last_used,
             self.waiting,
             self.wakeups,
+            self.webhook_door,
             self.intake,
             self.onboarding,
             LaneConsumer(

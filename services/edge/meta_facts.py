@@ -1,5 +1,6 @@
 """What Meta says of accounts and numbers, as we keep it."""
 
+import re
 from typing import Any
 
 Facts = dict[str, Any]
@@ -8,11 +9,8 @@ STANDARD = 80  # messages per second of a number (Meta's default)
 HIGH = 1_000  # after Meta's upgrade
 WITH_APP = 20  # of a number shared with the WhatsApp Business app
 
-# Unique people per rolling 24 hours and portfolio; None is unlimited.
-TIERS: dict[str, int | None] = {
-    "TIER_50": 50, "TIER_250": 250, "TIER_1K": 1_000, "TIER_2K": 2_000, "TIER_10K": 10_000, "TIER_100K": 100_000,
-    "TIER_UNLIMITED": None, "UNLIMITED": None,
-}  # fmt: skip
+# Unique people per rolling 24 hours and portfolio: `TIER_250`, `TIER_2K`. Meta has changed the steps before.
+_TIER = re.compile(r"TIER_([0-9]{1,9})(K?)")
 
 # Meta's number status -> may it send. A flagged number still sends.
 STOPPED = {"BANNED", "DISCONNECTED", "MIGRATED", "DELETED", "PENDING"}
@@ -44,7 +42,8 @@ def limit_of(tier: object) -> int | None:
         tier = tier.get("tier") or tier.get("current_limit")
     if isinstance(tier, int):
         return tier if tier >= 0 else None
-    return TIERS.get(str(tier))
+    found = _TIER.fullmatch(str(tier))
+    return int(found[1]) * (1_000 if found[2] else 1) if found else None
 
 
 def number_facts(said: Facts) -> Facts:

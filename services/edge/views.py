@@ -66,7 +66,7 @@ def _outbound(document: Document) -> Document:
         "campaign_id": document.get("campaign_id"),
         "wamid": wamids[-1] if wamids else None,
         "wamids": wamids,
-        "attempts": (document.get("claim") or {}).get("attempt", 0),
+        "attempts": sum(status is MessageStatus.SENDING for status, _ in history_of(document)),
         "error": _error(document) if status_of(document) is MessageStatus.FAILED else None,
         "unknown_reason": document.get("unknown_reason") if status_of(document) is MessageStatus.UNKNOWN else None,
         "pricing": document.get("pricing"),

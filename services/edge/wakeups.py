@@ -8,11 +8,10 @@ import contextlib
 from collections import deque
 from typing import Any
 
-from libs.kafka.bus import Bus, BusUnavailable, Outgoing
-
 from libs.events.envelope import Envelope
 from libs.events.messages import Lane, MessageDue
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
+from libs.kafka.bus import Bus, BusUnavailable, Outgoing
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from services.edge.metrics import WAKE_UPS_DROPPED

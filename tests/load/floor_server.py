@@ -14,7 +14,11 @@ from typing import Any
 import uvicorn
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
+from libs.events.messages import Lane
+from libs.ledger.contacts import ContactReader
+from libs.ledger.record import OutboundDraft
 from libs.mongo.client import Mongo
+from libs.runtime.clock import SystemClock
 from libs.runtime.gather import Gather
 from libs.runtime.ids import new_id
 
@@ -23,23 +27,34 @@ SECRET = b"floor"
 
 
 class Accept:
-    """Reads a body, finds and inserts in groups, answers 202."""
+    """Reads a body, finds people and inserts records in groups as edge does, answers 202."""
 
     def __init__(self, mongo: str, _: str) -> None:
+        self._contacts = ContactReader(Mongo(mongo, "wabus"))
         self._mongo = Mongo(mongo, "floor")
         self._gather: Gather[dict[str, Any], dict[str, Any]] = Gather(self._flush, linger=LINGER, most=MOST)
+        self._record = _record()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
         body = json.loads((await receive())["body"])
-        document = await self._gather({"_id": new_id(), "text": json.dumps(body), "to": body["to"], "pad": "x" * 700})
+        document = await self._gather(self._record | {"_id": new_id(), "recipient": body["to"]})
         await _answer(send, 202, json.dumps({"id": document["_id"]}).encode())
 
     async def _flush(self, documents: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        wanted = {"_id": {"$in": [document["to"] for document in documents]}}
-        await self._mongo.collection("people").find(wanted).to_list(None)
+        await self._contacts.find((document["tenant"], document["recipient"]) for document in documents)
         await self._mongo.collection("messages").insert_many(documents, ordered=False)
         return documents
+
+
+def _record() -> dict[str, Any]:
+    """Return a record as edge stores it: the commit is the same."""
+    now = SystemClock().now()
+    content = {"type": "text", "text": {"body": "hello"}}
+    return OutboundDraft(
+        new_id(), new_id(), "102290129340398", "106540352242922", "+15552000001", content, Lane.INTERACTIVE, now, now,
+        contact_id=new_id(), conversation_id=new_id(), correlation_id=new_id(),
+    ).document()  # fmt: skip
 
 
 class Webhook:

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from libs.graph.signature import HEADER, is_signed
 from libs.graph.webhooks import routing_key
 from libs.ledger.intake import OutcomeUnknown, Stored
-from libs.web.answers import JsonAnswer
+from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.errors import Forbidden, OutcomeUnclear, Unauthenticated
 from services.edge.api_keys import Scope
@@ -16,11 +16,12 @@ from services.edge.auth import Caller
 from services.edge.bodies import TemplateBody, TextBody
 from services.edge.idempotency import REPLAYED, key_of, reused
 from services.edge.messages import Asked, MessageIntake
-from services.edge.metrics import ACCEPTED, WEBHOOK_BYTES, WEBHOOKS
+from services.edge.metrics import ACCEPTED, WEBHOOKS
 from services.edge.routes.endpoint import Endpoint
 from services.edge.views import accepted
 from services.edge.webhooks import NotDurable, WebhookDoor
 
+TAKEN = WEBHOOKS.labels("taken")
 WEBHOOK_LIMIT = 3 * 1024 * 1024 + 64 * 1024  # bytes: Meta's 3 MB, taken whole
 
 
@@ -64,13 +65,12 @@ class WebhookRoutes:
         """Answer Meta's question whether we are the ones who subscribed."""
         query = request.query_params
         if query.get("hub.mode") == "subscribe" and self._webhooks.knows(query.get("hub.verify_token", "")):
-            return PlainTextResponse(query.get("hub.challenge", "")[:1024])
+            return Answer(query.get("hub.challenge", "")[:1024].encode(), media=b"text/plain; charset=utf-8")
         raise Forbidden("The verify token is not ours.", code="wrong_verify_token")
 
     async def take(self, request: Request) -> Response:
         """Take a webhook: signature first, durable second, 200 third."""
         raw = await read_body(request, WEBHOOK_LIMIT)
-        WEBHOOK_BYTES.observe(len(raw))
         signature = request.headers.get(HEADER, "").encode("latin-1", "replace")
         secrets, tenant = await self._webhooks.signers(request.path_params.get("account"))
         if not is_signed(raw, signature, secrets):
@@ -81,8 +81,8 @@ class WebhookRoutes:
         except NotDurable:
             WEBHOOKS.labels("not_durable").inc()
             raise
-        WEBHOOKS.labels("taken").inc()
-        return Response(b"", 200)
+        TAKEN.inc()
+        return Answer()
 
 
 async def _asked(request: Request, caller: Caller) -> tuple[Asked, bytes]:
