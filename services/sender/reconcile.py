@@ -54,7 +54,7 @@ class Reconciler:
             SWEPT.labels("orphaned").inc()
 
     async def look(self, rows: Sequence[Document], now: datetime) -> list[Document]:
-        """Look at unknown records; -> those that are queued again and want a wake-up."""
+        """Look at unknown records; -> those whose conversation wants a wake-up: queued again, or out of the way."""
         UNKNOWN.set(len(rows))
         if not rows:
             return []
@@ -75,6 +75,7 @@ class Reconciler:
             elif doubt is Doubt.KEEP and await self._due.keep_unknown(row, reason):
                 KEPT_UNKNOWN.labels(reason).inc()
                 log.warning("unknown_kept", message_id=row["_id"], tenant=row["tenant"], reason=reason)
+                released.append(row)
         return released
 
     async def _judge(

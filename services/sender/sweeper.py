@@ -32,6 +32,9 @@ TELL_AGAIN = timedelta(seconds=45)
 PAUSE_AFTER_OUTAGE = 2.0  # seconds
 RENEW = 3.0  # seconds between renewals of the lease
 
+# What a record's state still says where a status of Meta's came while nobody knew its outcome.
+NOT_SETTLED = (MessageStatus.SENDING.value, MessageStatus.UNKNOWN.value)
+
 TOPICS = {Lane.INTERACTIVE.value: OUTBOUND_INTERACTIVE, Lane.BULK.value: OUTBOUND_BULK}
 
 Document = dict[str, Any]
@@ -114,6 +117,7 @@ class Sweeper:
             else:
                 unknown.append(row)
         await self._tell(settled, now)
+        await self._release([row for row in settled if row["state"] in NOT_SETTLED], now)
         await asyncio.gather(*(self._reconciler.orphan(row, now) for row in orphans))
         queued += await self._reconciler.look(unknown, now)
         await self._wake(queued, now)
@@ -126,6 +130,12 @@ class Sweeper:
         await self._bus.publish_many([self._wake_up(row, now) for row in rows])
         await self._due.postpone([(row, now + _again(row)) for row in rows])
         SWEPT.labels("woken").inc(len(rows))
+
+    async def _release(self, rows: list[Document], now: datetime) -> None:
+        """Wake the conversations of messages that Meta settled, not their sender: others may wait behind them."""
+        if rows:
+            await self._bus.publish_many([self._wake_up(row, now) for row in rows])
+            SWEPT.labels("released").inc(len(rows))
 
     async def _tell(self, rows: list[Document], now: datetime) -> None:
         """Tell what a settled record's own events are: a crash may have come between the record and the event."""

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from libs.directory.directory import Directory
+from libs.events.messages import MessageStatus
 from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem
 from libs.kafka.record import Outgoing, Record
 from libs.ledger.contacts import alias, conversation_id_of
@@ -113,7 +114,9 @@ class StatusTracker:
 
     async def _write(self, batch: _Batch) -> None:
         now = self._clock.now()
-        await self._moves.apply([(record["tenant"], report) for record, report in batch.reports])
+        found_out = {record["_id"] for record, _ in batch.reports if record["state"] == MessageStatus.UNKNOWN.value}
+        reports = [(record["tenant"], report) for record, report in batch.reports]
+        await self._moves.apply(reports, found_out, now)
         known = await self._people.meet(batch.encounters) if batch.encounters else {}
         self._remember(batch.encounters)
         messages = [_message(item, read, known, at) for item, read, at in batch.inbound]
