@@ -52,9 +52,9 @@ class GroupConsumer:
         """Return how many records of each owned partition are not finished, as far as the last fetch knew."""
         return self._member.lag()
 
-    async def lag_now(self) -> dict[Partition, int]:
-        """Ask the broker how many records of each owned partition are not finished now; raises BusUnavailable."""
-        return await self._member.lag_now()
+    async def places_now(self) -> dict[Partition, tuple[int, int]]:
+        """Ask where each owned partition ends now; -> (end, finished up to). Raises BusUnavailable."""
+        return await self._member.places_now()
 
     async def _stop(self) -> None:
         await self._member.stop()

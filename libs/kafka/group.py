@@ -18,7 +18,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.progress import Progress
 from libs.kafka.record import Partition
-from libs.kafka.subscription import Fetched, FetchSettings, subscribe
+from libs.kafka.subscription import Fetched, FetchSettings, ended, subscribe
 
 COMMIT_EVERY = 0.25  # seconds: what a crash repeats at most, beside what was in flight
 COMMIT_WITHIN = 5.0  # seconds for the last commit before partitions are let go
@@ -91,7 +91,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._held: frozenset[Partition] = frozenset()
         self._rebalance = asyncio.Lock()
         self._committing = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
         self.joined = asyncio.Event()
         self._stopping = False
         self._quiet: dict[Partition, int] = {}
@@ -103,24 +103,16 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def start(self, needed: Iterable[str] = ()) -> None:
         """Begin to join; returns at once. `needed` are further topics that must exist, such as dead-letter topics."""
-        self._tasks = [
-            asyncio.create_task(self._join([*self._topics, *needed])),
-            asyncio.create_task(self._commit_regularly()),
-        ]
+        self._task = asyncio.create_task(self._stay([*self._topics, *needed]))
 
     async def stop(self) -> None:
         """Finish what was begun, commit it, leave the group."""
         self._stopping = True
         await self._let_go()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        try:
-            async with asyncio.timeout(LEAVE_WITHIN):
-                await self._subscriber.stop()
-        except TimeoutError:
-            log.warning("group_not_left", group=self._group)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self._leave()
 
     def hold(self, partitions: Collection[Partition] | None) -> None:
         """Fetch nothing from just these partitions, None means from any of ours; polling goes on."""
@@ -142,8 +134,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             found[partition] = max((end or 0) - progress.position, 0) if progress else 0
         return found
 
-    async def lag_now(self) -> dict[Partition, int]:
-        """Ask the broker how many records of each owned partition are not finished at this moment.
+    async def places_now(self) -> dict[Partition, tuple[int, int]]:
+        """Ask the broker where each owned partition ends at this moment; -> that, and up to where it is finished.
 
         Partitions that are just coming or going are left out. Raises BusUnavailable.
         """
@@ -158,9 +150,9 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in owned & self._owned:
             end, progress = ends[TopicPartition(*partition)], self._engine.progress.get(partition)
             if progress is not None:
-                found[partition] = max(end - progress.position, 0)
+                found[partition] = (end, progress.position)
             elif (position := await self._quiet_position(partition)) is not None:
-                found[partition] = max(end - position, 0)
+                found[partition] = (end, position)
         return found
 
     async def _quiet_position(self, partition: Partition) -> int | None:
@@ -207,17 +199,42 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
                 log.warning("last_commit_failed", group=self._group)
             self._engine.forget(going)
 
+    async def _stay(self, needed: Sequence[str]) -> None:
+        """Join, commit regularly, and join again should the consumer have ended."""
+        while True:
+            await self._join(needed)
+            while not ended(self._subscriber):
+                await asyncio.sleep(COMMIT_EVERY)
+                try:
+                    await self._commit(self._owned)
+                except Exception:
+                    log.exception("commit_broken", group=self._group)
+            log.error("consumer_ended", group=self._group)
+            self.joined.clear()
+            await self._let_go()
+            await self._leave()
+
     async def _join(self, needed: Sequence[str]) -> None:
         while True:
             try:
                 if await self._topics_stand(needed):
-                    await self._subscriber.start()
+                    with foreign_cancellations():
+                        await self._subscriber.start()
                     self.joined.set()
                     return
             except Exception as error:
                 log.warning("group_not_joined", group=self._group, error_type=type(error).__name__)
-                await self._subscriber.stop()
+                await self._leave()
             await asyncio.sleep(JOIN_RETRY)
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN):
+                with foreign_cancellations():
+                    await self._subscriber.stop()
+        except (TimeoutError, KafkaError, ForeignCancellation) as error:
+            log.warning("group_not_left", group=self._group, error_type=type(error).__name__)
+            self._subscriber.consumer = None
 
     async def _topics_stand(self, needed: Sequence[str]) -> bool:
         counts = await self._bus.partition_counts(needed)
@@ -256,14 +273,6 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             return False
         return (topic, number) in self._owned and position > offset
 
-    async def _commit_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(COMMIT_EVERY)
-            try:
-                await self._commit(self._owned)
-            except Exception:
-                log.exception("commit_broken", group=self._group)
-
     async def _commit(self, partitions: Collection[Partition]) -> None:
         async with self._committing:
             moved = {
@@ -275,10 +284,11 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             if not moved or consumer is None:
                 return
             try:
-                await consumer.commit({TopicPartition(*where): position for where, (_, position) in moved.items()})
+                with foreign_cancellations():
+                    await consumer.commit({TopicPartition(*where): position for where, (_, position) in moved.items()})
             except (CommitFailedError, IllegalStateError):
                 log.info("commit_overtaken_by_rebalance", group=self._group)
-            except KafkaError as error:
+            except (KafkaError, ForeignCancellation) as error:
                 log.warning("commit_failed", group=self._group, error_type=type(error).__name__)
             else:
                 for progress, position in moved.values():

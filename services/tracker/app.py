@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
         dead_letters=DeadLetterPolicy(service="tracker"),
         membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
     )
-    notes.watch(consumer.lag_now)
+    notes.watch(consumer.places_now)
     listener = DirectoryListener(directory)
     application = Application(
         "tracker",

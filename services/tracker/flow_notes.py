@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -11,23 +12,30 @@ from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from services.tracker.metrics import LAG
 
-Lags = Callable[[], Awaitable[Mapping[Partition, int]]]
+Places = Callable[[], Awaitable[Mapping[Partition, tuple[int, int]]]]
+
+REMEMBERED = 900  # ends of a partition that are waited for: a quarter of an hour at one a second
 
 
 class FlowNotes:
-    """A part: notes the partitions that are applied to their end, and the numbers that were heard of."""
+    """A part: notes up to when partitions are applied, and the numbers that were heard of.
+
+    A partition is applied up to a moment once all is done that it held at that moment. Under load it is never applied
+    to its end, so the ends of moments past are remembered until they are reached.
+    """
 
     def __init__(self, flow: Flow, clock: Clock, every: timedelta) -> None:
         self._flow = flow
         self._clock = clock
         self._every = every.total_seconds()
         self._heard: dict[str, datetime] = {}
-        self._lags: Lags | None = None
+        self._places: Places | None = None
+        self._ends: dict[int, deque[tuple[datetime, int]]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def watch(self, lags: Lags) -> None:
-        """Say how to ask for (topic, partition) -> records that are not applied yet (0 is caught up)."""
-        self._lags = lags
+    def watch(self, places: Places) -> None:
+        """Say how to ask for (topic, partition) -> (where it ends now, up to where it is applied)."""
+        self._places = places
 
     def heard(self, numbers: Mapping[str, datetime]) -> None:
         """Note that statuses of these numbers came in."""
@@ -51,7 +59,18 @@ class FlowNotes:
     async def _note(self) -> None:
         # The time before asking: what comes in while we ask is not counted as applied.
         now = self._clock.now()
-        lags = await self._lags() if self._lags is not None else {}
-        LAG.set(sum(lags.values()))
+        places = await self._places() if self._places is not None else {}
+        LAG.set(sum(max(end - position, 0) for end, position in places.values()))
         heard, self._heard = self._heard, {}
-        await self._flow.note({partition: now for (_, partition), lag in lags.items() if lag == 0}, heard)
+        await self._flow.note(self._applied(places, now), heard)
+
+    def _applied(self, places: Mapping[Partition, tuple[int, int]], now: datetime) -> dict[int, datetime]:
+        kept = self._ends
+        self._ends = {partition: kept.get(partition, deque(maxlen=REMEMBERED)) for _, partition in places}
+        applied: dict[int, datetime] = {}
+        for (_, partition), (end, position) in places.items():
+            ends = self._ends[partition]
+            ends.append((now, end))
+            while ends and ends[0][1] <= position:
+                applied[partition] = ends.popleft()[0]
+        return applied
