@@ -59,7 +59,8 @@ def history_of(document: dict[str, Any]) -> list[tuple[MessageStatus, datetime]]
 
 
 def _place(move: tuple[MessageStatus, datetime]) -> tuple[bool, datetime, int]:
-    # Ours before Meta's: Meta counts whole seconds, so `sent` may carry an earlier time than our `accepted`.
+    # Ours before Meta's: Meta counts whole seconds, so `sent` may carry an earlier time than our `sending`. `accepted`
+    # is Meta's too where only a status tells it.
     status, at = move
-    meta = RANKS.get(status, 0) > RANKS[MessageStatus.ACCEPTED]
+    meta = RANKS.get(status, 0) >= RANKS[MessageStatus.ACCEPTED]
     return (meta, at, SEQUENCE[status]) if not meta else (meta, datetime.min.replace(tzinfo=at.tzinfo), RANKS[status])
