@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender
     graph = graph or GraphSender(settings.graph_url, settings.graph_version)
     sender = Sender(
         directory, desk, claims, settler, graph, AccountStops(bus, clock), clock, settings.sender_lease,
-        settings.sender_window,
+        settings.sender_window, settings.sender_stopped_wait,
     )  # fmt: skip
     reconciler = Reconciler(
         due, Flow(mongo), directory, settler, bus, settings.sender_lease, settings.sender_reconcile_wait,

@@ -13,7 +13,6 @@ TRANSIENT_TRIES = 6  # attempts before Meta's "try later" is taken as final: wit
 FIRST_WAIT = 1.0  # seconds before the second attempt, doubling
 LONGEST_WAIT = 60.0
 THROTTLED_WAIT = 1.0  # seconds: the bucket slows down by itself, the message only steps aside
-STOPPED_WAIT = timedelta(seconds=60)  # between looks at a message whose account is stopped
 
 
 class Stop(StrEnum):
@@ -46,8 +45,11 @@ class Decision:
     meta_code: int = 0
 
 
-def decide(outcome: SendOutcome, attempt: int) -> Decision:
-    """Decide what an attempt's outcome means: definitely yes, definitely no (again or final), or unknown."""
+def decide(outcome: SendOutcome, attempt: int, stopped_wait: float) -> Decision:
+    """Decide what an attempt's outcome means: definitely yes, definitely no (again or final), or unknown.
+
+    A message whose account is stopped waits `stopped_wait` seconds between looks.
+    """
     if isinstance(outcome, Accepted):
         return Decision(MessageStatus.ACCEPTED, wamid=outcome.wamid)
     if isinstance(outcome, NotConnected):
@@ -64,8 +66,9 @@ def decide(outcome: SendOutcome, attempt: int) -> Decision:
     if verdict.policy is Policy.TRANSIENT and attempt < TRANSIENT_TRIES:
         return Decision(MessageStatus.QUEUED, wait=backoff(attempt), policy=verdict.policy)
     if verdict.policy is Policy.ACCOUNT and (stop := STOPS.get(verdict.code)) is not None:
-        wait = STOPPED_WAIT.total_seconds()
-        return Decision(MessageStatus.QUEUED, wait=wait, error=error, policy=verdict.policy, stop=stop, meta_code=code)
+        return Decision(
+            MessageStatus.QUEUED, wait=stopped_wait, error=error, policy=verdict.policy, stop=stop, meta_code=code
+        )
     return Decision(MessageStatus.FAILED, error=error, policy=verdict.policy)
 
 

@@ -14,7 +14,7 @@ from libs.graph.send import NotConnected, SendOutcome, payload
 from libs.ledger.claims import Claims, Settlement, Thread
 from libs.runtime.clock import Clock
 from services.sender.circuit import Circuit
-from services.sender.decisions import STOPPED_WAIT, Decision, Stop, decide
+from services.sender.decisions import Decision, Stop, decide
 from services.sender.desk import Desk, Granted, OverBudget, Refused, Wanted
 from services.sender.metrics import ATTEMPTS, BUCKET_WAIT, CLAIMS_LOST, DEFERRED, POST_SECONDS, REFUSALS
 from services.sender.pacing import NumberPacer, Pacers, Parked
@@ -59,6 +59,7 @@ class Sender:
         clock: Clock,
         lease: timedelta,
         window: int,
+        stopped_wait: timedelta,
     ) -> None:
         self._directory = directory
         self._desk = desk
@@ -68,6 +69,7 @@ class Sender:
         self._stops = stops
         self._clock = clock
         self._half_lease = lease.total_seconds() / 2
+        self._stopped_wait = stopped_wait.total_seconds()
         self._pacers = Pacers(clock, window)
         self._pairs = Pairs(clock)
         self._circuit = Circuit(clock)
@@ -111,7 +113,7 @@ class Sender:
             await asyncio.sleep(wait)
         found = await patiently(lambda: self._sendable(record), "directory")
         if found is None:
-            return await self._defer(record, STOPPED_WAIT.total_seconds(), "stopped")
+            return await self._defer(record, self._stopped_wait, "stopped")
         account, number = found
         pacer = self._pacers.of(number.phone_number_id, number.throughput)
         if (delay := self._pairs.delay(number.phone_number_id, record["contact_id"])) > 0:
@@ -161,7 +163,7 @@ class Sender:
             outcome = await self._graph.send(record["phone_number_id"], token, body, self._half_lease)
             POST_SECONDS.observe(self._clock.monotonic() - started)
             ATTEMPTS.labels(type(outcome).__name__.lower()).inc()
-        decision = decide(outcome, claim.attempt)
+        decision = decide(outcome, claim.attempt, self._stopped_wait)
         wait = self._learn(record, decision, pacer, answered=not isinstance(outcome, NotConnected))
         now = self._clock.now()
         settlement = Settlement(

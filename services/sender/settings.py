@@ -20,6 +20,9 @@ class Settings(GraphSettings):
     sender_no_flow_limit: timedelta = Field(
         default=timedelta(minutes=15), description="Without webhooks for so long an unknown message stays unknown."
     )
+    sender_stopped_wait: timedelta = Field(
+        default=timedelta(seconds=60), description="Between looks at a message whose account or number is stopped."
+    )
     sender_look_every: timedelta = Field(default=timedelta(seconds=2), description="Between looks at an unknown one.")
     sender_sweep_every: timedelta = Field(default=timedelta(milliseconds=500), description="Between sweeps.")
     sender_window: int = Field(default=2_000, ge=10, description="Wake-ups under way at once in one sender.")
