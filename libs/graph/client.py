@@ -36,6 +36,12 @@ class GraphClient:
         data = answer.get("data")
         return data if isinstance(data, dict) else {}
 
+    async def debug_itself(self, token: str) -> Json:
+        """Ask the same as the token itself may: it is the only way to its app where that app is not known."""
+        answer = await self._call("GET", "/debug_token", token, params={"input_token": token})
+        data = answer.get("data")
+        return data if isinstance(data, dict) else {}
+
     async def account(self, waba_id: str, token: str) -> Json:
         """Read the WABA: name, currency, time zone, status, its portfolio and messaging limit."""
         fields = (

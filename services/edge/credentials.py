@@ -44,6 +44,7 @@ async def check_token(graph: GraphClient, ours: Credentials, token: str, app_sec
         if app_secret is None:
             words = "The token is of another Meta app: send that app's `app_secret` with it."
             raise TokenRefused("app_secret", "token_of_another_app", words)
+        app_id = app_id or await _own_app(graph, token)
         if not app_id:
             return True  # Meta does not tell which app: the secret shows itself in the first webhook's signature
         data = await _debug(graph, app_id, app_secret, token)
@@ -61,6 +62,14 @@ async def _debug(graph: GraphClient, app_id: str, app_secret: str, token: str) -
     except GraphRefused as refused:
         # Meta answers some invalid tokens with an error body instead of `is_valid: false`.
         return {"is_valid": False, "error": {"code": refused.error.code, "message": refused.error.title}}
+
+
+async def _own_app(graph: GraphClient, token: str) -> str:
+    """Return the app of a token as the token itself may see it; empty where Meta does not say."""
+    try:
+        return str((await graph.debug_itself(token)).get("app_id", ""))
+    except GraphRefused:
+        return ""
 
 
 def _says_not_our_app(data: dict[str, Any]) -> bool:
