@@ -15,6 +15,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 
 from libs.kafka.bus import Bus
+from libs.kafka.cancellations import ForeignCancellation, foreign_cancellations
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.progress import Progress
 from libs.kafka.record import Partition
