@@ -18,7 +18,8 @@ from deploy.local.errors import NotReadyInTime, ProcessDied
 
 POLL = 0.05  # seconds between looks at a process that is awaited: start and stop take tenths of a second to seconds
 START_TIME_SLACK = 0.02  # seconds: the kernel counts a start time in hundredths
-LAST_LINES = 4000  # bytes of a log that are read to say why its process died
+LAST_BYTES = 16_000  # of a log that are read to say why its process died: mongod says goodbye at length
+SIGNS = ("cannot start: ", '"s":"F"', '"s":"E"', " ERROR ")  # of our services, of mongod (fatal, error), of Kafka
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -147,12 +148,13 @@ def wait_until_gone(identity: Identity, seconds: float) -> bool:
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log that says something, for a sentence about why its process died."""
+    """Return the line of a log that most likely says why its process died, for a sentence about it."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - LAST_LINES))
+            file.seek(max(0, log.stat().st_size - LAST_BYTES))
             lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except OSError:
         lines = []
-    telling = [line for line in lines if line.startswith("cannot start:")] or lines
+    lines = [line for line in lines if not line.startswith("at ")]  # Java's traces end with their least telling lines
+    telling = [line for line in lines if any(sign in line for sign in SIGNS)] or lines
     return telling[-1].removeprefix("cannot start: ")[:500] if telling else "it said nothing"

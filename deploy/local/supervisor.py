@@ -31,6 +31,7 @@ class Managed:
     running: Running | None = None
     wanted: bool = False
     ready: bool = False
+    starting: bool = False
     reviving: bool = False
     starts: int = 0
     started_at: float = 0.0  # monotonic
@@ -70,22 +71,26 @@ class Supervisor:
         """Bring back whatever dies, for ever."""
         while True:
             for one in self._all.values():
-                if one.wanted and not one.alive() and not one.reviving and not one.lock.locked():
+                if not one.wanted or one.reviving or one.lock.locked():
+                    continue
+                if not one.alive():
                     one.ready, one.reviving = False, True
                     task = asyncio.create_task(self._revive(one))
                     self._revivals.add(task)
                     task.add_done_callback(self._revivals.discard)
+                elif not one.ready:  # it was not in time, and may be ready by now
+                    one.ready = await one.plan.ready()
             await asyncio.sleep(WATCH_EVERY)
 
     async def restart(self, name: str) -> None:
         """Stop the process if it lives, start it, wait until it is ready; raises StackRefused.
 
-        A start that the supervisor began by itself after this was asked for counts as the restart.
+        A start that is under way, because the supervisor saw it die first, counts as the restart.
         """
         one = self._named(name)
-        asked = time.monotonic()
+        under_way = one.starting
         async with one.lock:
-            if one.started_at > asked and one.ready and one.alive():
+            if under_way and one.ready and one.alive():
                 return
             await self._stop_one(one, RESTART_STOP_WITHIN)
             one.wait = FIRST_WAIT
@@ -157,8 +162,13 @@ class Supervisor:
             await self._start(one)
 
     async def _start(self, one: Managed) -> None:
-        one.wanted = True
-        one.ready = False
+        one.wanted, one.ready, one.starting = True, False, True
+        try:
+            await self._begin(one)
+        finally:
+            one.starting = False
+
+    async def _begin(self, one: Managed) -> None:
         await asyncio.to_thread(one.plan.prepare)
         if self._stopping:
             raise StackRefused(f"{one.plan.name} is not started: the stack is stopping")

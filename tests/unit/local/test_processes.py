@@ -79,3 +79,7 @@ def test_last_words_prefer_the_reason_a_service_gives(tmp_path: Path) -> None:
     assert last_words(log) == "no"
     log.write_text("one\ntwo\n")
     assert last_words(log) == "two"
+    log.write_text('{"s":"I","msg":"a"}\n{"t":1,"s":"E","msg":"address in use"}\n{"s":"I","msg":"bye"}\n')
+    assert "address in use" in last_words(log)
+    log.write_text("x ERROR no meta.properties\n  at kafka.Kafka.main\n  at java.Thread.run\n")
+    assert last_words(log) == "x ERROR no meta.properties"
