@@ -46,7 +46,7 @@ class Intake:
         self._mongo = mongo
         self._contacts = ContactReader(mongo)
         self._check = check
-        self._gather: Gather[OutboundDraft, Stored] = Gather(self._accept, linger=LINGER, most=MOST)
+        self._gather: Gather[OutboundDraft, Stored] = Gather(self._accept, linger=LINGER, most=MOST, parallel=1)
 
     async def accept(self, draft: OutboundDraft) -> Stored:
         """Store one message and return its record.

@@ -15,6 +15,8 @@ from libs.runtime.ids import derived_id
 
 MESSAGES = "messages"
 
+_as_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 # How far ahead the insert sets `due`: more than a lane may wait (30 s) before the sweeper looks at the record.
 FIRST_LOOK = timedelta(seconds=45)
 
@@ -98,7 +100,7 @@ class OutboundDraft:
             "lane": self.lane.value,
             "type": self.content["type"],
             # As text: keys of a client's own objects may hold `$`, `.` and NUL without harm.
-            "content": json.dumps(self.content, ensure_ascii=False, separators=(",", ":")),
+            "content": _as_text(self.content),
             "state": MessageStatus.QUEUED.value,
             "rank": 0,
             "open": True,

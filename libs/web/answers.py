@@ -36,10 +36,13 @@ class JsonAnswer(Answer):
 
 def to_json(content: Any) -> bytes:
     """Print a document as JSON bytes in UTF-8."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=_plain).encode("utf-8", "replace")
+    return _encode(content).encode("utf-8", "replace")
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     raise TypeError(f"{type(value).__name__} has no place in an answer")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode

@@ -118,8 +118,8 @@ def _ids(scope: Scope) -> tuple[str, list[tuple[bytes, bytes]]]:
             given = value[:128]
         elif name == FORWARDED_ID:
             forwarded = value
-    request_id = forwarded.decode("ascii", "replace") if forwarded else ""
-    if not is_uuid(request_id):
+    request_id = forwarded.decode("ascii", "replace")
+    if not forwarded or not is_uuid(request_id):
         request_id = new_id()
     extra = [(b"request-id", request_id.encode())]
     return request_id, [*extra, (b"x-request-id", given)] if given else extra

@@ -1,6 +1,6 @@
 """The floors as servers: bare ASGI apps that do only what cannot be left out.
 
-python -m tests.load.floor_server accept|webhook|graph PORT MONGO KAFKA
+python -m tests.load.floor_server accept|webhook|graph PORT MONGO KAFKA TENANT
 """
 
 import asyncio
@@ -29,11 +29,11 @@ SECRET = b"floor"
 class Accept:
     """Reads a body, finds people and inserts records in groups as edge does, answers 202."""
 
-    def __init__(self, mongo: str, _: str) -> None:
+    def __init__(self, mongo: str, _: str, tenant: str) -> None:
         self._contacts = ContactReader(Mongo(mongo, "wabus"))
         self._mongo = Mongo(mongo, "floor")
         self._gather: Gather[dict[str, Any], dict[str, Any]] = Gather(self._flush, linger=LINGER, most=MOST)
-        self._record = _record()
+        self._record = _record() | {"tenant": tenant}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -60,7 +60,7 @@ def _record() -> dict[str, Any]:
 class Webhook:
     """Reads a body, checks its HMAC, produces it raw, answers 200."""
 
-    def __init__(self, _: str, kafka: str) -> None:
+    def __init__(self, _: str, kafka: str, __: str) -> None:
         self._kafka = kafka
         self._producer: Any = None
         self._starting = asyncio.Lock()
@@ -84,7 +84,7 @@ class Webhook:
 class Graph:
     """Answers every POST as Graph does."""
 
-    def __init__(self, _: str, __: str) -> None:
+    def __init__(self, *_: str) -> None:
         self._answer = json.dumps({"messages": [{"id": "wamid.HBgLMTU1NTAwMDAwMDAVAgARGBI="}]}).encode()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -101,9 +101,9 @@ async def _answer(send: Any, status: int, body: bytes) -> None:
 
 def main() -> None:
     """Run one of them."""
-    kind, port, mongo, kafka = sys.argv[1:5]
+    kind, port, mongo, kafka, tenant = sys.argv[1:6]
     kinds: dict[str, Any] = {"accept": Accept, "webhook": Webhook, "graph": Graph}
-    app = kinds[kind](mongo, kafka)
+    app = kinds[kind](mongo, kafka, tenant)
     uvicorn.run(
         app, host="127.0.0.1", port=int(port), loop="uvloop", http="httptools", lifespan="off", log_level="critical",
         access_log=False, proxy_headers=False, server_header=False, date_header=False,
