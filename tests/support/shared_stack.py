@@ -12,6 +12,9 @@ import pytest
 from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
 
+# As in production a message that nobody wakes waits for its first look; a stopped account is looked at more often.
+SETTINGS = QUICK | {"WABUS_EDGE_FIRST_LOOK": "PT45S", "WABUS_SENDER_STOPPED_WAIT": "PT1S"}
+
 # Meta's statuses follow one another at once; nobody reads by himself.
 AT_ONCE = {"sent": 0.01, "delivered": 0.01, "read": 0.01, "answer": 0.01, "read_share": 0.0, "seed": 1}
 ALL_SCOPES = "whatsapp:read,whatsapp:write,whatsapp:send"
@@ -111,7 +114,7 @@ def sync(stack: Stack, number: Number) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The session's stack. Tests leave it as they found it: no fault in force, every process running."""
-    with running_stack(**QUICK) as running:
+    with running_stack(**SETTINGS) as running:
         running.box("PUT", "/timing", AT_ONCE)
         yield running
 
