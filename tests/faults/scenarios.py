@@ -151,9 +151,10 @@ def statuses_shuffled(stack: Stack, messages: int, quiet: float) -> None:
 def tracker_dies_before_telling(stack: Stack, messages: int, quiet: float) -> None:
     """The tracker dies between the ledger's move and the event, several times."""
     workload = Workload(stack, ready(stack), PEOPLE)
-    workload.start(messages, per_second=60)
+    workload.start(messages, per_second=20)
     for _ in range(3):
         die(stack, "between ledger move and event")
+    workload.stopped.set()
     settle(stack, workload, quiet)
 
 

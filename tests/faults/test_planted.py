@@ -26,7 +26,7 @@ SCENARIOS: dict[str, tuple[Callable[[Stack, int, float], None], int, tuple[str, 
     "claim without state filter": (sender_wakes_up_with_slots, 1_600, ("--scale", "sender=2")),
     "sweeper off": (topics_emptied, 200, ()),
     "status without rank": (statuses_shuffled, 400, ()),
-    "event only if the move was new": (tracker_dies_before_telling, 1_200, ()),
+    "event only if the move was new": (tracker_dies_before_telling, 4_000, ()),
     "w=1": (mongod_killed_at_full_speed, 2_000, ()),
 }
 
