@@ -14,7 +14,7 @@ from typing import Any
 
 from deploy.local.errors import StackRefused
 
-ANSWER_WITHIN = 120.0  # seconds: a restart may stop for 30 s and then wait 60 s until it is ready
+ANSWER_WITHIN = 180.0  # seconds: a restart may stop for 30 s and then wait 120 s until it is ready
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 

@@ -12,7 +12,7 @@ from deploy.local.processes import Running, spawn
 from deploy.local.services import ROOT, Service, Tier, environment_of
 from deploy.local.state import StateDirectory
 
-SERVICE_READY_WITHIN = 60.0  # seconds: 3 to 6 on two busy cores, and indexes of a large database take longer
+SERVICE_READY_WITHIN = 120.0  # seconds: 3 to 6, and 30 more where Kafka waits for a killed member of its group
 
 Ready = Callable[[], Awaitable[bool]]
 
