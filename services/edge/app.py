@@ -145,10 +145,9 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     """Build edge from its settings; tests may hand in a bus of their own."""
     edge = _Edge(settings, bus or Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}"))
     api = create_api(
-        "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None,
-        docs_url="/docs" if settings.edge_docs else None, redoc_url=None,
+        "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None, docs_url=None,
+        redoc_url=None,
     )  # fmt: skip
-    api.openapi_url = "/openapi.json"  # where /docs looks; served below, with the other services' paths in it
     resources = [
         Resource(
             f"{BASE}/templates", settings.templates_url, {"GET": Scope.READ, "POST": Scope.WRITE, "DELETE": Scope.WRITE}
@@ -163,6 +162,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     if settings.edge_docs:
         document = ApiDocument(api, edge.forwarder, resources)
         api.add_route("/openapi.json", document.get, ["GET"], include_in_schema=False)
+        api.add_route("/docs", document.page, ["GET"], include_in_schema=False)
     application = Application("edge", Door(api, _hot(edge)), edge.parts(), checks={"mongo": edge.mongo.reachable})
     shown = operational_routes(application.readiness)
     api.routes.extend(shown if settings.edge_metrics else shown[:2])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +20,10 @@ class ApiDocument:
         self._api = api
         self._forwarder = forwarder
         self._owners = sorted({resource.owner for resource in resources})
+
+    async def page(self, _: Request) -> Response:
+        """`GET /docs`: a page to try the calls, whose script the browser fetches from the network."""
+        return get_swagger_ui_html(openapi_url="/openapi.json", title="Wabus")
 
     async def get(self, _: Request) -> Response:
         """`GET /openapi.json`."""
