@@ -1,0 +1,74 @@
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.support.running import API, Number, Stack
+from tests.support.shared_stack import SHAPE
+
+EXPECTED = {
+    ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
+    ("POST", "/messages/template"), ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
+    ("POST", "/templates/sync"), ("GET", "/templates/sync/{job_id}"), ("GET", "/templates/{template_id}"),
+}  # fmt: skip
+EXAMPLES = 25  # of each call: enough to meet every field with what does not belong there, in seconds
+
+
+def operations(document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+
+def test_the_document_names_every_call_of_every_service(stack: Stack) -> None:
+    document = stack.http.get(stack.info["edge"] + "/openapi.json").json()
+    assert operations(document) >= {(method, API + path) for method, path in EXPECTED}
+    for path, methods in document["paths"].items():
+        for method, call in methods.items():
+            if path.startswith(API):
+                assert call["security"], f"{method} {path} says no key"
+                assert call["x-scope"].startswith("whatsapp:")
+    assert not [path for path in document["paths"] if "internal" in path]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/healthz", "/readyz", "/metrics"])
+def test_what_operators_look_at_answers_without_a_key(stack: Stack, path: str) -> None:
+    assert stack.http.get(stack.info["edge"] + path).status_code == 200
+
+
+def test_metrics_name_no_person_and_no_key(stack: Stack) -> None:
+    for url in stack.info["metrics"].values():
+        text = stack.http.get(url).text
+        assert not re.search(r"155[578]\d{7}", text)
+        assert "cm_" not in text
+
+
+def test_internal_routes_are_shut_to_every_key(stack: Stack) -> None:
+    for key in (stack.key, stack.info["admin_key"]):
+        for path in ("/internal/tenants", "/internal/keys"):
+            headers = {"Authorization": f"Bearer {key}"}
+            assert stack.http.get(stack.info["edge"] + path, headers=headers).status_code in (401, 403, 404)
+
+
+def test_generated_calls_meet_no_crash_and_no_answer_out_of_shape(stack: Stack, number: Number) -> None:
+    document = schemathesis.openapi.from_url(stack.info["edge"] + "/openapi.json")
+    for found in document.get_all_operations():
+        operation: Any = found.ok()  # type: ignore[union-attr]  # an operation that cannot be read raises here
+        if operation.path.startswith(API):
+            _explore(stack, operation)
+
+
+def _explore(stack: Stack, operation: Any) -> None:
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=operation.as_strategy())
+    def explore(case: Any) -> None:
+        answer = case.call(base_url=stack.info["edge"], headers={"Authorization": f"Bearer {stack.key}"})
+        assert answer.status_code < 500, f"{case.as_curl_command()} -> {answer.status_code}"
+        if answer.status_code >= 400:
+            assert set(answer.json()["error"]) >= SHAPE, case.as_curl_command()
+        assert "request-id" in answer.headers, f"{case.as_curl_command()} -> {answer.status_code} {answer.text[:200]}"
+
+    explore()
