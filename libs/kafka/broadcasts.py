@@ -8,7 +8,7 @@ import structlog
 from libs.kafka.bus import Bus
 from libs.kafka.group import JOIN_RETRY, LEAVE_WITHIN
 from libs.kafka.record import Record, raw_record
-from libs.kafka.subscription import Fetched, FetchSettings, subscribe
+from libs.kafka.subscription import Fetched, FetchSettings, ended, subscribe
 
 log = structlog.get_logger()
 
@@ -67,12 +67,21 @@ class BroadcastConsumer:
                     await self._subscriber.start()
                     await self._find_ends()
                     self._joined.set()
-                    return
+                    await self._while_it_lasts()
                 log.error("topics_missing", topics=[topic for topic, count in counts.items() if not count])
             except Exception as error:
                 log.warning("broadcast_not_joined", error_type=type(error).__name__)
                 await self._subscriber.stop()
             await asyncio.sleep(JOIN_RETRY)
+
+    async def _while_it_lasts(self) -> None:
+        while True:
+            await asyncio.sleep(JOIN_RETRY)
+            if ended(self._subscriber):
+                break
+        self._joined.clear()
+        log.error("broadcast_ended", topics=list(self._topics))
+        await self._subscriber.stop()
 
     async def _find_ends(self) -> None:
         consumer = self._subscriber.consumer

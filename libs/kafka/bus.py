@@ -101,6 +101,7 @@ class Bus:
                         return
                     await asyncio.sleep(RETRY)
         except TimeoutError:
+            self._producer.mend()
             raise BusUnavailable(f"Kafka did not acknowledge within {timeout:g} s") from None
 
     async def publish_many(self, records: Sequence[Outgoing], timeout: float = 30) -> None:
@@ -118,6 +119,7 @@ class Bus:
                         return
                     await asyncio.sleep(RETRY)
         except TimeoutError:
+            self._producer.mend()
             raise BusUnavailable(f"Kafka did not acknowledge within {timeout:g} s") from None
 
     async def reachable(self) -> bool:

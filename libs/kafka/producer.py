@@ -65,6 +65,12 @@ class ReplaceableProducer:
             self._close_later(producer)
             self._connect_anew()
 
+    def mend(self) -> None:
+        """Replace the producer if its sender has ended: it would keep every record and send none."""
+        producer = self.connected()
+        if producer is not None and producer._sender.sender_task.done():
+            self.replace(producer)
+
     def _connect_anew(self) -> None:
         self._current = asyncio.get_running_loop().create_future()
         self._connecting = asyncio.create_task(self._connect(self._current))

@@ -105,6 +105,21 @@ def subscribe(
     return subscriber
 
 
+def ended(subscriber: BatchSubscriber) -> bool:
+    """Tell whether the consumer of a started subscriber has ended by itself, which it tells nobody.
+
+    Its group coordination and its fetching are tasks; once one has ended, no poll brings anything any more, and
+    FastStream's own loop is not begun again when it was cancelled from inside.
+    """
+    consumer = subscriber.consumer
+    if consumer is None:
+        return True
+    tasks = [*subscriber.tasks[-1:], consumer._fetcher._fetch_task]
+    if consumer._group_id is not None:
+        tasks.append(consumer._coordinator._coordination_task)
+    return any(task.done() for task in tasks)
+
+
 async def _unparsed(message: Any) -> StreamMessage[Any]:
     """Wrap the batch as it is: FastStream's own parser drops it whole when one header is null or not UTF-8."""
     return StreamMessage(message, b"", correlation_id="batch", message_id="batch")

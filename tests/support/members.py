@@ -17,6 +17,7 @@ from libs.kafka.bus import Bus, Outgoing
 from tests.support.waiting import eventually
 
 KEYS = 40  # order keys in a run: several per partition, several records under way in each
+PUBLISH_FOR = 120.0  # seconds: a killed broker may take 30 to come back, and what it was sent must be known
 STEPS = 50  # publishes a second
 LOOK_EVERY = 0.1  # seconds between two looks at the file of effects
 STOP_WITHIN = 20.0  # seconds for an orderly end
@@ -127,7 +128,7 @@ class Ledger:
         loop = asyncio.get_running_loop()
         begun, first = loop.time(), self.published
         while not self._enough:
-            await self.bus.publish_many([self._record(self.published + number) for number in range(step)])
+            await self.bus.publish_many([self._record(self.published + number) for number in range(step)], PUBLISH_FOR)
             self.published += step
             await asyncio.sleep(max(0.0, begun + (self.published - first) / per_second - loop.time()))
 
