@@ -8,7 +8,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.ceiling import CeilingWatch
 from libs.kafka.consumer import GroupConsumer
 from libs.kafka.dead_letters import Burial, DeadLetterPolicy
-from libs.kafka.group import Membership
+from libs.kafka.membership import Membership
 from libs.kafka.record import Record
 from libs.runtime.clock import Clock, SystemClock
 

@@ -7,7 +7,8 @@ import structlog
 
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
-from libs.kafka.group import Engine, GroupMember, Membership
+from libs.kafka.group import GroupMember
+from libs.kafka.membership import Engine, Membership
 from libs.kafka.record import Partition
 
 log = structlog.get_logger()

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition  # type: ignore[import-untyped]
@@ -17,9 +16,9 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 from libs.kafka.bus import Bus
 from libs.kafka.cancellations import ForeignCancellation, foreign_cancellations
 from libs.kafka.errors import BusUnavailable
-from libs.kafka.progress import Progress
+from libs.kafka.membership import Engine, Membership
 from libs.kafka.record import Partition
-from libs.kafka.subscription import Fetched, FetchSettings, ended, subscribe
+from libs.kafka.subscription import Fetched, ended, subscribe
 
 COMMIT_EVERY = 0.25  # seconds: what a crash repeats at most, beside what was in flight
 COMMIT_WITHIN = 5.0  # seconds for the last commit before partitions are let go
@@ -27,55 +26,7 @@ LEAVE_WITHIN = 8.0  # seconds to leave the group: a rebalance under way has to e
 BLOCK = 1.0  # seconds that a full engine may hold up the next poll, far below the poll interval
 JOIN_RETRY = 1.0  # seconds between two tries to join
 
-Hook = Callable[[frozenset[Partition]], Awaitable[None]]
-
 log = structlog.get_logger()
-
-
-class Engine(Protocol):
-    """What runs the records of the partitions that this member owns."""
-
-    room: asyncio.Event  # set while there is room for another batch
-
-    @property
-    def progress(self) -> Mapping[Partition, Progress]:
-        """Return how far each partition is done."""
-        ...
-
-    def accept(self, partition: Partition, fetched: Fetched) -> None:
-        """Take fetched records of one partition, in order."""
-        ...
-
-    async def finish(self, partitions: Collection[Partition], within: float) -> None:
-        """Fill the holes: finish what was begun, at most `within` seconds, then run nothing of these partitions."""
-        ...
-
-    def forget(self, partitions: Collection[Partition]) -> None:
-        """Drop what is left of these partitions."""
-        ...
-
-    def assigned(self) -> None:
-        """Look at the partitions afresh: new ones are never paused."""
-        ...
-
-
-async def _nothing(_: frozenset[Partition]) -> None:
-    return None
-
-
-@dataclass(frozen=True)
-class Membership:
-    """How a member behaves: its fetching, its drain (seconds; less than aiokafka's 40 s for a join), its hooks.
-
-    `on_revoke` runs first thing when partitions are going, at a rebalance and at a stop, before the drain: handlers
-    that only wait can be told there to let go. `aligned` demands that all topics have the same partition count.
-    """
-
-    fetch: FetchSettings = field(default_factory=FetchSettings)
-    drain_within: float = 25.0
-    aligned: bool = False
-    on_revoke: Hook = _nothing
-    on_assign: Hook = _nothing
 
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -305,3 +256,6 @@ def _by_partition(fetched: Fetched) -> dict[Partition, list[Any]]:
             records.clear()
         records.append(record)
     return found
+
+
+__all__ = ["GroupMember", "Membership"]

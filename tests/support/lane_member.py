@@ -16,8 +16,8 @@ from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.consumer import GroupConsumer
 from libs.kafka.dead_letters import DeadLetterPolicy
-from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
+from libs.kafka.membership import Membership
 from libs.kafka.record import Record
 from libs.kafka.subscription import FetchSettings
 

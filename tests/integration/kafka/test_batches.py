@@ -12,7 +12,7 @@ from libs.kafka.bus import Bus, Outgoing
 from libs.kafka.ceiling import Ceiling
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Reason
-from libs.kafka.group import Membership
+from libs.kafka.membership import Membership
 from libs.kafka.record import Record
 from libs.runtime.errors import Outage
 from tests.integration.kafka.conftest import GROUP, MakeTopics

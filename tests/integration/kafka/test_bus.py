@@ -9,8 +9,8 @@ from aiokafka.partitioner import DefaultPartitioner  # type: ignore[import-untyp
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus, BusUnavailable, Outgoing, RecordRefused
 from libs.kafka.dead_letters import DeadLetterPolicy
-from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
+from libs.kafka.membership import Membership
 from libs.kafka.producer import MAX_REQUEST_BYTES
 from libs.kafka.record import Record
 from libs.kafka.subscription import FetchSettings

@@ -14,8 +14,8 @@ from libs.kafka.ceiling import Ceiling
 from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader, replay
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import LetGo, Poison, Reason
-from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
+from libs.kafka.membership import Membership
 from libs.kafka.record import Record
 from libs.runtime.errors import Outage
 from tests.integration.kafka.conftest import GROUP, MakeBus, MakeTopics
