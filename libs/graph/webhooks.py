@@ -136,9 +136,11 @@ def _list(value: dict[str, Any], name: str) -> list[Any]:
 
 
 def _contact_of(message: dict[str, Any], contacts: list[dict[str, Any]]) -> dict[str, Any]:
-    for contact in contacts:
-        if contact.get("wa_id") == message.get("from") or contact.get("user_id") == message.get("from_user_id"):
-            return contact
+    for ours, theirs in (("from", "wa_id"), ("from_user_id", "user_id")):
+        if (name := message.get(ours)) is not None:
+            for contact in contacts:
+                if contact.get(theirs) == name:
+                    return contact
     return contacts[0] if len(contacts) == 1 else {}
 
 
