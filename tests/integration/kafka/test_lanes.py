@@ -339,3 +339,27 @@ async def test_a_handler_that_outlasts_the_drain_is_cancelled_and_its_record_is_
     await consume([topic], next_owner)
     await eventually(lambda: len(later) == 3, "the record and what was behind it")
     assert sorted(later, key=str) == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("part", ["coordination", "fetching"])
+async def test_a_consumer_that_ends_by_itself_joins_again(
+    part: str, bus: Bus, make_topics: MakeTopics, consume: Consume
+) -> None:
+    [topic] = await make_topics()
+    seen: list[bytes | None] = []
+
+    async def handle(record: Record) -> None:
+        seen.append(record.value)
+
+    consumer = await consume([topic], handle)
+    await bus.publish(topic, key=b"k", value=b"before")
+    await eventually(lambda: seen == [b"before"], "the first record")
+    client = consumer._member._subscriber.consumer
+    assert client is not None
+    # What a cancellation inside aiokafka does to it; no outside fault brings it about at will.
+    task = client._coordinator._coordination_task if part == "coordination" else client._fetcher._fetch_task
+    task.cancel()
+    await eventually(lambda: consumer._member._subscriber.consumer not in (client, None), "a new consumer")
+    await bus.publish(topic, key=b"k", value=b"after")
+    await eventually(lambda: seen[-1] == b"after", "the record after")
+    assert await consumer.healthy()

@@ -26,7 +26,10 @@ async def test_our_own_cancellation_stays_one_under_a_timeout_too() -> None:
 
 
 async def test_a_timeout_around_it_stays_a_timeout() -> None:
-    with pytest.raises(TimeoutError):
+    async def wait() -> None:
         async with asyncio.timeout(0.01):
             with foreign_cancellations():
                 await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await wait()
