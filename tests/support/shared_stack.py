@@ -1,5 +1,6 @@
 """One running stack for a whole test session, with a second tenant beside the first, and people nobody has met."""
 
+import asyncio
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
 from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
@@ -109,6 +111,22 @@ def sync(stack: Stack, number: Number) -> dict[str, Any]:
 
     found: dict[str, Any] = until(finished, "the sync is finished", 20)
     return found
+
+
+def buried(stack: Stack, topic: str) -> int:
+    """Return how many records lie in a dead-letter topic."""
+
+    async def count() -> int:
+        consumer = AIOKafkaConsumer(bootstrap_servers=stack.info["kafka"])
+        await consumer.start()
+        try:
+            await consumer._client.add_topic(topic)
+            parts = [TopicPartition(topic, part) for part in consumer.partitions_for_topic(topic) or ()]
+            return sum((await consumer.end_offsets(parts)).values())
+        finally:
+            await consumer.stop()
+
+    return asyncio.run(count())
 
 
 @pytest.fixture(scope="session")
