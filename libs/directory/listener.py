@@ -1,12 +1,11 @@
 """Keeps a directory's cache honest: forgets what the events of change name."""
 
-from libs.kafka.record import Record
-
 from libs.directory.directory import Directory
 from libs.events.accounts import AccountChanged
 from libs.events.envelope import UnreadableEnvelope, read_envelope
 from libs.events.model import UnreadableEvent, check_type
 from libs.events.templates import TemplateChanged
+from libs.kafka.record import Record
 
 
 class DirectoryListener:

@@ -1,12 +1,11 @@
 """Kafka in: commands to send messages, and commands about accounts."""
 
-from libs.kafka.errors import Poison, Reason
-from libs.kafka.record import Record
-
 from libs.events.accounts import ApplyAccountUpdate, StopAccount
 from libs.events.envelope import UnreadableEnvelope, read_envelope
 from libs.events.messages import SendMessage
 from libs.events.model import UnknownType, UnreadableEvent, check_type
+from libs.kafka.errors import Poison, Reason
+from libs.kafka.record import Record
 from services.edge.account_updates import AccountUpdates
 from services.edge.commands import SendCommands
 

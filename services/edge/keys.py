@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from libs.kafka.bus import BusUnavailable
-
 from libs.directory.directory import Directory
+from libs.kafka.bus import BusUnavailable
 from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid, new_id
 from libs.web.errors import Conflict, FieldProblem, Invalid, NotFound

@@ -5,11 +5,11 @@ import contextlib
 from typing import Any
 
 import structlog
-from libs.kafka.bus import BusUnavailable
 
 from libs.directory.directory import Directory
 from libs.graph.client import GraphClient
 from libs.graph.errors import GraphRefused, GraphUnavailable
+from libs.kafka.bus import BusUnavailable
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from libs.web.errors import ApiError, FieldProblem, Invalid, UpstreamFailed, UpstreamSlow

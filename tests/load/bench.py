@@ -46,12 +46,11 @@ class Bench:
         """Open windows, warm up, measure, compare."""
         say(f"{len(self._numbers)} numbers, {self._messages} messages, {self._connections} connections")
         self._idle()
-        for number in self._numbers:
-            number.open_windows([_user(i) for i in range(USERS)])
-        asyncio.run(self._load(min(2_000, self._messages)))
+        self.open_windows()
+        asyncio.run(self.load(min(2_000, self._messages)))
         meter = Meter(self._stack.info["pids"])
         started = time.perf_counter()
-        accepted, wall = asyncio.run(self._load(self._messages)), 0.0
+        accepted, wall = asyncio.run(self.load(self._messages)), 0.0
         wall = time.perf_counter() - started
         used = {name: seconds / self._messages * 1e6 for name, seconds in meter.used().items()}
         self._report(accepted, wall, used)
@@ -64,7 +63,13 @@ class Bench:
         memory = sum(memory_bytes(pid) for pid in self._stack.info["pids"].values()) / 1e6
         say(f"idle: {share:.1f}% of a core, {memory:.0f} MB")
 
-    async def _load(self, count: int) -> Result:
+    def open_windows(self) -> None:
+        """Have all people write to all numbers."""
+        for number in self._numbers:
+            number.open_windows([_user(i) for i in range(USERS)])
+
+    async def load(self, count: int) -> Result:
+        """Post messages and wait until the last one is delivered."""
         headers = {"Authorization": f"Bearer {self._stack.key}"}
 
         def body(i: int) -> bytes:
