@@ -28,7 +28,7 @@ test: setup  ## Every test that belongs in CI, real Kafka and real mongod includ
 	$(PYTEST) -m 'not long' $(wildcard tests/unit tests/contracts tests/integration tests/journeys tests/faults)
 
 check: setup  ## Lint, types, and contracts up to date
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m libs.events.contracts --check
 
