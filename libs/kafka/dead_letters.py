@@ -11,6 +11,7 @@ import structlog
 from libs.events.topics import dead_letter_topic
 from libs.kafka.ceiling import Ceiling
 from libs.kafka.errors import Poison, Reason
+from libs.kafka.metrics import DEAD_LETTERS
 from libs.kafka.record import Record
 from libs.observability.log import frames
 from libs.runtime.clock import rfc3339
@@ -96,6 +97,7 @@ class Burial:
             headers=[*record.headers, *self._added(record, story)],
             timeout=PUBLISH_FOR,
         )
+        DEAD_LETTERS.labels(record.topic, self._group, str(story.reason)).inc()
         log.error(
             "record_buried",
             topic=record.topic,

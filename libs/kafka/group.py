@@ -17,6 +17,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.cancellations import ForeignCancellation, foreign_cancellations
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.membership import Engine, Membership
+from libs.kafka.metrics import LAG, PARTITIONS
 from libs.kafka.record import Partition
 from libs.kafka.subscription import Fetched, ended, subscribe
 
@@ -161,6 +162,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._commit(self._owned)
                 except Exception:
                     log.exception("commit_broken", group=self._group)
+                LAG.labels(self._group).set(sum(self.lag().values()))
+                PARTITIONS.labels(self._group).set(len(self._owned))
             log.error("consumer_ended", group=self._group)
             self.joined.clear()
             await self._let_go()
