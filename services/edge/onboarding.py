@@ -1,6 +1,5 @@
 """Connecting an account by hand: credentials checked with Graph, stored encrypted, webhooks subscribed, announced."""
 
-import asyncio
 import contextlib
 from typing import Any
 
@@ -11,7 +10,7 @@ from libs.graph.client import GraphClient
 from libs.graph.errors import GraphRefused, GraphUnavailable
 from libs.kafka.bus import BusUnavailable
 from libs.runtime.clock import Clock
-from libs.runtime.errors import Outage
+from libs.runtime.periodic import Periodic
 from libs.web.errors import ApiError, FieldProblem, Invalid, UpstreamFailed, UpstreamSlow
 from services.edge.account_store import AccountStore, Document, Taken
 from services.edge.announcements import Announcements
@@ -25,8 +24,11 @@ WEBHOOK_PATH = "/webhooks/whatsapp"
 log = structlog.get_logger()
 
 
-class Onboarding:
-    """Connects WhatsApp Business Accounts. Every step may be repeated: the same call after a failure goes on."""
+class Onboarding(Periodic):
+    """A part: connects WhatsApp Business Accounts. Every step may be repeated: the same call after a failure goes on.
+
+    Round by round it announces the connections that could not be announced at once.
+    """
 
     def __init__(
         self,
@@ -37,22 +39,13 @@ class Onboarding:
         credentials: Credentials,
         clock: Clock,
     ) -> None:
+        super().__init__(ANNOUNCE_EVERY, at_once=False)
         self._graph = graph
         self._store = store
         self._directory = directory
         self._announcements = announcements
         self._credentials = credentials
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to announce what could not be announced."""
-        self._task = asyncio.create_task(self._announce_left())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
 
     async def manual(
         self, tenant: str, waba_id: str, phone_number_id: str, token: str, app_secret: str | None
@@ -108,12 +101,9 @@ class Onboarding:
             return
         await self._store.announced(account["_id"])
 
-    async def _announce_left(self) -> None:
-        while True:
-            await asyncio.sleep(ANNOUNCE_EVERY)
-            with contextlib.suppress(Outage):
-                for account in await self._store.to_announce():
-                    await self._announce(account)
+    async def _round(self) -> None:
+        for account in await self._store.to_announce():
+            await self._announce(account)
 
 
 class _meta(contextlib.AbstractContextManager[None]):  # reads as a statement

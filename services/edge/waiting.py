@@ -1,10 +1,7 @@
 """A cap on what waits: a tenant that accepts faster than it can send is told so before anything is stored."""
 
-import asyncio
-import contextlib
-
 from libs.ledger.reader import MessageReader
-from libs.runtime.errors import Outage
+from libs.runtime.periodic import Periodic
 from libs.web.errors import TooManyRequests, Unavailable
 from services.edge.metrics import WAITING
 
@@ -12,16 +9,16 @@ EVERY = 2.0  # seconds between two counts; what this process adds in between is 
 RETRY_AFTER = 5  # seconds told to the caller
 
 
-class WaitingCap:
+class WaitingCap(Periodic):
     """A part: counts the open messages of the tenants that are at work, and of all."""
 
     def __init__(self, reader: MessageReader, per_tenant: int, in_all: int) -> None:
+        super().__init__(EVERY)
         self._reader = reader
         self._per_tenant = per_tenant
         self._in_all = in_all
         self._waiting: dict[str, int] = {}
         self._all = 0
-        self._task: asyncio.Task[None] | None = None
 
     def check(self, tenant: str) -> None:
         """Raise TooManyRequests where the tenant has too much waiting, Unavailable where all have."""
@@ -36,22 +33,7 @@ class WaitingCap:
         self._waiting[tenant] = self._waiting.get(tenant, 0) + 1
         self._all += 1
 
-    async def start(self) -> None:
-        """Begin to count."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(Outage):
-                await self._count()
-            await asyncio.sleep(EVERY)
-
-    async def _count(self) -> None:
+    async def _round(self) -> None:
         # Only tenants that added something since the last count, or had much waiting at it, can be near the cap.
         for tenant in list(self._waiting):
             count = await self._reader.waiting(tenant, self._per_tenant)

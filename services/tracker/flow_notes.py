@@ -1,7 +1,5 @@
 """Noting, every second, up to when webhooks are applied: the sender's evidence that silence means something."""
 
-import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -9,7 +7,7 @@ from datetime import datetime, timedelta
 from libs.kafka.record import Partition
 from libs.ledger.flow import Flow
 from libs.runtime.clock import Clock
-from libs.runtime.errors import Outage
+from libs.runtime.periodic import Periodic
 from services.tracker.metrics import LAG
 
 Places = Callable[[], Awaitable[Mapping[Partition, tuple[int, int]]]]
@@ -17,7 +15,7 @@ Places = Callable[[], Awaitable[Mapping[Partition, tuple[int, int]]]]
 REMEMBERED = 900  # ends of a partition that are waited for: a quarter of an hour at one a second
 
 
-class FlowNotes:
+class FlowNotes(Periodic):
     """A part: notes up to when partitions are applied, and the numbers that were heard of.
 
     A partition is applied up to a moment once all is done that it held at that moment. Under load it is never applied
@@ -25,13 +23,12 @@ class FlowNotes:
     """
 
     def __init__(self, flow: Flow, clock: Clock, every: timedelta) -> None:
+        super().__init__(every.total_seconds())
         self._flow = flow
         self._clock = clock
-        self._every = every.total_seconds()
         self._heard: dict[str, datetime] = {}
         self._places: Places | None = None
         self._ends: dict[int, deque[tuple[datetime, int]]] = {}
-        self._task: asyncio.Task[None] | None = None
 
     def watch(self, places: Places) -> None:
         """Say how to ask for (topic, partition) -> (where it ends now, up to where it is applied)."""
@@ -41,22 +38,7 @@ class FlowNotes:
         """Note that statuses of these numbers came in."""
         self._heard.update(numbers)
 
-    async def start(self) -> None:
-        """Begin to note."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(Outage):
-                await self._note()
-            await asyncio.sleep(self._every)
-
-    async def _note(self) -> None:
+    async def _round(self) -> None:
         # The time before asking: what comes in while we ask is not counted as applied.
         now = self._clock.now()
         places = await self._places() if self._places is not None else {}
