@@ -65,7 +65,7 @@ def registry() -> dict[str, dict[str, type[Event]]]:
     return found
 
 
-def check_type(envelope: Envelope, *models: type[Event]) -> type[Event]:
+def check_type(envelope: Envelope, *models: type[E]) -> type[E]:
     """Return the model for the envelope's type; raises UnknownType where none of the given ones is it."""
     for model in models:
         if envelope.type == model.type_name():

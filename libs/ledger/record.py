@@ -8,12 +8,14 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from libs.events.envelope import Envelope
-from libs.events.messages import Lane, MessageError, MessageStatus, MessageStatusChanged
+from libs.events.messages import Lane, MessageDue, MessageError, MessageStatus, MessageStatusChanged
 from libs.events.model import Told
-from libs.events.topics import MESSAGES_STATUS
-from libs.runtime.ids import derived_id
+from libs.events.topics import MESSAGES_STATUS, OUTBOUND_BULK, OUTBOUND_INTERACTIVE
+from libs.runtime.ids import derived_id, new_id
 
 MESSAGES = "messages"
+
+WAKE_UP_TOPICS = {Lane.INTERACTIVE.value: OUTBOUND_INTERACTIVE, Lane.BULK.value: OUTBOUND_BULK}
 
 _as_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -159,6 +161,21 @@ def told(
         correlationid=document.get("correlation_id", ""),
     )
     return Told(MESSAGES_STATUS, document["conversation_id"], envelope, event)
+
+
+def wake_up(document: dict[str, Any], *, source: str, now: datetime) -> Told:
+    """Return the event that says that this record's conversation has work for the sender."""
+    event = MessageDue(message_id=document["_id"], conversation_id=document["conversation_id"])
+    envelope = Envelope(
+        id=new_id(),
+        type=MessageDue.type_name(),
+        source=source,
+        time=now,
+        tenant=document["tenant"],
+        subject=document["_id"],
+        correlationid=document.get("correlation_id", ""),
+    )
+    return Told(WAKE_UP_TOPICS[document["lane"]], document["phone_number_id"], envelope, event)
 
 
 def _wamid(document: dict[str, Any]) -> str | None:

@@ -8,19 +8,15 @@ import contextlib
 from collections import deque
 from typing import Any
 
-from libs.events.envelope import Envelope
-from libs.events.messages import Lane, MessageDue
-from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
 from libs.kafka.bus import Bus, BusUnavailable, Outgoing
+from libs.kafka.events import outgoing
+from libs.ledger.record import wake_up
 from libs.runtime.clock import Clock
-from libs.runtime.ids import new_id
 from services.edge.metrics import WAKE_UPS_DROPPED
 
 QUEUE = 20_000  # wake-ups kept while the broker is slow: some 20 s of the fastest edge
 GROUP = 500  # published at once
 PUBLISH_FOR = 5.0  # seconds: after that the sweeper is the surer way
-
-TOPICS = {Lane.INTERACTIVE.value: OUTBOUND_INTERACTIVE, Lane.BULK.value: OUTBOUND_BULK}
 
 
 class WakeUps:
@@ -37,7 +33,7 @@ class WakeUps:
         """Queue the wake-up of a stored record."""
         if len(self._waiting) == QUEUE:
             WAKE_UPS_DROPPED.inc()
-        self._waiting.append(self._wake_up(document))
+        self._waiting.append(outgoing(wake_up(document, source="edge", now=self._clock.now())))
         self._more.set()
 
     async def start(self) -> None:
@@ -68,17 +64,3 @@ class WakeUps:
             WAKE_UPS_DROPPED.inc(len(group))
             return False
         return True
-
-    def _wake_up(self, document: dict[str, Any]) -> Outgoing:
-        event = MessageDue(message_id=document["_id"], conversation_id=document["conversation_id"])
-        envelope = Envelope(
-            id=new_id(),
-            type=MessageDue.type_name(),
-            source="edge",
-            time=self._clock.now(),
-            tenant=document["tenant"],
-            subject=document["_id"],
-            correlationid=document["correlation_id"],
-        )
-        key = document["phone_number_id"].encode()
-        return Outgoing(TOPICS[document["lane"]], key, event.to_bytes(), envelope.headers())

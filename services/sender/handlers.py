@@ -2,11 +2,11 @@
 
 from collections.abc import Hashable
 
-from libs.events.envelope import Envelope, UnreadableEnvelope, read_envelope
 from libs.events.messages import Lane, MessageDue
-from libs.events.model import UnknownType, UnreadableEvent, check_type
+from libs.events.model import UnreadableEvent
 from libs.events.topics import OUTBOUND_BULK
-from libs.kafka.errors import Poison, Reason
+from libs.kafka.errors import Poison
+from libs.kafka.events import read_event
 from libs.kafka.record import Partition, Record
 from services.sender.service import Sender
 
@@ -19,7 +19,7 @@ class WakeUpHandlers:
 
     async def wake(self, record: Record) -> None:
         """Work through the conversation that the wake-up names; raises Poison where it names none."""
-        envelope, due = _read(record)
+        envelope, due = read_event(record, MessageDue)
         await self._sender.work(envelope.tenant, due.conversation_id, _lane(record))
 
     async def let_go(self, _: frozenset[Partition]) -> None:
@@ -29,7 +29,7 @@ class WakeUpHandlers:
     async def bury(self, record: Record) -> None:
         """The wake-up went to the dead letters: end the message it was about, or it would come back for ever."""
         try:
-            envelope, due = _read(record)
+            envelope, due = read_event(record, MessageDue)
         except Poison:
             return
         await self._sender.fail(envelope.tenant, due.conversation_id, _lane(record))
@@ -45,14 +45,3 @@ def lane_of(record: Record) -> Hashable:
 
 def _lane(record: Record) -> Lane:
     return Lane.BULK if record.topic == OUTBOUND_BULK else Lane.INTERACTIVE
-
-
-def _read(record: Record) -> tuple[Envelope, MessageDue]:
-    try:
-        envelope = read_envelope(record.headers)
-        check_type(envelope, MessageDue)
-        return envelope, MessageDue.read(record.value)
-    except UnknownType as error:
-        raise Poison(Reason.UNKNOWN_TYPE, str(error)) from None
-    except (UnreadableEnvelope, UnreadableEvent) as error:
-        raise Poison(Reason.UNREADABLE, str(error)) from None

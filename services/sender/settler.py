@@ -8,7 +8,7 @@ from typing import Any
 from libs.events.messages import MessageStatus
 from libs.events.model import Told
 from libs.kafka.bus import Bus
-from libs.kafka.record import Outgoing
+from libs.kafka.events import outgoing
 from libs.ledger.claims import Claims, Settlement
 from libs.ledger.record import told
 from libs.runtime.clock import Clock
@@ -103,8 +103,3 @@ def _event(item: Settled, now: datetime) -> Told:
     settlement = item.settlement
     more: dict[str, Any] = {"attempt": settlement.claim.attempt, "error": settlement.error, "wamid": settlement.wamid}
     return told(item.record, settlement.status, settlement.at, source=SOURCE, now=now, **more)
-
-
-def outgoing(event: Told) -> Outgoing:
-    """Return an event as a record for the bus."""
-    return Outgoing(event.topic, event.key.encode(), event.event.to_bytes(), event.envelope.headers())

@@ -10,20 +10,18 @@ from typing import Any
 
 import structlog
 
-from libs.events.envelope import Envelope
-from libs.events.messages import Lane, MessageDue, MessageStatus
-from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
+from libs.events.messages import MessageStatus
 from libs.kafka.bus import Bus
-from libs.kafka.record import Outgoing
+from libs.kafka.events import outgoing
 from libs.ledger.due import DueRecords
+from libs.ledger.record import wake_up
 from libs.ledger.states import ENDED_BY_US
 from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
-from libs.runtime.ids import new_id
 from services.sender.metrics import SWEPT
 from services.sender.reconcile import Reconciler
-from services.sender.settler import Settler
+from services.sender.settler import SOURCE, Settler
 
 BATCH = 1_000  # records of one sweep
 FIRST_AGAIN = timedelta(seconds=45)  # until a queued message's next wake-up, doubling
@@ -34,8 +32,6 @@ RENEW = 3.0  # seconds between renewals of the lease
 
 # What a record's state still says where a status of Meta's came while nobody knew its outcome.
 NOT_SETTLED = (MessageStatus.SENDING.value, MessageStatus.UNKNOWN.value)
-
-TOPICS = {Lane.INTERACTIVE.value: OUTBOUND_INTERACTIVE, Lane.BULK.value: OUTBOUND_BULK}
 
 Document = dict[str, Any]
 log = structlog.get_logger()
@@ -127,14 +123,14 @@ class Sweeper:
         """Publish wake-ups again and put the next look further away each time."""
         if not rows:
             return
-        await self._bus.publish_many([self._wake_up(row, now) for row in rows])
+        await self._bus.publish_many([outgoing(wake_up(row, source=SOURCE, now=now)) for row in rows])
         await self._due.postpone([(row, now + _again(row)) for row in rows])
         SWEPT.labels("woken").inc(len(rows))
 
     async def _release(self, rows: list[Document], now: datetime) -> None:
         """Wake the conversations of messages that Meta settled, not their sender: others may wait behind them."""
         if rows:
-            await self._bus.publish_many([self._wake_up(row, now) for row in rows])
+            await self._bus.publish_many([outgoing(wake_up(row, source=SOURCE, now=now)) for row in rows])
             SWEPT.labels("released").inc(len(rows))
 
     async def _tell(self, rows: list[Document], now: datetime) -> None:
@@ -145,14 +141,6 @@ class Sweeper:
         await self._settler.tell([(row, status, at) for row in rows for status, at in untold(row)])
         await self._settler.forget_due(rows)
         SWEPT.labels("told").inc(len(rows))
-
-    def _wake_up(self, row: Document, now: datetime) -> Outgoing:
-        event = MessageDue(message_id=row["_id"], conversation_id=row["conversation_id"])
-        envelope = Envelope(
-            id=new_id(), type=MessageDue.type_name(), source="sender", time=now, tenant=row["tenant"],
-            subject=row["_id"], correlationid=row.get("correlation_id", ""),
-        )  # fmt: skip
-        return Outgoing(TOPICS[row["lane"]], row["phone_number_id"].encode(), event.to_bytes(), envelope.headers())
 
 
 def untold(row: Document) -> list[tuple[MessageStatus, datetime]]:

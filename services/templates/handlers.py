@@ -1,9 +1,7 @@
 """Kafka in: commands about templates."""
 
-from libs.events.envelope import UnreadableEnvelope, read_envelope
-from libs.events.model import UnknownType, UnreadableEvent, check_type
 from libs.events.templates import ApplyTemplateUpdate, SyncTemplates
-from libs.kafka.errors import Poison, Reason
+from libs.kafka.events import read_event
 from libs.kafka.record import Record
 from libs.runtime.ids import derived_id
 from services.templates.service import TemplateKeeper
@@ -17,13 +15,7 @@ class TemplateHandlers:
 
     async def take(self, record: Record) -> None:
         """Handle a record of `templates.commands.v1`."""
-        try:
-            envelope = read_envelope(record.headers)
-            command = check_type(envelope, SyncTemplates, ApplyTemplateUpdate).read(record.value)
-        except UnknownType as error:
-            raise Poison(Reason.UNKNOWN_TYPE, str(error)) from None
-        except (UnreadableEnvelope, UnreadableEvent) as error:
-            raise Poison(Reason.UNREADABLE, str(error)) from None
+        envelope, command = read_event(record, SyncTemplates, ApplyTemplateUpdate)
         if isinstance(command, SyncTemplates):
             job_id = command.job_id or derived_id("sync", envelope.id)
             await self._keeper.sync(envelope.tenant, command.waba_id, job_id)

@@ -9,6 +9,7 @@ from libs.events.model import Event, Told
 from libs.events.templates import ApplyTemplateUpdate
 from libs.events.topics import ACCOUNTS_COMMANDS, MESSAGES_INBOUND, TEMPLATES_COMMANDS
 from libs.graph.webhooks import Change
+from libs.kafka.events import outgoing
 from libs.kafka.record import Outgoing
 from libs.ledger.inbound import InboundMessage
 from libs.ledger.moves import StatusReport
@@ -42,7 +43,7 @@ def statuses(record: dict[str, object], report: StatusReport, now: datetime) -> 
         record, report.status, report.at, source=SOURCE, now=now, pricing=report.pricing,
         conversation=report.conversation, error=report.error, **more,
     )  # fmt: skip
-    return [_outgoing(each) for each in [*events, event]]
+    return [outgoing(each) for each in [*events, event]]
 
 
 def received(message: InboundMessage, now: datetime) -> Outgoing:
@@ -73,10 +74,10 @@ def received(message: InboundMessage, now: datetime) -> Outgoing:
         subject=message.message_id,
     )
     try:
-        return _outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
+        return outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
     except ValueError:  # nested more deeply than can be written: the record has it, the event says that it came
         event = event.model_copy(update={"content": None, "referral": None})
-        return _outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
+        return outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
 
 
 def waba_of(change: Change) -> str:
@@ -102,8 +103,4 @@ def command(change: Change, tenant: str, at: datetime, now: datetime) -> Outgoin
         return None
     digest = derived_id("change", waba_id, change.field, at.isoformat(), event.to_bytes().decode())
     envelope = Envelope(id=digest, type=event.type_name(), source=SOURCE, time=now, tenant=tenant, subject=waba_id)
-    return _outgoing(Told(topic, waba_id, envelope, event))
-
-
-def _outgoing(event: Told) -> Outgoing:
-    return Outgoing(event.topic, event.key.encode(), event.event.to_bytes(), event.envelope.headers())
+    return outgoing(Told(topic, waba_id, envelope, event))
