@@ -9,10 +9,8 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from libs.ledger.record import MESSAGES
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, duplicates, outages
 from libs.runtime.ids import derived_time_id
-
-DUPLICATE = 11000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +77,4 @@ class InboundStore:
             with outages():
                 await self._mongo.collection(MESSAGES).insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            if any(item["code"] != DUPLICATE for item in (error.details or {}).get("writeErrors", [])):
-                raise
+            duplicates(error)

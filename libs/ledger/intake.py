@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 
 from libs.ledger.contacts import Contact, ContactReader, alias, conversation_id_of, stranger
 from libs.ledger.record import MESSAGES, OutboundDraft
-from libs.mongo.client import Mongo, MongoUnavailable, outages
+from libs.mongo.client import Mongo, MongoUnavailable, duplicates, outages
 from libs.runtime.errors import Outage
 from libs.runtime.gather import Gather
 
@@ -17,7 +17,6 @@ LINGER = 0.0025  # seconds a message waits for company: one round trip for all o
 MOST = 256  # messages a group
 RETRY_FOR = 4.0  # seconds an insert of unknown outcome is tried again (same ids: it cannot be stored twice)
 RETRY_PAUSE = 0.05  # seconds between those tries
-DUPLICATE = 11000
 
 
 class OutcomeUnknown(Outage):
@@ -109,7 +108,7 @@ class Intake:
                     await self._mongo.collection(MESSAGES).insert_many(documents, ordered=False)
                 return set()
             except BulkWriteError as error:
-                return _duplicates(error)
+                return duplicates(error)
             except MongoUnavailable as error:
                 if error.nothing_written and not unsure:
                     raise
@@ -136,10 +135,3 @@ class Intake:
         # Our own first try, before the connection broke, is no replay: it carries this very call's id and time.
         ours = first["_id"] == document["_id"] and first["created_at"] == document["created_at"]
         return Stored(first, replayed=not ours)
-
-
-def _duplicates(error: BulkWriteError) -> set[int]:
-    errors = (error.details or {}).get("writeErrors", [])
-    if any(item["code"] != DUPLICATE for item in errors):
-        raise error
-    return {item["index"] for item in errors}

@@ -10,10 +10,9 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from libs.ledger.contacts import CONTACTS, alias, contact_id_of
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, duplicates, outages
 
 CUSTOMER_SERVICE_WINDOW = timedelta(hours=24)  # Meta: 24 h from the user's last message, renewed by each
-DUPLICATE = 11000
 ROUNDS = 5  # tries when two trackers meet the same new person at once
 
 
@@ -75,8 +74,7 @@ class People:
                 )
                 return known
             except BulkWriteError as error:
-                if any(item["code"] != DUPLICATE for item in (error.details or {}).get("writeErrors", [])):
-                    raise
+                duplicates(error)
         raise RuntimeError("contacts kept changing under us")
 
     async def _write(self, updates: list[UpdateOne], ordered: bool = False) -> None:

@@ -28,6 +28,8 @@ SERVER_SELECTION = 2_500  # milliseconds: an answer of 503 comes well within 5 s
 SOCKET = 10_000  # milliseconds: a primary that hangs is given up before a client is
 POOL = 32  # connections; motor runs one thread each while busy
 
+DUPLICATE = 11000  # server code: a document with this unique key is there already
+
 # Server codes that mean "the server is going away or was interrupted", found inside bulk errors.
 _INTERRUPTED = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 
@@ -57,6 +59,14 @@ def outages() -> Iterator[None]:
         if getattr(error, "code", None) in _INTERRUPTED:
             raise MongoUnavailable(nothing_written=False) from error
         raise
+
+
+def duplicates(error: BulkWriteError) -> set[int]:
+    """Return the places of the writes that found their document there already; raises the error where it is another."""
+    errors = (error.details or {}).get("writeErrors", [])
+    if any(item["code"] != DUPLICATE for item in errors):
+        raise error
+    return {item["index"] for item in errors}
 
 
 def _interrupted(error: BulkWriteError) -> bool:

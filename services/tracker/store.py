@@ -9,14 +9,13 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError
 
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, duplicates, outages
 from libs.runtime.ids import derived_id
 
 COLLECTION = "webhook_misfits"
 KEPT = timedelta(days=30)  # as long as dead letters
 PART_LIMIT = 16_384  # characters of the part that are kept; the whole body is in the topic
 INDEXES = {COLLECTION: [IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=int(KEPT.total_seconds()))]}
-DUPLICATE = 11000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +57,4 @@ class MisfitStore:
             with outages():
                 await self._mongo.collection(COLLECTION).insert_many([part.document() for part in parts], ordered=False)
         except BulkWriteError as error:
-            if any(item["code"] != DUPLICATE for item in (error.details or {}).get("writeErrors", [])):
-                raise
+            duplicates(error)
