@@ -27,12 +27,10 @@ from deploy.local.topics import ensure_topics, read_topics
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Two running servers and their processes."""
+    """Two running servers."""
 
     kafka: Kafka
     mongod: Mongod
-    kafka_process: Running
-    mongod_process: Running
 
 
 @contextmanager
@@ -67,9 +65,9 @@ def servers(
 ) -> Iterator[Servers]:
     """Run both; stops both at the end, Kafka first."""
     with ExitStack() as stack:
-        mongo, mongo_process = stack.enter_context(mongod_server(state, mongo_port))
-        broker, kafka_process = stack.enter_context(kafka_server(state, kafka_port, progress))
-        yield Servers(broker, mongo, kafka_process, mongo_process)
+        mongo, _ = stack.enter_context(mongod_server(state, mongo_port))
+        broker, _ = stack.enter_context(kafka_server(state, kafka_port, progress))
+        yield Servers(broker, mongo)
 
 
 def _in_a_loop_of_its_own(bootstrap: str) -> None:

@@ -23,8 +23,6 @@ TEMPLATES = "templates"
 TOKEN_FIELD = "access_token"  # noqa: S105  # the name of a field, bound into its encryption
 SECRET_FIELD = "app_secret"  # noqa: S105  # as above
 
-TemplateKey = tuple[str, str, str]  # tenant, waba_id, name
-
 
 class Directory:
     """Looks up single entries by their id; None where there is none. All raise MongoUnavailable."""

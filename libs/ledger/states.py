@@ -19,8 +19,7 @@ RANKS = {
 }
 BY_RANK = {rank: status for status, rank in RANKS.items()}
 
-# States of a record that still has to go out (`open`), and those that nothing follows but a late word of Meta's.
-OPEN = frozenset({MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN})
+# States that we end a message in, and that nothing follows but a late word of Meta's.
 ENDED_BY_US = frozenset({MessageStatus.EXPIRED, MessageStatus.CANCELED})
 
 # Order in which states of one instant are told.

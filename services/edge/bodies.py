@@ -1,7 +1,7 @@
 """The bodies of `POST /messages` and `POST /messages/template`: fields, limits, and what they become."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -78,6 +78,3 @@ class TemplateBody(MessageBody):
         if self.components:
             template["components"] = self.components
         return {"type": "template", "template": template}
-
-
-MessageKind = Literal["text", "template"]
