@@ -96,11 +96,7 @@ def subscribe(
         no_reply=True,
         title=f"{group or 'every process'}: {', '.join(topics)}",
     )
-
-    async def take_batch(records: Any) -> None:
-        await take(records)
-
-    subscriber(take_batch)
+    subscriber(_untyped(take))
     subscriber.__class__ = GatheringSubscriber  # the factory behind broker.subscriber() takes no class
     return subscriber
 
@@ -118,6 +114,15 @@ def ended(subscriber: BatchSubscriber) -> bool:
     if consumer._group_id is not None:
         tasks.append(consumer._coordinator._coordination_task)
     return any(task.done() for task in tasks)
+
+
+def _untyped(take: Callable[[Fetched], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Return the handler as a plain function of anything: FastStream reads the signature of what it is given."""
+
+    async def take_batch(records: Any) -> None:
+        await take(records)
+
+    return take_batch
 
 
 async def _unparsed(message: Any) -> StreamMessage[Any]:

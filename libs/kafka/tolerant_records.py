@@ -94,6 +94,8 @@ class Batch:
 
 
 class _Lenient(bytearray):
+    """Bytes that spell with backslashes what is not UTF-8 in them, and so do their slices."""
+
     def __getitem__(self, key: Any) -> Any:
         got = super().__getitem__(key)
         return _Lenient(got) if isinstance(key, slice) else got

@@ -64,21 +64,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender
     )  # fmt: skip
     lease = Lease(mongo, "sweeper", owner, SWEEPER_LEASE)
     sweeper = Sweeper(due, settler, reconciler, bus, lease, clock, settings.sender_sweep_every)
-    handlers = WakeUpHandlers(sender)
-    consumer = LaneConsumer(
-        bus,
-        topics=[OUTBOUND_INTERACTIVE, OUTBOUND_BULK],
-        group=GROUP,
-        lane_of=lane_of,
-        handle=handlers.wake,
-        window=settings.sender_window,
-        dead_letters=DeadLetterPolicy(service="sender", on_dead_letter=handlers.bury),
-        membership=Membership(
-            fetch=FetchSettings(session_timeout_ms=int(settings.sender_session_timeout.total_seconds() * 1000)),
-            aligned=True,
-            on_revoke=handlers.let_go,
-        ),
-    )
+    consumer = _consumer(settings, bus, WakeUpHandlers(sender))
     listener = DirectoryListener(directory)
     application = Application(
         "sender",
@@ -98,3 +84,17 @@ def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender
     )
     application.http.routes.extend(operational_routes(application.readiness))
     return application
+
+
+def _consumer(settings: Settings, bus: Bus, handlers: WakeUpHandlers) -> LaneConsumer:
+    session = int(settings.sender_session_timeout.total_seconds() * 1000)
+    return LaneConsumer(
+        bus,
+        topics=[OUTBOUND_INTERACTIVE, OUTBOUND_BULK],
+        group=GROUP,
+        lane_of=lane_of,
+        handle=handlers.wake,
+        window=settings.sender_window,
+        dead_letters=DeadLetterPolicy(service="sender", on_dead_letter=handlers.bury),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=session), aligned=True, on_revoke=handlers.let_go),
+    )

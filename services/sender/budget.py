@@ -10,6 +10,8 @@ from libs.ledger.contacts import Contact, alias
 
 
 class _Wanted(Protocol):
+    """A message with the account whose portfolio it may cost."""
+
     @property
     def record(self) -> dict[str, Any]: ...
 

@@ -16,6 +16,8 @@ MOST_PAIRS = 100_000  # remembered; the ones that are full again are forgotten f
 
 @dataclass(slots=True)
 class _Pair:
+    """The bucket of one number and one person; times are monotonic seconds."""
+
     free_at: float  # when the bucket would be full again (virtual scheduling)
     blocked_until: float = 0.0
     refusals: int = 0

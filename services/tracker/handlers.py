@@ -38,10 +38,13 @@ class WebhookHandlers:
         events, heard = await self._tracker.apply(bodies)
         await self._bus.publish_many(events)
         self._notes.heard(heard)
+        self._observe_ages(records)
+        return rejected
+
+    def _observe_ages(self, records: Sequence[Record]) -> None:
         now = self._clock.now()
         for record in records:
             WEBHOOK_AGE.observe(max((now - datetime.fromtimestamp(record.timestamp / 1000, UTC)).total_seconds(), 0.0))
-        return rejected
 
 
 def _read(record: Record) -> Body | Rejected:
