@@ -162,12 +162,18 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._commit(self._owned)
                 except Exception:
                     log.exception("commit_broken", group=self._group)
-                LAG.labels(self._group).set(sum(self.lag().values()))
-                PARTITIONS.labels(self._group).set(len(self._owned))
+                self._measure()
             log.error("consumer_ended", group=self._group)
             self.joined.clear()
             await self._let_go()
             await self._leave()
+
+    def _measure(self) -> None:
+        lag = self.lag()
+        for topic in self._topics:
+            behind = [records for (of, _), records in lag.items() if of == topic]
+            LAG.labels(topic, self._group).set(sum(behind))
+            PARTITIONS.labels(topic, self._group).set(len(behind))
 
     async def _join(self, needed: Sequence[str]) -> None:
         while True:
