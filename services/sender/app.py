@@ -63,9 +63,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender
         settings.sender_no_flow_limit, settings.sender_look_every,
     )  # fmt: skip
     lease = Lease(mongo, "sweeper", owner, SWEEPER_LEASE)
-    sweeper = Sweeper(due, settler, reconciler, bus, lease, clock, settings.sender_sweep_every)
     consumer = _consumer(settings, bus, WakeUpHandlers(sender))
-    listener = DirectoryListener(directory)
     application = Application(
         "sender",
         Starlette(),
@@ -74,10 +72,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender
             IndexBuilder(mongo, record.INDEXES, contacts.INDEXES, budget.INDEXES),
             bus,
             graph,
-            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=listener.handle),
+            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=DirectoryListener(directory).handle),
             settler,
             desk,
-            sweeper,
+            Sweeper(due, settler, reconciler, bus, lease, clock, settings.sender_sweep_every),
             consumer,
         ],
         checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},
