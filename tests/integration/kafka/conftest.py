@@ -1,18 +1,26 @@
-"""Topics of a test's own in the session's broker, and buses that are closed at its end."""
+"""Topics of a test's own in the session's broker, their dead letters, and buses and consumers that end with it."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from deploy.local.topics import Topic, ensure_topics
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
+from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader
+from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.lanes import LaneConsumer
+from libs.kafka.record import Record
 
 GROUP = "service"
+QUICK = DeadLetterPolicy(service="test", first_wait=0.01)
 
 MakeTopics = Callable[..., Awaitable[list[str]]]
 MakeBus = Callable[..., Awaitable[Bus]]
+Handle = Callable[[Record], Awaitable[object]]
+Consume = Callable[..., Awaitable[LaneConsumer]]
 
 
 async def new_topics(
@@ -56,3 +64,26 @@ async def make_bus(kafka_bootstrap: str) -> AsyncIterator[MakeBus]:
 async def bus(make_bus: MakeBus) -> Bus:
     """A started bus on the session's broker."""
     return await make_bus()
+
+
+@pytest.fixture
+async def consume(bus: Bus) -> AsyncIterator[Consume]:
+    """Start lane consumers with a lane per key, stopped at the test's end."""
+    consumers: list[LaneConsumer] = []
+
+    async def start(topics: list[str], handle: Handle, **more: Any) -> LaneConsumer:
+        settings: dict[str, Any] = {"dead_letters": QUICK, "lane_of": lambda record: record.key} | more
+        consumers.append(LaneConsumer(bus, topics=topics, group=GROUP, handle=handle, **settings))
+        await consumers[-1].start()
+        await consumers[-1].joined()
+        return consumers[-1]
+
+    yield start
+    for consumer in consumers:
+        await consumer.stop()
+
+
+async def buried(bus: Bus, topic: str) -> list[DeadLetter]:
+    """Return the dead letters of the topic, oldest first."""
+    async with DeadLetterReader(bus) as reader:
+        return list(reversed(await reader.list([dead_letter_topic(topic, GROUP)])))

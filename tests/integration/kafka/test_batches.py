@@ -15,13 +15,11 @@ from libs.kafka.errors import Reason
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
 from libs.runtime.errors import Outage
-from tests.integration.kafka.conftest import GROUP, MakeTopics
-from tests.integration.kafka.test_lanes import buried
+from tests.integration.kafka.conftest import GROUP, QUICK, MakeTopics, buried
 from tests.support.waiting import eventually, stays
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected] | None]]
 Consume = Callable[..., Awaitable[BatchConsumer]]
-QUICK = DeadLetterPolicy(service="test", first_wait=0.01)
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""Which records a lane consumer buries, with what story, and how they come back, on the real broker."""
+
+from libs.events.topics import dead_letter_topic
+from libs.kafka.bus import Bus, Outgoing
+from libs.kafka.ceiling import Ceiling
+from libs.kafka.dead_letter_reader import DeadLetterReader, replay
+from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.errors import Poison, Reason
+from libs.kafka.record import Record
+from tests.integration.kafka.conftest import GROUP, Consume, MakeTopics, buried
+from tests.support.waiting import eventually
+
+
+async def test_a_raising_handler_gets_its_tries_and_then_the_record_is_buried_with_its_story(
+    bus: Bus, make_topics: MakeTopics, consume: Consume
+) -> None:
+    [topic] = await make_topics()
+    seen: list[bytes | None] = []
+    failed: list[Record] = []
+
+    async def handle(record: Record) -> None:
+        seen.append(record.value)
+        if record.value == b"bad":
+            raise ValueError("secret text 4915112345678")
+
+    async def mark_failed(record: Record) -> None:
+        failed.append(record)
+
+    policy = DeadLetterPolicy(service="sender", first_wait=0.01, on_dead_letter=mark_failed)
+    consumer = await consume([topic], handle, dead_letters=policy)
+    headers = [("ce_type", b"MessageDue.v1"), ("odd", b"\xff"), ("empty", None)]
+    await bus.publish_many([Outgoing(topic, b"k", b"bad", headers), Outgoing(topic, b"k", b"good")])
+    await eventually(lambda: b"good" in seen, "the record behind")
+    assert seen == [b"bad"] * 5 + [b"good"]
+    [letter] = await buried(bus, topic)
+    assert letter.record.key == b"k"
+    assert letter.record.headers[:3] == tuple(headers)
+    assert (letter.reason, letter.attempts, letter.service, letter.schema) == (
+        "handler_failed", 5, "sender", "MessageDue.v1",
+    )  # fmt: skip
+    assert (letter.topic, letter.offset, letter.group) == (topic, 0, GROUP)
+    assert letter.error.startswith("ValueError at ")
+    assert "secret" not in letter.error
+    assert [record.offset for record in failed] == [0]
+    await eventually(lambda: not any(consumer.lag().values()), "everything is finished")
+
+
+async def test_poison_is_buried_at_once_and_comes_back_byte_for_byte_when_replayed(
+    bus: Bus, make_topics: MakeTopics, consume: Consume
+) -> None:
+    [topic] = await make_topics()
+    seen: list[Record] = []
+    fixed = False
+
+    async def handle(record: Record) -> None:
+        seen.append(record)
+        if not fixed:
+            raise Poison(Reason.UNREADABLE, "field to: +4915112345678 is not a contact")
+
+    await consume([topic], handle)
+    headers = [("ce_id", b"1"), ("empty", None)]
+    await bus.publish(topic, key=b"k", value=b"\x00\xff", headers=headers)
+    [letter] = await eventually(lambda: buried(bus, topic), "the dead letter")
+    assert (letter.reason, letter.attempts, letter.error) == ("unreadable", 1, "field to: […] is not a contact")
+    async with DeadLetterReader(bus) as reader:
+        dead_topic = dead_letter_topic(topic, GROUP)
+        assert dead_topic in await reader.topics()
+        assert await reader.show(dead_topic, 0, letter.record.offset) == letter
+        assert await reader.show(dead_topic, 0, 99) is None
+        assert await reader.show(dead_topic, 7, 0) is None
+    fixed = True
+    await replay(bus, letter)
+    await eventually(lambda: len(seen) == 2, "the replayed record")
+    assert (seen[1].key, seen[1].value, seen[1].headers) == (b"k", b"\x00\xff", tuple(headers))
+
+
+async def test_too_many_dead_letters_stop_the_consumer_and_leave_the_rest_where_it_is(
+    bus: Bus, make_topics: MakeTopics, consume: Consume
+) -> None:
+    [topic] = await make_topics(partitions=1)
+
+    async def broken(_: Record) -> None:
+        raise Poison(Reason.REFUSED, "a bad deploy")
+
+    policy = DeadLetterPolicy(service="test", ceiling=Ceiling(share=0.5, from_count=3, per_minute=100))
+    consumer = await consume([topic], broken, dead_letters=policy)
+    assert await consumer.healthy()
+    await bus.publish_many([Outgoing(topic, b"k", b"%d" % number) for number in range(20)])
+    await eventually(lambda: consumer.halted, "the halt")
+    assert not await consumer.healthy()
+    await consumer.stop()
+    assert len(await buried(bus, topic)) == 3
+    seen: list[bytes | None] = []
+
+    async def mended(record: Record) -> None:
+        seen.append(record.value)
+
+    await consume([topic], mended)
+    await eventually(lambda: len(seen) == 17, "what the bad deploy left")
+    assert seen == [b"%d" % number for number in range(3, 20)]
