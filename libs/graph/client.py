@@ -1,6 +1,8 @@
 """The Graph API's management calls: tokens, accounts, numbers, subscriptions, templates. Over httpx."""
 
+import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,10 +10,13 @@ import httpx
 
 from libs.graph.errors import GraphRefused, GraphUnavailable, read_error
 
+CALL_WITHIN = 30.0  # seconds for a whole call: an answer that drips would never reach a deadline between two reads
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)  # seconds; the few synchronous calls answer 504 after it
 ANSWER_LIMIT = 32 * 1024 * 1024  # bytes: Graph's answers are untrusted; a page of 100 templates has well under 4 MB
 PAGE = 100  # items a page, Meta's most for numbers
 MOST_PAGES = 200  # of a list: 20,000 items, three times Meta's limit of templates
+
+_ESCAPED = re.compile(rb"\\u[dD]")
 
 Json = dict[str, Any]
 
@@ -78,12 +83,12 @@ class GraphClient:
         for _ in range(MOST_PAGES):
             cursor = {"after": after} if after else {}
             page = await self._call("GET", path, token, params=params | {"limit": str(PAGE)} | cursor)
-            for item in page.get("data", []):
+            items = page.get("data")
+            for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict):
                     yield item
-            paging = page.get("paging") or {}
-            after = (paging.get("cursors") or {}).get("after")
-            if not paging.get("next") or not after:
+            after = _next(page)
+            if after is None:
                 return
         raise GraphUnavailable(f"more than {MOST_PAGES} pages")
 
@@ -92,11 +97,12 @@ class GraphClient:
     ) -> Json:
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            async with self._client.stream(
-                method, self._base + path, params=params, json=body, headers=headers
-            ) as answer:
+            async with (
+                asyncio.timeout(CALL_WITHIN),
+                self._client.stream(method, self._base + path, params=params, json=body, headers=headers) as answer,
+            ):
                 raw = await _read(answer)
-        except httpx.TimeoutException:
+        except (httpx.TimeoutException, TimeoutError):
             raise GraphUnavailable("Graph did not answer in time", slow=True) from None
         except httpx.HTTPError:
             raise GraphUnavailable("Graph could not be reached") from None
@@ -112,10 +118,20 @@ async def _read(answer: httpx.Response) -> bytes:
     return bytes(raw)
 
 
+def _next(page: Json) -> str | None:
+    """Return the cursor of the next page, None where this is the last (it has a cursor too, but no `next`)."""
+    paging = page.get("paging")
+    cursors = paging.get("cursors") if isinstance(paging, dict) else None
+    after = cursors.get("after") if isinstance(cursors, dict) else None
+    return after if isinstance(paging, dict) and paging.get("next") and isinstance(after, str) and after else None
+
+
 def _body(status: int, raw: bytes) -> Json:
     try:
         body = json.loads(raw)
-    except ValueError:
+        if _ESCAPED.search(raw):  # half surrogates: JSON lets them through, no store takes them
+            json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         body = None
     if status == 200 and isinstance(body, dict):
         return body

@@ -72,6 +72,7 @@ def _table() -> dict[int, Verdict]:
 
 TABLE = _table()
 PERMISSIONS = range(200, 300)  # Graph's permission codes
+LARGEST_CODE = 2**31 - 1  # Meta's codes have at most seven digits
 NO_SUCH_OBJECT = 33  # subcode of 100: the number is gone, or the token may not see it
 
 
@@ -173,19 +174,29 @@ class GraphUnavailable(GraphFailure, Outage):
         self.slow = slow
 
 
+def code_of(value: object) -> int | None:
+    """Return a code as Graph writes it; None for what is none: a store takes no number of any size."""
+    return value if isinstance(value, int) and abs(value) <= LARGEST_CODE else None
+
+
+def clean(text: object, limit: int) -> str:
+    """Return Graph's words, bounded, and with half surrogates replaced: JSON lets them through, no store takes them."""
+    return str(text)[:limit].encode("utf-8", "replace").decode()
+
+
 def read_error(body: object, http_status: int) -> GraphError | None:
     """Read Graph's error envelope; None when the body is not one (a proxy's page, an empty answer)."""
     error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+    if not isinstance(error, dict) or (code := code_of(error.get("code"))) is None:
         return None
     data = error.get("error_data")
     details = data.get("details") if isinstance(data, dict) else error.get("error_user_msg")
     return GraphError(
-        code=error["code"],
-        title=str(error.get("message", ""))[:300],
-        details=str(details)[:500] if details else None,
-        subcode=error.get("error_subcode") if isinstance(error.get("error_subcode"), int) else None,
-        fbtrace_id=str(error["fbtrace_id"])[:64] if error.get("fbtrace_id") else None,
+        code=code,
+        title=clean(error.get("message", ""), 300),
+        details=clean(details, 500) if details else None,
+        subcode=code_of(error.get("error_subcode")),
+        fbtrace_id=clean(error["fbtrace_id"], 64) if error.get("fbtrace_id") else None,
         transient=error.get("is_transient") is True,
         http_status=http_status,
     )

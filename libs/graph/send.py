@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-from libs.graph.errors import GraphError, read_error
+from libs.graph.errors import GraphError, clean, read_error
 
 CONNECT = 5.0  # seconds to a connection
 MOST_CONNECTIONS = 400  # per process: 1,000 messages/s at Meta's median of 300 ms, with room
+WAMID_LIMIT = 512  # characters; Meta's have well under 200
 ANSWER_LIMIT = 256 * 1024  # bytes; a send's answer has some hundred
 
 
@@ -91,8 +92,10 @@ class GraphSender:
                 allow_redirects=False,
             ) as answer:
                 raw = await answer.content.read(ANSWER_LIMIT)
-                if not answer.content.at_eof():
-                    raw += await answer.read()
+                while not answer.content.at_eof():
+                    if len(raw) > ANSWER_LIMIT:
+                        return Unknown("answer_too_large")
+                    raw += await answer.content.read(ANSWER_LIMIT)
                 return read_answer(answer.status, raw)
         except (ClientConnectorError, ConnectionTimeoutError):
             return NotConnected()
@@ -106,13 +109,15 @@ def read_answer(status: int, raw: bytes) -> SendOutcome:
     """Read Graph's answer to a send."""
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if status == 200:
         try:
             message = body["messages"][0]
-            return Accepted(str(message["id"]), held=message.get("message_status") == "held_for_quality_assessment")
-        except (TypeError, KeyError, IndexError):
+            return Accepted(
+                clean(message["id"], WAMID_LIMIT), held=message.get("message_status") == "held_for_quality_assessment"
+            )
+        except (TypeError, KeyError, IndexError, AttributeError):
             return Unknown("unreadable_answer")
     error = read_error(body, status)
     return Refused(error) if error is not None else Unknown(f"http_{status}")

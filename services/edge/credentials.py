@@ -77,12 +77,21 @@ def _says_not_our_app(data: dict[str, Any]) -> bool:
     return isinstance(error, dict) and error.get("code") == NOT_OUR_APP and "App" in str(error.get("message"))
 
 
+def _list(data: dict[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
+
+
 def _check_permissions(data: dict[str, Any], waba_id: str) -> None:
-    scopes = data.get("scopes") or []
+    scopes = _list(data, "scopes")
     if missing := [scope for scope in SCOPES if scope not in scopes]:
         words = f"The token lacks the permission {', '.join(missing)}."
         raise TokenRefused("access_token", "token_lacks_permission", words)
-    for granted in data.get("granular_scopes") or []:
+    for granted in _list(data, "granular_scopes"):
+        if not isinstance(granted, dict):
+            continue
         targets = granted.get("target_ids")  # absent: all of the token's assets
+        if targets is not None and not isinstance(targets, list):
+            targets = []
         if granted.get("scope") in SCOPES and targets is not None and waba_id not in [str(item) for item in targets]:
             raise TokenRefused("waba_id", "token_not_for_account", "The token was not granted for this account.")

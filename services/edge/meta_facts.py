@@ -9,6 +9,9 @@ STANDARD = 80  # messages per second of a number (Meta's default)
 HIGH = 1_000  # after Meta's upgrade
 WITH_APP = 20  # of a number shared with the WhatsApp Business app
 
+LONGEST = 512  # characters of anything that Graph calls by a word; its longest names have 100
+LARGEST = 10**9  # unique people: more than there are to write to is unlimited
+
 # Unique people per rolling 24 hours and portfolio: `TIER_250`, `TIER_2K`. Meta has changed the steps before.
 _TIER = re.compile(r"TIER_([0-9]{1,9})(K?)")
 
@@ -20,17 +23,24 @@ def account_facts(said: Facts) -> Facts:
     """Keep what Graph says of a WABA."""
     owner = said.get("owner_business_info")
     facts = {
-        "name": said.get("name"),
-        "meta_status": said.get("status"),
-        "currency": said.get("currency"),
-        "country": said.get("country"),
-        "timezone_id": said.get("timezone_id"),
-        "review_status": said.get("account_review_status"),
-        "business_verification_status": said.get("business_verification_status"),
-        "portfolio_id": str(owner["id"]) if isinstance(owner, dict) and owner.get("id") else None,
+        "name": _plain(said.get("name")),
+        "meta_status": _plain(said.get("status")),
+        "currency": _plain(said.get("currency")),
+        "country": _plain(said.get("country")),
+        "timezone_id": _plain(said.get("timezone_id")),
+        "review_status": _plain(said.get("account_review_status")),
+        "business_verification_status": _plain(said.get("business_verification_status")),
+        "portfolio_id": str(owner["id"])[:LONGEST] if isinstance(owner, dict) and owner.get("id") else None,
     }
     tier = said.get("whatsapp_business_manager_messaging_limit")
     return facts | ({"messaging_limit": limit_of(tier)} if tier is not None else {})
+
+
+def _plain(said: object) -> str | int | None:
+    """Return a text or a number of Graph's, None where it is neither: its answers are not to be trusted."""
+    if isinstance(said, str):
+        return said[:LONGEST]
+    return said if isinstance(said, int) and abs(said) <= LARGEST else None
 
 
 def limit_of(tier: object) -> int | None:
@@ -41,7 +51,7 @@ def limit_of(tier: object) -> int | None:
     if isinstance(tier, dict):
         tier = tier.get("tier") or tier.get("current_limit")
     if isinstance(tier, int):
-        return tier if tier >= 0 else None
+        return tier if 0 <= tier <= LARGEST else None
     found = _TIER.fullmatch(str(tier))
     return int(found[1]) * (1_000 if found[2] else 1) if found else None
 
@@ -51,15 +61,15 @@ def number_facts(said: Facts) -> Facts:
     state = str(said.get("status") or "CONNECTED").upper()
     return {
         "_id": str(said["id"]),
-        "display_phone_number": said.get("display_phone_number", ""),
-        "verified_name": said.get("verified_name"),
-        "name_status": said.get("name_status"),
-        "quality_rating": said.get("quality_rating"),
-        "code_verification_status": said.get("code_verification_status"),
-        "meta_status": state,
+        "display_phone_number": str(_plain(said.get("display_phone_number")) or ""),
+        "verified_name": _plain(said.get("verified_name")),
+        "name_status": _plain(said.get("name_status")),
+        "quality_rating": _plain(said.get("quality_rating")),
+        "code_verification_status": _plain(said.get("code_verification_status")),
+        "meta_status": state[:LONGEST],
         "status": "stopped" if state in STOPPED else "connected",
         "throughput": throughput_of(said),
-        "messaging_limit": said.get("whatsapp_business_manager_messaging_limit"),
+        "messaging_limit": _plain(said.get("whatsapp_business_manager_messaging_limit")),
     }
 
 
@@ -67,7 +77,7 @@ def throughput_of(said: Facts) -> int:
     """Return messages per second from Meta's `throughput.level`, or a number where one is told."""
     throughput = said.get("throughput")
     level = throughput.get("level") if isinstance(throughput, dict) else throughput
-    if isinstance(level, int) and level > 0:
+    if isinstance(level, int) and 0 < level <= LARGEST:
         return level
     if said.get("is_on_biz_app") is True:
         return WITH_APP
