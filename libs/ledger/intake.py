@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from libs.ledger.contacts import Contact, ContactReader, alias, conversation_id_of, stranger
-from libs.ledger.record import MESSAGES, OutboundDraft
+from libs.ledger.record import MESSAGES, Idempotency, OutboundDraft
 from libs.mongo.client import Mongo, MongoUnavailable, duplicates, outages
 from libs.runtime.errors import Outage
 from libs.runtime.gather import Gather
@@ -54,6 +54,11 @@ class Intake:
         that is sure.
         """
         return await self._gather(draft)
+
+    async def first(self, tenant: str, idempotency: Idempotency) -> Stored | None:
+        """Return the message that was stored under this key before, if there is one. Raises MongoUnavailable."""
+        found = await self._find(tenant, [{"idempotency.key": idempotency.key}])
+        return Stored(found, replayed=True) if found is not None else None
 
     async def start(self) -> None:
         """Nothing to prepare: groups form as messages come."""

@@ -1,5 +1,6 @@
 """The way in of a message: the same for REST calls and for commands of internal producers."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from libs.ledger.intake import Intake, Stored
 from libs.ledger.record import Idempotency, OutboundDraft
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
-from libs.web.errors import FieldProblem, Invalid
+from libs.web.errors import ApiError, FieldProblem, Invalid
 from services.edge.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody, TextBody
 from services.edge.errors import (
     NoSuchNumber,
@@ -63,12 +64,28 @@ class MessageIntake:
 
     async def text(self, request: Asked, body: TextBody) -> Stored:
         """Accept a text; raises ApiError where it may not be sent."""
+        return await self._once(request, self._text(request, body))
+
+    async def template(self, request: Asked, body: TemplateBody) -> Stored:
+        """Accept a template; raises ApiError where it may not be sent or its components do not fit."""
+        return await self._once(request, self._template_message(request, body))
+
+    async def _once(self, request: Asked, accepting: Awaitable[Stored]) -> Stored:
+        """Give the first answer again where the same key was accepted before, whatever speaks against it by now."""
+        try:
+            return await accepting
+        except ApiError:
+            first = await self._intake.first(request.tenant, request.idempotency) if request.idempotency else None
+            if first is None:
+                raise
+            return first
+
+    async def _text(self, request: Asked, body: TextBody) -> Stored:
         number = await self._number(request, body.phone_number_id)
         draft = self._draft(request, number, body, Lane.INTERACTIVE, DEFAULT_TTL)
         return await self._store(request, draft)
 
-    async def template(self, request: Asked, body: TemplateBody) -> Stored:
-        """Accept a template; raises ApiError where it may not be sent or its components do not fit."""
+    async def _template_message(self, request: Asked, body: TemplateBody) -> Stored:
         number = await self._number(request, body.phone_number_id)
         template = await self._template(request.tenant, number.waba_id, body)
         if template.category == AUTHENTICATION and is_user_id(body.to):
