@@ -6,6 +6,7 @@ only when everything that came in was applied, and something did come in.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from pymongo import UpdateOne
 
@@ -14,21 +15,32 @@ from libs.mongo.client import Mongo, outages
 FLOW = "webhook_flow"
 
 
+class Heard(NamedTuple):
+    """A number that was heard of; `foreign` by the webhook of a tenant's own Meta app, which says nothing of ours."""
+
+    phone_number_id: str
+    foreign: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return the id of its document."""
+        return f"{'foreign' if self.foreign else 'number'}:{self.phone_number_id}"
+
+
 class Flow:
     """One small document per partition of the webhook topic, and one per number."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def note(self, applied: Mapping[int, datetime], heard: Mapping[str, datetime]) -> None:
+    async def note(self, applied: Mapping[int, datetime], heard: Mapping[Heard, datetime]) -> None:
         """Note up to when each partition is applied, and when each number's last status came in."""
         updates = [
             UpdateOne({"_id": f"partition:{partition}"}, {"$max": {"applied_until": until}}, upsert=True)
             for partition, until in applied.items()
         ]
         updates += [
-            UpdateOne({"_id": f"number:{number}"}, {"$max": {"heard_at": at}}, upsert=True)
-            for number, at in heard.items()
+            UpdateOne({"_id": number.key}, {"$max": {"heard_at": at}}, upsert=True) for number, at in heard.items()
         ]
         if updates:
             with outages():
@@ -42,16 +54,17 @@ class Flow:
 
     async def heard(self, numbers: Iterable[str]) -> dict[str, datetime]:
         """Return when each of these numbers was last heard of (a status that Meta sent about it)."""
+        wanted = {Heard(number, foreign).key: number for number in numbers for foreign in (False, True)}
         with outages():
-            rows = (
-                await self._mongo.collection(FLOW)
-                .find({"_id": {"$in": [f"number:{number}" for number in numbers]}})
-                .to_list(None)
-            )
-        return {row["_id"].removeprefix("number:"): row["heard_at"] for row in rows}
+            rows = await self._mongo.collection(FLOW).find({"_id": {"$in": list(wanted)}}).to_list(None)
+        found: dict[str, datetime] = {}
+        for row in rows:
+            number = wanted[row["_id"]]
+            found[number] = max(row["heard_at"], found.get(number, row["heard_at"]))
+        return found
 
     async def heard_at_all(self) -> datetime | None:
-        """Return when any number of ours was last heard of."""
+        """Return when any number was last heard of through our own Meta app."""
         with outages():
             row = await self._mongo.collection(FLOW).find_one({"_id": {"$regex": "^number:"}}, sort=[("heard_at", -1)])
         return row["heard_at"] if row else None

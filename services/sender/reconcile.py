@@ -64,8 +64,7 @@ class Reconciler:
         anyone = await self._flow.heard_at_all()
         released: list[Document] = []
         for row in rows:
-            at = max(filter(None, (heard.get(row["phone_number_id"]), anyone)), default=None)
-            doubt, reason = await self._judge(row, now, applied, at)
+            doubt, reason = await self._judge(row, now, applied, heard.get(row["phone_number_id"]), anyone)
             if doubt is Doubt.WAIT:
                 await self._due.postpone([(row, now + self._look_every)])
             elif doubt is Doubt.RESEND and await self._due.release(row, now):
@@ -79,14 +78,16 @@ class Reconciler:
         return released
 
     async def _judge(
-        self, row: Document, now: datetime, applied: datetime | None, heard: datetime | None
+        self, row: Document, now: datetime, applied: datetime | None, heard: datetime | None, anyone: datetime | None
     ) -> tuple[Doubt, str]:
         account = await self._directory.account(row["tenant"], row["waba_id"])
+        foreign = account is not None and account.app_secret is not None
+        said = (heard,) if foreign else (heard, anyone)  # what our app hears says nothing of another app's webhooks
         evidence = Evidence(
             attempted_at=row["claim"]["at"],
             now=now,
             applied_until=applied,
-            heard_at=heard,
+            heard_at=max(filter(None, said), default=None),
             one_time_code=(row.get("template") or {}).get("category") == AUTHENTICATION,
             at_most_once=account is not None and account.at_most_once,
         )

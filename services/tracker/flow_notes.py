@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from libs.kafka.record import Partition
-from libs.ledger.flow import Flow
+from libs.ledger.flow import Flow, Heard
 from libs.runtime.clock import Clock
 from libs.runtime.periodic import Periodic
 from services.tracker.metrics import LAG
@@ -26,7 +26,7 @@ class FlowNotes(Periodic):
         super().__init__(every.total_seconds())
         self._flow = flow
         self._clock = clock
-        self._heard: dict[str, datetime] = {}
+        self._heard: dict[Heard, datetime] = {}
         self._places: Places | None = None
         self._ends: dict[int, deque[tuple[datetime, int]]] = {}
 
@@ -34,7 +34,7 @@ class FlowNotes(Periodic):
         """Say how to ask for (topic, partition) -> (where it ends now, up to where it is applied)."""
         self._places = places
 
-    def heard(self, numbers: Mapping[str, datetime]) -> None:
+    def heard(self, numbers: Mapping[Heard, datetime]) -> None:
         """Note that statuses of these numbers came in."""
         self._heard.update(numbers)
 

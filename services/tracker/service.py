@@ -16,6 +16,7 @@ from libs.events.messages import MessageStatus
 from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem
 from libs.kafka.record import Outgoing, Record
 from libs.ledger.contacts import alias, conversation_id_of
+from libs.ledger.flow import Heard
 from libs.ledger.inbound import InboundMessage, InboundStore
 from libs.ledger.moves import Moves, StatusReport
 from libs.ledger.people import Consent, Encounter, People, Word
@@ -69,7 +70,7 @@ class _Batch:
     encounters: list[Encounter] = field(default_factory=list)
     misfits: list[KeptAside] = field(default_factory=list)
     events: list[Outgoing] = field(default_factory=list)
-    heard: dict[str, datetime] = field(default_factory=dict)
+    heard: dict[Heard, datetime] = field(default_factory=dict)
 
 
 class StatusTracker:
@@ -92,7 +93,7 @@ class StatusTracker:
         self._clock = clock
         self._met: dict[frozenset[str], None] = {}
 
-    async def apply(self, bodies: Sequence[Body]) -> tuple[list[Outgoing], dict[str, datetime]]:
+    async def apply(self, bodies: Sequence[Body]) -> tuple[list[Outgoing], dict[Heard, datetime]]:
         """Apply bodies that were read; -> the events to publish, and when each number was heard of.
 
         Raises MongoUnavailable with nothing lost: applying the same bodies again ends in the same records.
@@ -131,7 +132,7 @@ class StatusTracker:
         for it in items:
             if not isinstance(it.item, StatusItem):
                 continue
-            batch.heard[it.item.phone_number_id] = _arrived(it.record)
+            await self._hear(it, it.item.phone_number_id, batch)
             try:
                 report = read_status(it.item)
             except DoesNotFit as error:
@@ -153,6 +154,12 @@ class StatusTracker:
             batch.reports.append((record, report))
             if (encounter := _learnt(it, record, report)) is not None and self._is_news(encounter):
                 batch.encounters.append(encounter)
+
+    async def _hear(self, it: _Item, phone_number_id: str, batch: _Batch) -> None:
+        """Note that a number was heard of, by who may speak for it: it is evidence that its webhooks flow."""
+        number = self._directory.numbers.peek(phone_number_id) or await self._directory.numbers.get(phone_number_id)
+        if number is not None and _may(it, number.tenant):
+            batch.heard[Heard(phone_number_id, bool(it.bound))] = _arrived(it.record)
 
     def _is_news(self, encounter: Encounter) -> bool:
         """Tell whether an encounter has to be written: names that were met before are not, words always."""
