@@ -5,6 +5,7 @@ reason instead of raised.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,15 +69,27 @@ class UnreadableWebhook(Exception):
 def read_webhook(raw: bytes) -> list[WebhookItem]:
     """Take a body apart; raises UnreadableWebhook where it has no entries at all."""
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, parse_constant=_nothing, parse_float=_finite)
     except (ValueError, RecursionError):
         raise UnreadableWebhook("not JSON") from None
     if b"\\ud" in raw or b"\\uD" in raw:
-        body = _in_unicode(body)
+        try:
+            body = _in_unicode(body)
+        except RecursionError:
+            raise UnreadableWebhook("nested too deeply") from None
     entries = body.get("entry") if isinstance(body, dict) else None
     if not isinstance(entries, list):
         raise UnreadableWebhook("no list of entries")
     return [item for entry in entries for item in _entry(entry)]
+
+
+def _nothing(_: str) -> None:
+    """Read `NaN` and `Infinity` as nothing: Python's JSON takes them, no other reader does."""
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _in_unicode(body: Any) -> Any:

@@ -16,6 +16,9 @@ STOPPING = {
     "PARTNER_REMOVED": "app_removed",
     "PARTNER_APP_UNINSTALLED": "app_removed",
 }
+LONGEST_WORD = 256  # characters of what Meta names by a word
+LARGEST = 2**53  # of Meta's numbers (limits, seconds): more than any store or reader of JSON is safe with
+MOST_RESTRICTIONS = 20  # Meta knows a handful of kinds
 LIFTING = {"ACCOUNT_RECONNECTED", "PARTNER_APP_INSTALLED", "PARTNER_ADDED"}
 
 
@@ -43,11 +46,11 @@ class AccountUpdates:
         if command.field == "phone_number_quality_update":
             await self._number(command, _quality_changes(value))
         elif command.field == "phone_number_name_update":
-            await self._number(command, {"name_status": value.get("decision")})
+            await self._number(command, {"name_status": _word(value.get("decision"))})
         elif command.field == "account_update":
             await self._account(command, _account_changes(value))
         elif command.field == "account_review_update":
-            await self._account(command, {"review_status": value.get("decision")})
+            await self._account(command, {"review_status": _word(value.get("decision"))})
         elif command.field == "business_capability_update":
             limit = value.get("max_daily_conversations_per_business", value.get("max_daily_conversation_per_phone"))
             await self._account(command, {"messaging_limit": limit_of(limit)} if limit is not None else {})
@@ -79,33 +82,58 @@ class AccountUpdates:
 
 
 def _quality_changes(value: dict[str, Any]) -> dict[str, Any]:
-    event = str(value.get("event", "")).upper()
+    event = (_word(value.get("event")) or "").upper()
     changes: dict[str, Any] = {"quality_event": event}
     if event == "THROUGHPUT_UPGRADE":
         changes["throughput"] = HIGH
     if event == "FLAGGED":
         changes["quality_rating"] = "RED"
     if limit := value.get("max_daily_conversations_per_business") or value.get("current_limit"):
-        changes["messaging_limit"] = limit
-    if rating := value.get("quality_rating") or value.get("new_quality_rating"):
+        changes["messaging_limit"] = _number_or_word(limit)
+    if rating := _word(value.get("quality_rating") or value.get("new_quality_rating")):
         changes["quality_rating"] = rating
     return changes
 
 
 def _account_changes(value: dict[str, Any]) -> dict[str, Any]:
-    event = str(value.get("event", "")).upper()
+    event = (_word(value.get("event")) or "").upper()
     if event in STOPPING:
         return {"status": "stopped", "stop_reason": STOPPING[event]}
     if event in LIFTING:
         return {"status": "active", "stop_reason": None}
-    ban = value.get("ban_info") or {}
-    if event == "DISABLED_UPDATE" and isinstance(ban, dict):
-        state = str(ban.get("waba_ban_state", "")).upper()
+    if event == "DISABLED_UPDATE":
+        state = (_word(_part(value, "ban_info").get("waba_ban_state")) or "").upper()
         if state == "DISABLE":
             return {"status": "stopped", "stop_reason": "account_banned", "ban": state}
         return {"status": "active", "stop_reason": None, "ban": None} if state == "REINSTATE" else {"ban": state}
     if event == "ACCOUNT_RESTRICTION":
-        return {"restrictions": value.get("restriction_info")}
+        return {"restrictions": _restrictions(value.get("restriction_info"))}
     if event == "ACCOUNT_VIOLATION":
-        return {"violation": (value.get("violation_info") or {}).get("violation_type")}
+        return {"violation": _word(_part(value, "violation_info").get("violation_type"))}
     return {"last_account_event": event}
+
+
+def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _restrictions(said: object) -> list[dict[str, Any]]:
+    rows = said if isinstance(said, list) else [said]
+    kept = ("restriction_type", "expiration")  # Meta's two fields
+    return [
+        {name: _number_or_word(row.get(name)) for name in kept}
+        for row in rows[:MOST_RESTRICTIONS]
+        if isinstance(row, dict)
+    ]
+
+
+def _word(said: object) -> str | None:
+    """Return a word of Meta's, None where it is none: what a tenant's own app signs may be anything."""
+    return said[:LONGEST_WORD] if isinstance(said, str) else None
+
+
+def _number_or_word(said: object) -> int | str | None:
+    if isinstance(said, int):
+        return said if abs(said) <= LARGEST else None
+    return _word(said)

@@ -20,4 +20,4 @@ class TemplateHandlers:
             job_id = command.job_id or derived_id("sync", envelope.id)
             await self._keeper.sync(envelope.tenant, command.waba_id, job_id)
         elif isinstance(command, ApplyTemplateUpdate):
-            await self._keeper.apply(envelope.tenant, command, envelope.id)
+            await self._keeper.apply(envelope.tenant, command, envelope.id, envelope.time)

@@ -6,6 +6,9 @@ Document = dict[str, Any]
 
 # Meta's events that name a status by another word.
 _STATUS_OF_EVENT = {"REINSTATED": "APPROVED", "FLAGGED": "APPROVED", "UNPAUSED": "APPROVED"}
+LONGEST_WORD = 64  # characters; Meta's statuses, categories and scores have at most 25
+LONGEST_NAME = 512  # characters of a template's name, Meta's limit
+LONGEST_REASON = 1024  # characters; Meta gives a word
 GONE = frozenset({"DELETED"})
 
 
@@ -21,7 +24,7 @@ def projection(said: Document) -> Document:
         "status": str(said.get("status", "PENDING")).upper(),
         "category": str(said.get("category", "")).upper(),
         "quality": str(score or "UNKNOWN").upper(),
-        "rejected_reason": reason if reason not in (None, "NONE") else None,
+        "rejected_reason": _reason(reason),
         "parameter_format": str(said.get("parameter_format") or "POSITIONAL").upper(),
         "components": said.get("components") or [],
         "message_send_ttl_seconds": said.get("message_send_ttl_seconds"),
@@ -31,23 +34,31 @@ def projection(said: Document) -> Document:
 def webhook_changes(field: str, value: Document) -> Document:
     """Return what a webhook changes in the projection; empty where it changes nothing that we keep."""
     if field == "message_template_status_update":
-        event = str(value.get("event", "")).upper()
-        reason = value.get("reason")
+        event = _word(value.get("event"))
         changes: Document = {"status": _STATUS_OF_EVENT.get(event, event)} if event else {}
         if event == "REJECTED":
-            changes["rejected_reason"] = reason if reason not in (None, "NONE") else None
-        if category := value.get("message_template_category"):
-            changes["category"] = str(category).upper()
+            changes["rejected_reason"] = _reason(value.get("reason"))
+        if category := _word(value.get("message_template_category")):
+            changes["category"] = category
         return changes
     if field == "message_template_quality_update":
-        score = value.get("new_quality_score")
-        return {"quality": str(score).upper()} if score else {}
+        score = _word(value.get("new_quality_score"))
+        return {"quality": score} if score else {}
     if field == "template_category_update":
-        if (category := value.get("new_category")) is not None:
-            return {"category": str(category).upper(), "announced_category": None}
-        if (category := value.get("correct_category")) is not None:  # announced about a day ahead
-            return {"announced_category": str(category).upper()}
+        if category := _word(value.get("new_category")):
+            return {"category": category, "announced_category": None}
+        if category := _word(value.get("correct_category")):  # announced about a day ahead
+            return {"announced_category": category}
     return {}
+
+
+def _word(said: object) -> str:
+    """Return one of Meta's words in capitals; empty where it is none: what a tenant's own app signs may be anything."""
+    return said.upper() if isinstance(said, str) and len(said) <= LONGEST_WORD else ""
+
+
+def _reason(said: object) -> str | None:
+    return said[:LONGEST_REASON] if isinstance(said, str) and said and said != "NONE" else None
 
 
 def identity(value: Document) -> tuple[str, str, str]:
@@ -57,5 +68,5 @@ def identity(value: Document) -> tuple[str, str, str]:
     """
     meta_id = value.get("message_template_id")
     name = str(value.get("message_template_name", ""))
-    language = str(value.get("message_template_language", "")).replace("-", "_")
-    return str(meta_id) if meta_id is not None else "", name, language
+    language = str(value.get("message_template_language", ""))[:LONGEST_WORD].replace("-", "_")
+    return str(meta_id)[:LONGEST_WORD] if isinstance(meta_id, int | str) else "", name[:LONGEST_NAME], language

@@ -22,6 +22,8 @@ from services.templates.store import JobStore, TemplateStore
 
 FIRST_RETRY = timedelta(seconds=5)  # after a sync that Meta did not answer, doubling
 LONGEST_RETRY = timedelta(minutes=10)
+SKEW = timedelta(seconds=5)  # by which two hosts' clocks may differ; kept in step they differ by milliseconds
+MOST_NOTED = 10_000  # accounts whose last sync is remembered: some hundred bytes each
 MOST_TRIES = 12  # about an hour and a half of trying
 
 Document = dict[str, Any]
@@ -46,12 +48,13 @@ class TemplateKeeper:
         self._graph = graph
         self._bus = bus
         self._clock = clock
+        self._synced: dict[tuple[str, str], datetime] = {}  # when the last sync that came to its end began
 
     async def sync(self, tenant: str, waba_id: str, job_id: str) -> None:
         """Read every page of an account's templates and make the projection equal; the job gets the counts."""
         await self._jobs.open(job_id, tenant, [waba_id], self._clock.now())
         await self._jobs.begin(job_id)
-        account = await self._directory.account(tenant, waba_id)
+        account, began = await self._directory.account(tenant, waba_id), self._clock.now()
         if account is None:
             await self._end(job_id, waba_id, "account_not_found", "The account is not connected.")
             return
@@ -67,7 +70,18 @@ class TemplateKeeper:
         counts = await self._compare(tenant, waba_id, remote)
         await self.tell()
         await self._jobs.finish(job_id, waba_id, counts, None, self._clock.now())
+        self._note_sync(tenant, waba_id, began)
         SYNCS.labels("done").inc()
+
+    def _synced_since(self, tenant: str, waba_id: str, moment: datetime) -> bool:
+        began = self._synced.get((tenant, waba_id))
+        return began is not None and began > moment + SKEW
+
+    def _note_sync(self, tenant: str, waba_id: str, began: datetime) -> None:
+        self._synced.pop((tenant, waba_id), None)
+        self._synced[tenant, waba_id] = began
+        if len(self._synced) > MOST_NOTED:
+            del self._synced[next(iter(self._synced))]
 
     async def _compare(self, tenant: str, waba_id: str, remote: Sequence[Document]) -> dict[str, int]:
         stored, now = await self._store.of_account(tenant, waba_id), self._clock.now()
@@ -87,14 +101,19 @@ class TemplateKeeper:
         kinds = [kind for _, kind in changed]
         return {kind: kinds.count(kind) for kind in ("added", "changed", "removed")}
 
-    async def apply(self, tenant: str, command: ApplyTemplateUpdate, command_id: str) -> None:
-        """Apply a webhook of Meta's; one about a template that we do not know yet brings a sync."""
+    async def apply(self, tenant: str, command: ApplyTemplateUpdate, command_id: str, said_at: datetime) -> None:
+        """Apply a webhook of Meta's; one about a template that we do not know yet brings a sync.
+
+        `said_at` is when the command was made: a sync that began after it has seen what the webhook is about, so that a
+        thousand webhooks about unknown templates bring one sync.
+        """
         UPDATES.labels(command.field[:64]).inc()
         meta_id, name, language = identity(command.value)
         row = await self._store.find(tenant, command.waba_id, meta_id, name, language)
         changes = webhook_changes(command.field, command.value)
         if row is None or command.field == "message_template_components_update":
-            await self.sync(tenant, command.waba_id, derived_id("sync", command_id))
+            if not self._synced_since(tenant, command.waba_id, said_at):
+                await self.sync(tenant, command.waba_id, derived_id("sync", command_id))
         elif changes:
             if changes.get("status") in GONE:
                 changes["removed"] = True
@@ -104,10 +123,18 @@ class TemplateKeeper:
     async def tell(self) -> None:
         """Publish every change that is not told yet: also those that a crash left behind."""
         while rows := await self._store.untold():
-            await self._bus.publish_many([_changed(row, self._clock.now()) for row in rows])
+            await self._bus.publish_many([event for row in rows if (event := self._event(row)) is not None])
             await self._store.told(rows)
             for row in rows:
                 CHANGES.labels(row["untold"]).inc()
+
+    def _event(self, row: Document) -> Outgoing | None:
+        """Return the event of a change; None for a row that cannot be told, which must not hold up all others."""
+        try:
+            return _changed(row, self._clock.now())
+        except (KeyError, ValueError):
+            log.exception("change_cannot_be_told", template_id=row["_id"], waba_id=row["waba_id"])
+            return None
 
     async def retry(self) -> None:
         """Take up syncs that Meta could not answer."""

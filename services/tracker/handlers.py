@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from libs.events.envelope import UnreadableEnvelope, read_envelope
 from libs.events.webhooks import RAW_WEBHOOK_TYPE
-from libs.graph.webhooks import UnreadableWebhook, read_webhook
+from libs.graph.webhooks import Misfit, UnreadableWebhook, read_webhook
 from libs.kafka.batches import Rejected
 from libs.kafka.bus import Bus
 from libs.kafka.errors import Reason
@@ -52,8 +52,12 @@ def _read(record: Record) -> Body | Rejected:
         envelope = read_envelope(record.headers)
         if envelope.type != RAW_WEBHOOK_TYPE:
             return Rejected(record, Reason.UNKNOWN_TYPE, f"type {envelope.type[:80]} is not a webhook")
-        return Body(record, envelope.tenant, read_webhook(record.value or b""))
     except UnreadableEnvelope as error:
         return Rejected(record, Reason.UNREADABLE, str(error))
+    try:
+        return Body(record, envelope.tenant, read_webhook(record.value or b""))
     except UnreadableWebhook as error:
+        if envelope.tenant:
+            # Signed by a tenant's own app: as dead letters its nonsense would reach the ceiling and stop us for all.
+            return Body(record, envelope.tenant, [Misfit(f"body: {error}", repr(record.value))])
         return Rejected(record, Reason.UNREADABLE, str(error))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.events.messages import BillingConversation, MessageStatus, Pricing
-from libs.graph.errors import GraphError, verdict_of_status
+from libs.graph.errors import GraphError, clean, code_of, verdict_of_status
 from libs.graph.webhooks import MessageItem, StatusItem, moment
 from libs.ledger.moves import StatusReport
 from libs.ledger.people import Consent, Encounter, Word
@@ -18,6 +18,7 @@ META_STATUSES = {
     "failed": MessageStatus.FAILED,
 }
 STOPPED_MARKETING = 131050  # Meta: the person stopped marketing messages of this business
+DEEPEST = 50  # levels of an inbound message's content; Meta's deepest (a flow's answer) has six
 REFERRAL = "referral_conversion"  # origin of a conversation in a free entry point window
 
 # The types that Meta has today: what a metric may name. Others are counted together, as anybody may invent some.
@@ -62,19 +63,18 @@ def failure_code(item: StatusItem) -> int:
     """Return Meta's code of a failed status, 0 where there is none."""
     errors = item.item.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    code = first.get("code")
-    return code if isinstance(code, int) else 0
+    return code_of(first.get("code")) or 0
 
 
 def _error(item: dict[str, Any]) -> Any:
     errors = item.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    known = first.get("code")
-    code: int = known if isinstance(known, int) else 131000
+    known = code_of(first.get("code"))
+    code = 131000 if known is None else known
     data = first.get("error_data")
     details = data.get("details") if isinstance(data, dict) else first.get("details")
-    title = str(first.get("title") or first.get("message") or "")[:300]
-    told = GraphError(code=code, title=title, details=str(details)[:500] if details else None)
+    title = clean(first.get("title") or first.get("message") or "", 300)
+    told = GraphError(code=code, title=title, details=clean(details, 500) if details else None)
     return told.message_error(verdict_of_status(code))
 
 
@@ -136,9 +136,11 @@ def read_inbound(item: MessageItem, tenant: str, received_at: datetime) -> Inbou
         user_id=user_id,
         type=kind,
         at=at,
-        content=message.get(kind, {name: part for name, part in message.items() if name not in ("id", "from")}),
+        content=_within(
+            message.get(kind, {name: part for name, part in message.items() if name not in ("id", "from")})
+        ),
         context_wamid=_text(context.get("id")) if isinstance(context, dict) else None,
-        referral=referral if isinstance(referral, dict) else None,
+        referral=_within(referral) if isinstance(referral, dict) else None,
         encounter=encounter,
     )
 
@@ -148,6 +150,7 @@ def _encounter(
 ) -> Encounter:
     message, profile = item.item, item.contact.get("profile")
     profile = profile if isinstance(profile, dict) else {}
+    said_at = min(at, received_at)  # nobody has written in the future: such a window or word would outlast all others
     system = message.get("system")
     if (
         kind == "system"
@@ -162,9 +165,9 @@ def _encounter(
         seen_at=received_at,
         profile_name=_text(profile.get("name")),
         username=_text(profile.get("username")),
-        wrote_at=None if kind in SILENT else at,
-        referral_at=at if isinstance(message.get("referral"), dict) else None,
-        words=_words(kind, message, at),
+        wrote_at=None if kind in SILENT else said_at,
+        referral_at=said_at if isinstance(message.get("referral"), dict) else None,
+        words=_words(kind, message, said_at),
     )
 
 
@@ -193,9 +196,23 @@ def read_preferences(value: dict[str, Any], tenant: str, number: str, received_a
         if not names or item.get("category") != "marketing_messages":
             continue
         state = "opted_out" if item.get("value") == "stop" else "opted_in"
-        word = Word(Consent.MARKETING, state, moment(item.get("timestamp")) or received_at, "meta")
+        said_at = min(moment(item.get("timestamp")) or received_at, received_at)
+        word = Word(Consent.MARKETING, state, said_at, "meta")
         found.append(Encounter(tenant, number, tuple(names), received_at, words=[word]))
     return found
+
+
+def _within(value: Any) -> Any:
+    """Return the value, or None where it is nested so deeply that its readers could not write it again."""
+    return value if _depth_fits(value, DEEPEST) else None
+
+
+def _depth_fits(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    return levels > 0 and all(
+        _depth_fits(part, levels - 1) for part in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def _text(value: Any) -> str | None:

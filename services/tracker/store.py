@@ -38,9 +38,16 @@ class KeptAside:
             "partition": self.partition,
             "offset": self.offset,
             "reason": self.reason,
-            "part": json.dumps(self.part, ensure_ascii=True, default=str)[:PART_LIMIT],
+            "part": _written(self.part)[:PART_LIMIT],
             "at": self.at,
         }
+
+
+def _written(part: Any) -> str:
+    try:
+        return json.dumps(part, ensure_ascii=True, default=str)
+    except RecursionError:
+        return '"nested too deeply to be written"'
 
 
 class MisfitStore:
