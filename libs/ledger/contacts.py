@@ -33,6 +33,8 @@ IDS_KEPT = 50_000  # derived ids of the people at work: a hash each is dearer th
 # What a person withdrew. `marketing` stops marketing templates; `all` stops everything.
 OPTED_OUT = "opted_out"
 
+MARKETING = "MARKETING"  # the template category that an opt-out of marketing stops, as Meta spells it
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -59,6 +61,10 @@ class Contact:
     windows: dict[str, Window]
     opted_out_of_marketing: bool
     opted_out_of_all: bool
+
+    def refuses(self, category: str) -> bool:
+        """Tell whether the person opted out of what this is: a template's category, empty for free-form messages."""
+        return self.opted_out_of_all or (self.opted_out_of_marketing and category == MARKETING)
 
     def window(self, phone_number_id: str) -> Window:
         """Return the window with this number; a closed one where they never wrote."""

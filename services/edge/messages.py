@@ -9,6 +9,7 @@ from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry, TemplateEntry
 from libs.events.messages import Lane
 from libs.graph.template_parameters import problems
+from libs.ledger.contacts import MARKETING
 from libs.ledger.intake import Intake, Stored
 from libs.ledger.record import Idempotency, OutboundDraft
 from libs.runtime.clock import Clock
@@ -23,7 +24,6 @@ from services.edge.errors import (
     TemplateMisfit,
     TemplateNotApproved,
 )
-from services.edge.policy import MARKETING
 from services.edge.recipients import is_user_id
 from services.edge.waiting import WaitingCap
 from services.edge.wakeups import WakeUps

@@ -5,8 +5,6 @@ from libs.ledger.record import OutboundDraft
 from libs.runtime.clock import rfc3339
 from libs.web.errors import Invalid
 
-MARKETING = "MARKETING"
-
 
 class OutsideWindow(Invalid):
     """Free-form text to somebody who has not written within 24 hours."""
@@ -27,7 +25,7 @@ def refusal(draft: OutboundDraft, contact: Contact) -> Invalid | None:
     everything.
     """
     category = (draft.template or {}).get("category", "")
-    if contact.opted_out_of_all or (contact.opted_out_of_marketing and category == MARKETING):
+    if contact.refuses(category):
         return OptedOut("The person has opted out.", param="to")
     window = contact.window(draft.phone_number_id)
     if draft.free_form and not window.is_open(draft.created_at):

@@ -15,7 +15,6 @@ from libs.runtime.gather import Gather
 from services.sender.budget import BudgetDesk
 
 LINGER = 0.004  # seconds: lanes that ask within it share a round trip
-MARKETING = "MARKETING"
 
 Document = dict[str, Any]
 
@@ -119,7 +118,7 @@ def refusal(record: Document, contact: Contact, now: datetime) -> Refused | None
     if record["expires_at"] <= now:
         return Refused.EXPIRED
     category = (record.get("template") or {}).get("category", "")
-    if contact.opted_out_of_all or (contact.opted_out_of_marketing and category == MARKETING):
+    if contact.refuses(category):
         return Refused.OPTED_OUT
     free_form = "template" not in record
     if free_form and not contact.window(record["phone_number_id"]).is_open(now):
