@@ -6,6 +6,7 @@ from libs.events.envelope import Envelope
 from libs.events.messages import MessageError, MessageRejected
 from libs.events.topics import MESSAGES_REJECTED
 from libs.kafka.bus import Bus
+from libs.ledger.intake import Stored
 from libs.ledger.record import Idempotency
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
@@ -42,25 +43,24 @@ class SendCommands:
         fields: dict[str, object] = {}
         try:
             fields = _fields(value)
-            if await self._accept(asked, fields):
-                ACCEPTED.labels("command").inc()
+            stored = await self._accept(asked, fields)
+            if not stored.replayed:
+                ACCEPTED.labels(stored.document["lane"], "command").inc()
         except (TooManyRequests, Unavailable) as busy:
             raise TooMuchWaiting(busy.message) from None
         except ApiError as refusal:
             await self._reject(envelope, message_id, fields, refusal.message_error())
 
-    async def _accept(self, asked: Asked, fields: dict[str, object]) -> bool:
+    async def _accept(self, asked: Asked, fields: dict[str, object]) -> Stored:
         if not asked.tenant:
             raise Invalid("The attribute tenant is missing.", code="missing_field", param="tenant")
         kind = fields.pop("type", "text")
         wanted = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
         if kind == "text":
-            stored = await self._messages.text(asked, parse(TextBody, wanted))
-        elif kind == "template":
-            stored = await self._messages.template(asked, parse(TemplateBody, wanted))
-        else:
-            raise Invalid("type: Must be one of text, template.", code="invalid_field", param="type")
-        return not stored.replayed
+            return await self._messages.text(asked, parse(TextBody, wanted))
+        if kind == "template":
+            return await self._messages.template(asked, parse(TemplateBody, wanted))
+        raise Invalid("type: Must be one of text, template.", code="invalid_field", param="type")
 
     async def _reject(
         self, envelope: Envelope, message_id: str, fields: dict[str, object], error: MessageError

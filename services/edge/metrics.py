@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Gauge
 
-ACCEPTED = Counter("wabus_edge_accepted_total", "Messages stored and answered 202.", ["lane"])
+ACCEPTED = Counter(
+    "wabus_edge_accepted_total", "Messages stored, by who brought them: `rest` or `command`.", ["lane", "way"]
+)
 REFUSED = Counter("wabus_edge_refused_total", "Commands of internal producers refused.", ["code"])
 WAKE_UPS_DROPPED = Counter(
     "wabus_edge_wake_ups_dropped_total", "Wake-ups left to the sweeper: Kafka did not take them."

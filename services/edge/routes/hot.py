@@ -98,7 +98,7 @@ async def _answer(asked: Asked, storing: Awaitable[Stored]) -> Response:
         words = "The message may or may not have been stored. Ask again with the same Idempotency-Key."
         raise OutcomeUnclear(words, retry_after=2) from None
     if not stored.replayed:
-        ACCEPTED.labels(stored.document["lane"]).inc()
+        ACCEPTED.labels(stored.document["lane"], "rest").inc()
         return JsonAnswer(accepted(stored.document), 202)
     first = stored.document.get("idempotency")
     if asked.idempotency is not None and first and first["fingerprint"] != asked.idempotency.fingerprint:
