@@ -6,8 +6,8 @@ from typing import Any
 from libs.runtime.ids import is_uuid
 from libs.web.errors import BadRequest, FieldProblem, Invalid
 
-DEFAULT = 20
-MOST = 100
+DEFAULT = 20  # rows: a screenful
+MOST = 100  # rows: what one answer may cost
 
 
 def page_limit(text: str | None) -> int:

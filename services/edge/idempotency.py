@@ -20,11 +20,11 @@ from services.edge.idempotency_store import IdempotencyStore
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
-KEY_LIMIT = 255
+KEY_LIMIT = 255  # characters: room for any id of a client's, and far below what an index entry may hold
 LEASE = timedelta(seconds=30)  # a first call that has not answered by then died
 NOT_STORED = (401, 403, 408, 429, 502, 503, 504)  # answers that say "not processed": the next try is a first one
 
-_FORM = re.compile(r"[\x20-\x7e]{1,255}")
+_FORM = re.compile(rf"[\x20-\x7e]{{1,{KEY_LIMIT}}}")
 
 
 class Kept(BaseModel):

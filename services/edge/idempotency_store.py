@@ -10,7 +10,7 @@ from libs.ledger.record import Idempotency
 from libs.mongo.client import Mongo, outages
 
 COLLECTION = "idempotency_keys"
-KEPT = timedelta(hours=48)
+KEPT = timedelta(hours=48)  # clients are promised a day; the other one is for their clocks and ours
 INDEXES = {COLLECTION: [IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=int(KEPT.total_seconds()))]}
 
 

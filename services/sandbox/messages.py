@@ -31,7 +31,7 @@ FREE_ENTRY = 72 * 3600.0  # seconds a free entry point stays open after the busi
 REFERRAL_ANSWER = 24 * 3600.0  # seconds the business has to answer someone who came from an ad
 READ_RANGE = 30 * 24 * 3600.0  # seconds back that a message may be marked as read
 EARLY_WAIT = 2.0  # seconds the answer of a send waits for its early webhook
-REJECTS_KEPT = 10_000
+REJECTS_KEPT = 10_000  # refused sends that can be looked at; they are in memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from services.sender.metrics import CIRCUIT_OPEN
 
 FAILURES = 20  # in a row without one answer, from whichever numbers: Graph is down, not one call
 FIRST_PAUSE = 1.0  # seconds before the first probe, doubling
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 15.0  # seconds: how late we may notice that Graph is back
 
 
 class Circuit:

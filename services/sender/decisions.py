@@ -11,7 +11,7 @@ from libs.graph.send import Accepted, NotConnected, Refused, SendOutcome
 
 TRANSIENT_TRIES = 6  # attempts before Meta's "try later" is taken as final: with the waits below about a minute
 FIRST_WAIT = 1.0  # seconds before the second attempt, doubling
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 60.0  # seconds: a connection that fails this often is looked at once a minute
 THROTTLED_WAIT = 1.0  # seconds: the bucket slows down by itself, the message only steps aside
 
 

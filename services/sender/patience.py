@@ -11,7 +11,7 @@ from libs.runtime.errors import Outage
 T = TypeVar("T")
 
 FIRST = 0.05  # seconds before the second try, doubling
-LONGEST = 2.0
+LONGEST = 2.0  # seconds: how late we may notice that a server is back
 
 log = structlog.get_logger()
 

@@ -25,9 +25,9 @@ from services.sender.settler import SOURCE, Settler
 
 BATCH = 1_000  # records of one sweep
 FIRST_AGAIN = timedelta(seconds=45)  # until a queued message's next wake-up, doubling
-LONGEST_AGAIN = timedelta(minutes=5)
-TELL_AGAIN = timedelta(seconds=45)
-PAUSE_AFTER_OUTAGE = 2.0  # seconds
+LONGEST_AGAIN = timedelta(minutes=5)  # a conversation behind a long wait is not woken more often for nothing
+TELL_AGAIN = timedelta(seconds=45)  # should this sweeper die before the event is acknowledged
+PAUSE_AFTER_OUTAGE = 2.0  # seconds: a server that comes back is not met by a storm of sweeps
 RENEW = 3.0  # seconds between renewals of the lease
 
 # What a record's state still says where a status of Meta's came while nobody knew its outcome.
