@@ -68,7 +68,8 @@ class BroadcastConsumer:
                     await self._find_ends()
                     self._joined.set()
                     await self._while_it_lasts()
-                log.error("topics_missing", topics=[topic for topic, count in counts.items() if not count])
+                else:
+                    log.error("topics_missing", topics=[topic for topic, count in counts.items() if not count])
             except Exception as error:
                 log.warning("broadcast_not_joined", error_type=type(error).__name__)
                 await self._subscriber.stop()
