@@ -137,15 +137,8 @@ async def _timed(connections: int, count: int, post: Callable[[int], object]) ->
 @contextlib.contextmanager
 def _server(kind: str, stack: Stack) -> Iterator[tuple[int, str]]:
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "tests.load.floor_server",
-        kind,
-        str(port),
-        stack.info["mongo"],
-        stack.info["kafka"],
-    ]
+    servers = [stack.info[name] for name in ("mongo", "kafka", "tenant")]
+    command = [sys.executable, "-m", "tests.load.floor_server", kind, str(port), *servers]
     process = subprocess.Popen(command)
     url = f"http://127.0.0.1:{port}"
     try:
