@@ -107,7 +107,6 @@ class Directory:
         token = self._open(tenant, TOKEN_FIELD, row.get(TOKEN_FIELD))
         secret = self._open(tenant, SECRET_FIELD, row.get(SECRET_FIELD))
         return AccountEntry(
-            account_id=row["_id"],
             tenant=tenant,
             waba_id=row["waba_id"],
             status=row["status"],
@@ -143,7 +142,6 @@ def _number_entry(row: dict[str, Any]) -> NumberEntry:
         phone_number_id=row["_id"],
         tenant=row["tenant"],
         waba_id=row["waba_id"],
-        display_phone_number=row.get("display_phone_number", ""),
         status=row["status"],
         throughput=row.get("throughput", 80),
         stop_reason=row.get("stop_reason"),
@@ -152,7 +150,6 @@ def _number_entry(row: dict[str, Any]) -> NumberEntry:
 
 def _template_entry(row: dict[str, Any]) -> TemplateEntry:
     return TemplateEntry(
-        template_id=row["_id"],
         tenant=row["tenant"],
         waba_id=row["waba_id"],
         name=row["name"],

@@ -24,7 +24,6 @@ class KeyEntry:
 class AccountEntry:
     """A connected WABA with its decrypted credentials."""
 
-    account_id: str
     tenant: str
     waba_id: str
     status: str
@@ -49,7 +48,6 @@ class NumberEntry:
     phone_number_id: str
     tenant: str
     waba_id: str
-    display_phone_number: str
     status: str
     throughput: int
     stop_reason: str | None
@@ -64,7 +62,6 @@ class NumberEntry:
 class TemplateEntry:
     """A template as the projection of the templates service has it."""
 
-    template_id: str
     tenant: str
     waba_id: str
     name: str

@@ -4,7 +4,7 @@ This is the CloudEvents Kafka binding's binary mode, so that a raw webhook body 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -61,10 +61,6 @@ class Envelope:
         if self.causationid:
             made.append(("ce_causationid", self.causationid.encode()))
         return made
-
-    def caused(self, **changes: str) -> "Envelope":
-        """Return this envelope as the cause of the next one: same request, our id as its causation."""
-        return replace(self, causationid=self.id, **changes)  # type: ignore[arg-type]
 
 
 def read_envelope(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:

@@ -16,10 +16,9 @@ ANSWER_LIMIT = 256 * 1024  # bytes; a send's answer has some hundred
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """200 and a wamid: Meta has the message. `held` is Meta's pacing (`held_for_quality_assessment`)."""
+    """200 and a wamid: Meta has the message, also where it holds it back for a while to assess its quality."""
 
     wamid: str
-    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +112,7 @@ def read_answer(status: int, raw: bytes) -> SendOutcome:
         body = None
     if status == 200:
         try:
-            message = body["messages"][0]
-            return Accepted(
-                clean(message["id"], WAMID_LIMIT), held=message.get("message_status") == "held_for_quality_assessment"
-            )
+            return Accepted(clean(body["messages"][0]["id"], WAMID_LIMIT))
         except (TypeError, KeyError, IndexError, AttributeError):
             return Unknown("unreadable_answer")
     error = read_error(body, status)

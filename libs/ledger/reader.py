@@ -67,8 +67,8 @@ class MessageReader:
             rows: list[dict[str, Any]] = await cursor.max_time_ms(MOST_SCAN).to_list(None)
         return rows
 
-    async def waiting(self, tenant: str | None, most: int) -> int:
-        """Count the open messages of a tenant (or of all), counting no further than `most`."""
-        query: dict[str, Any] = {"open": True} | ({"tenant": tenant} if tenant else {})
+    async def waiting(self, tenant: str, most: int) -> int:
+        """Count the open messages of a tenant, counting no further than `most`."""
+        query = {"open": True, "tenant": tenant}
         with outages():
             return await self._mongo.collection(MESSAGES).count_documents(query, limit=most, hint="open")

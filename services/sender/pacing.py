@@ -84,11 +84,6 @@ class NumberPacer:
         self.level = self.bulk_level = 0.0
         self.at = self.clock.monotonic()
 
-    @property
-    def idle(self) -> bool:
-        """Whether nobody waits and nothing is to be remembered."""
-        return not any(self.waiting.values()) and self.slow >= 1.0
-
     def _refill(self) -> None:
         now = self.clock.monotonic()
         passed, self.at = now - self.at, now
