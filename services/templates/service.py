@@ -22,7 +22,7 @@ from services.templates.store import JobStore, TemplateStore
 
 FIRST_RETRY = timedelta(seconds=5)  # after a sync that Meta did not answer, doubling
 LONGEST_RETRY = timedelta(minutes=10)  # an account is not read more often than that while Meta is down
-SKEW = timedelta(seconds=5)  # by which two hosts' clocks may differ; kept in step they differ by milliseconds
+SKEW = timedelta(seconds=1)  # by which the clocks of two hosts may differ; kept in step they differ by milliseconds
 MOST_NOTED = 10_000  # accounts whose last sync is remembered: some hundred bytes each
 MOST_TRIES = 12  # about an hour of trying
 

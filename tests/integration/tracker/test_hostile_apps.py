@@ -144,7 +144,7 @@ def test_many_webhooks_about_unknown_templates_bring_few_syncs(stack: Stack, app
     updates = stack.metric("templates", "wabus_templates_updates_total")
     app.posts(meta.body(app.waba_id, *many))
     until(lambda: stack.metric("templates", "wabus_templates_updates_total") >= updates + 300, "all are handled", 25)
-    assert stack.metric("templates", "wabus_templates_syncs_total") - before < 300
+    assert stack.metric("templates", "wabus_templates_syncs_total") - before < 200
 
 
 def test_odd_words_about_an_account_are_no_poison(stack: Stack, app: ForeignApp) -> None:
@@ -157,11 +157,11 @@ def test_odd_words_about_an_account_are_no_poison(stack: Stack, app: ForeignApp)
         app.changes("account_update", value)
     app.changes("business_capability_update", {"max_daily_conversations_per_business": 10**30})
     app.changes("account_review_update", {"decision": {"a\0b": 10**30}})
-    app.changes("account_review_update", {"decision": "APPROVED"})
+    app.changes("account_review_update", {"decision": "REJECTED"})
 
     def account() -> dict[str, Any]:
         rows = stack.call("GET", "/accounts", key=app.tenant.key).json()["data"]
         return next(row for row in rows if row["waba_id"] == app.waba_id)
 
-    until(lambda: account()["review_status"] == "APPROVED", "the last one is applied", 10)
+    until(lambda: account()["review_status"] == "REJECTED", "the last one is applied", 10)
     assert stack.metric("edge", "wabus_dead_letters_total") == 0
