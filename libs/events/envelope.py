@@ -97,4 +97,7 @@ def _time(text: str) -> datetime:
         raise UnreadableEnvelope("attribute ce_time is not an RFC 3339 time") from None
     if moment.tzinfo is None:
         raise UnreadableEnvelope("attribute ce_time has no offset")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the first or last hours that a date can have, with an offset beyond them
+        raise UnreadableEnvelope("attribute ce_time is not of this world") from None

@@ -17,6 +17,7 @@ from services.edge.bodies import TemplateBody, TextBody
 from services.edge.messages import Asked, MessageIntake
 from services.edge.metrics import ACCEPTED, REFUSED
 
+LONGEST_TOLD = 256  # characters of a refused command's field, as long as its longest good one
 INTERNAL_MODE = "live"  # commands come from inside our walls: they reach every account of their tenant
 
 
@@ -67,7 +68,7 @@ class SendCommands:
     ) -> None:
         REFUSED.labels(error.code).inc()
         told = {
-            name: value
+            name: _tellable(value)
             for name in ("phone_number_id", "to", "client_ref")
             if isinstance(value := fields.get(name), str)
         }
@@ -84,6 +85,11 @@ class SendCommands:
         )
         key = f"{told.get('phone_number_id', '')}:{told.get('to', '')}".encode()
         await self._bus.publish(MESSAGES_REJECTED, key=key, value=event.to_bytes(), headers=answer.headers())
+
+
+def _tellable(value: str) -> str:
+    """Return what a refused command said so that it can be written: bounded, half surrogates replaced."""
+    return value[:LONGEST_TOLD].encode("utf-8", "replace").decode()
 
 
 def message_id_of(envelope: Envelope) -> str:
