@@ -48,7 +48,7 @@ class TemplateKeeper:
         self._graph = graph
         self._bus = bus
         self._clock = clock
-        self._synced: dict[tuple[str, str], datetime] = {}  # when the last sync that came to its end began
+        self._synced: dict[tuple[str, str], datetime] = {}  # when the last sync that came to an end began
 
     async def sync(self, tenant: str, waba_id: str, job_id: str) -> None:
         """Read every page of an account's templates and make the projection equal; the job gets the counts."""
@@ -63,9 +63,11 @@ class TemplateKeeper:
             remote = [projection(said) async for said in self._graph.templates(waba_id, token) if "name" in said]
         except GraphRefused as refused:
             await self._end(job_id, waba_id, refused.error.verdict.code, refused.error.title)
+            self._note_sync(tenant, waba_id, began)
             return
         except GraphUnavailable:
             await self._put_off(job_id, waba_id)
+            self._note_sync(tenant, waba_id, began)
             return
         counts = await self._compare(tenant, waba_id, remote)
         await self.tell()
