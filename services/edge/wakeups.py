@@ -16,6 +16,7 @@ from services.edge.metrics import WAKE_UPS_DROPPED
 
 QUEUE = 20_000  # wake-ups kept while the broker is slow: some 20 s of the fastest edge
 GROUP = 500  # published at once
+PAUSE = 0.02  # seconds between groups: one alone goes at once, under load a group of dozens costs what one does
 PUBLISH_FOR = 5.0  # seconds: after that the sweeper is the surer way
 
 
@@ -55,6 +56,7 @@ class WakeUps:
             self._more.clear()
             while self._waiting:
                 await self._publish()
+                await asyncio.sleep(PAUSE)
 
     async def _publish(self) -> bool:
         group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]

@@ -13,7 +13,7 @@ from libs.runtime.gather import Gather
 from libs.runtime.ids import new_id
 from libs.web.errors import NotFound, Unavailable
 
-LINGER = 0.002  # seconds a body waits for others: ready-made batches cost a tenth of single records
+LINGER = 0.005  # seconds a body waits for others: ready-made batches cost a tenth of single records
 MOST = 200  # bodies a group; Kafka takes them in requests of at most 4 MB
 PARALLEL = 16  # groups under way: one slow partition must not hold up the others
 
