@@ -24,7 +24,14 @@ Json = dict[str, Any]
 class GraphClient:
     """Calls Graph with a given token. A part. All calls raise GraphRefused or GraphUnavailable."""
 
-    def __init__(self, base_url: str, version: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        version: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        call_within: float = CALL_WITHIN,
+    ) -> None:
+        self._call_within = call_within
         self._base = f"{base_url.rstrip('/')}/{version}"
         self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, follow_redirects=False, trust_env=False)
 
@@ -98,7 +105,7 @@ class GraphClient:
         headers = {"Authorization": f"Bearer {token}"}
         try:
             async with (
-                asyncio.timeout(CALL_WITHIN),
+                asyncio.timeout(self._call_within),
                 self._client.stream(method, self._base + path, params=params, json=body, headers=headers) as answer,
             ):
                 raw = await _read(answer)
