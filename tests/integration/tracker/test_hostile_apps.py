@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from tests.support import meta_bodies as meta
 from tests.support.running import Number, Stack, until
@@ -110,6 +111,21 @@ def test_a_word_from_the_future_does_not_outlast_all_later_ones(stack: Stack, nu
     until(lambda: number.send(who).status_code == 422, "the word was heard", 10)
     number.hears(who, "START")
     until(lambda: number.send(who).status_code == 202, "the later word counts", 10)
+
+
+def test_a_tenants_own_app_is_no_evidence_that_webhooks_of_others_flow(
+    stack: Stack, app: ForeignApp, number: Number
+) -> None:
+    ids = (number.id, "999000111222", app.number)  # the last one is its own
+    for each in ids:
+        app.posts(meta.body(app.waba_id, meta.change(each, statuses=[meta.status("x", "sent", "1555", meta.wamid())])))
+    client: MongoClient[dict[str, Any]] = MongoClient(stack.info["mongo"])
+    with client:
+        notes = client["wabus"]["webhook_flow"]
+        until(lambda: notes.find_one({"_id": f"foreign:{app.number}"}), "its own number is heard of", 10)
+        found = {row["_id"] for row in notes.find({"_id": {"$regex": "^(number|foreign):"}})}
+    assert not found & {f"foreign:{each}" for each in ids[:2]}
+    assert not found & {f"number:{each}" for each in ids[1:]}
 
 
 def test_odd_words_about_a_template_hold_up_nobody_elses_changes(stack: Stack, app: ForeignApp, number: Number) -> None:
