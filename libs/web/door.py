@@ -34,11 +34,15 @@ class Door:
     """The outermost ASGI app of an HTTP side.
 
     Hot routes are looked up in a table and run without the framework's stack; every other request goes to `app`.
-    Each answer carries `Request-Id`, and the caller's own `X-Request-Id` beside it.
+    Each answer carries `Request-Id`, and the caller's own `X-Request-Id` beside it. A service `behind_edge` goes on with
+    the id that edge gave the request; from outside nobody chooses ours.
     """
 
-    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler] | None = None, *, behind_edge: bool = False
+    ) -> None:
         self._app = app
+        self._behind_edge = behind_edge
         self._hot = dict(hot or {})
         self._counters: dict[tuple[str, int], Any] = {}
 
@@ -47,7 +51,7 @@ class Door:
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        request_id, extra = _ids(scope)
+        request_id, extra = _ids(scope, self._behind_edge)
         scope["wabus.request_id"] = request_id
         handler = self._hot.get((scope["method"], scope["path"]))
         if handler is None:
@@ -111,12 +115,12 @@ def crash_answer(request: Request, error: Exception) -> Response:
     return error_answer(request, ApiError("Something went wrong on our side."))
 
 
-def _ids(scope: Scope) -> tuple[str, list[tuple[bytes, bytes]]]:
+def _ids(scope: Scope, behind_edge: bool) -> tuple[str, list[tuple[bytes, bytes]]]:
     given = forwarded = b""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             given = value[:128]
-        elif name == FORWARDED_ID:
+        elif behind_edge and name == FORWARDED_ID:
             forwarded = value
     request_id = forwarded.decode("ascii", "replace")
     if not forwarded or not is_uuid(request_id):

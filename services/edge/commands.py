@@ -93,8 +93,8 @@ def _tellable(value: str) -> str:
 
 
 def message_id_of(envelope: Envelope) -> str:
-    """Return the message id of a command: derived from its source and id, sorting by its time."""
-    return derived_time_id(envelope.time, "command", envelope.source, envelope.id)
+    """Return the message id of a command: derived from its tenant, source and id, sorting by its time."""
+    return derived_time_id(envelope.time, "command", envelope.tenant, envelope.source, envelope.id)
 
 
 def _fields(value: bytes) -> dict[str, object]:

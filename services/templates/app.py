@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Application:
     listener = DirectoryListener(directory)
     application = Application(
         "templates",
-        Door(api),
+        Door(api, behind_edge=True),
         parts=[
             mongo,
             IndexBuilder(mongo, store.INDEXES),
