@@ -34,8 +34,8 @@ class Door:
     """The outermost ASGI app of an HTTP side.
 
     Hot routes are looked up in a table and run without the framework's stack; every other request goes to `app`.
-    Each answer carries `Request-Id`, and the caller's own `X-Request-Id` beside it. A service `behind_edge` goes on with
-    the id that edge gave the request; from outside nobody chooses ours.
+    Each answer carries `Request-Id`, and the caller's own `X-Request-Id` beside it. A service `behind_edge` goes on
+    with the id that edge gave the request; from outside nobody chooses ours.
     """
 
     def __init__(
