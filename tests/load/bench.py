@@ -37,8 +37,8 @@ def say(line: str) -> None:
 class Bench:
     """One run against one stack."""
 
-    def __init__(self, stack: Stack, messages: int, connections: int, numbers: int) -> None:
-        self._stack, self._messages, self._connections = stack, messages, connections
+    def __init__(self, stack: Stack, messages: int, connections: int, numbers: int, people: int = USERS) -> None:
+        self._stack, self._messages, self._connections, self._people = stack, messages, connections, people
         stack.box("PUT", "/limits", {"pair_rate": False})
         self._numbers = [stack.connect(throughput=1000) for _ in range(numbers)]
 
@@ -66,7 +66,7 @@ class Bench:
     def open_windows(self) -> None:
         """Have all people write to all numbers."""
         for number in self._numbers:
-            number.open_windows([_user(i) for i in range(USERS)])
+            number.open_windows([_user(i) for i in range(self._people)])
 
     async def load(self, count: int) -> Result:
         """Post messages and wait until the last one is delivered."""
@@ -74,7 +74,7 @@ class Bench:
 
         def body(i: int) -> bytes:
             number = self._numbers[i % len(self._numbers)]
-            return text_body(number.id, f"+{_user(i // len(self._numbers) % USERS)}", f"message {i}")
+            return text_body(number.id, f"+{_user(i // len(self._numbers) % self._people)}", f"message {i}")
 
         before = self._settled()
         result = await drive(self._stack.info["edge"] + API + "/messages", headers, count, self._connections, body)
