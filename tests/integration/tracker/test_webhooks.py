@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -163,8 +164,8 @@ def test_statuses_in_any_order_and_any_number_of_times_never_move_a_message_back
     assert row["wamids"] == sent["wamids"]
 
 
-def _steps(stack: Stack, message_id: str) -> set[str]:
-    return {move["status"] for move in stack.message(message_id)["history"]}
+def _both_came(stack: Stack, message_id: str) -> bool:
+    return {"sent", "delivered"} <= {move["status"] for move in stack.message(message_id)["history"]}
 
 
 @pytest.mark.parametrize("kind", ["webhooks_shuffled", "webhooks_doubled", "webhooks_early", "webhooks_batched"])
@@ -178,7 +179,7 @@ def test_messages_end_delivered_whatever_becomes_of_their_webhooks(
     try:
         ids = [number.send(who).json()["id"] for who in people]
         for message_id in ids:  # shuffled, `delivered` may come before `sent`: look once both have come
-            until(lambda sought=message_id: {"sent", "delivered"} <= _steps(stack, sought), "both have come")
+            until(partial(_both_came, stack, message_id), "both have come")
         rows = [stack.message(message_id) for message_id in ids]
     finally:
         stack.box("DELETE", f"/faults/{fault['id']}")
