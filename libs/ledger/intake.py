@@ -86,21 +86,6 @@ class Intake:
                 results[place] = await self._first_or_unknown(document)
             else:
                 results[place] = Stored(document, replayed=False)
-        return await self._replays(drafts, results)
-
-    async def _replays(
-        self, drafts: Sequence[OutboundDraft], results: list[Stored | Exception | None]
-    ) -> Sequence[Stored | Exception]:
-        # A refusal does not stand against an earlier success under the same key: the first answer is given again.
-        for place, draft in enumerate(drafts):
-            if isinstance(results[place], Exception) and draft.idempotency is not None:
-                try:
-                    first = await self._find(draft.tenant, [{"idempotency.key": draft.idempotency.key}])
-                except MongoUnavailable as error:
-                    results[place] = error
-                    continue
-                if first is not None:
-                    results[place] = Stored(first, replayed=True)
         return [result for result in results if result is not None]
 
     async def _insert(self, documents: list[dict[str, Any]]) -> set[int]:
