@@ -52,6 +52,14 @@ class Directory:
         entry = await self.accounts.get(waba_id)
         return entry if entry is not None and entry.tenant == tenant else None
 
+    async def wabas_of(self, tenant: str) -> set[str]:
+        """Return the ids of the tenant's connected accounts as they are now: read past the cache.
+
+        For calls that a client makes right after connecting one, when the event of the change may still be on its way.
+        """
+        query = {"tenant": tenant, "status": {"$nin": ["connecting", "disconnected"]}}
+        return {row["waba_id"] for row in await self._find(ACCOUNTS, query)}
+
     async def templates(self, tenant: str, waba_id: str, name: str) -> Sequence[TemplateEntry]:
         """Return the template in all its languages."""
         return await self._templates.get("\x1f".join((tenant, waba_id, name)))

@@ -203,3 +203,13 @@ def test_templates_are_filtered(stack: Stack, shop: Number) -> None:
     assert "plain" in found(status="APPROVED", language="en_US")
     assert found(language="de") == set()
     assert found(name="plain") == {"plain"}
+
+
+def test_an_account_can_be_synced_the_moment_it_is_connected(stack: Stack) -> None:
+    for _ in range(5):
+        made = stack.box("POST", "/accounts", {})
+        number = made["phone_numbers"][0]["phone_number_id"]
+        refused(stack.call("POST", "/templates/sync", {"waba_id": made["waba_id"]}), 404, "account_not_found", "waba_id")
+        body = {"waba_id": made["waba_id"], "phone_number_id": number, "access_token": made["access_token"]}
+        assert stack.call("POST", "/onboarding/manual", body).status_code == 201
+        sync(stack, Number(stack, made["waba_id"], number, made))
