@@ -209,7 +209,8 @@ def test_an_account_can_be_synced_the_moment_it_is_connected(stack: Stack) -> No
     for _ in range(5):
         made = stack.box("POST", "/accounts", {})
         number = made["phone_numbers"][0]["phone_number_id"]
-        refused(stack.call("POST", "/templates/sync", {"waba_id": made["waba_id"]}), 404, "account_not_found", "waba_id")
+        unknown = stack.call("POST", "/templates/sync", {"waba_id": made["waba_id"]})
+        refused(unknown, 404, "account_not_found", "waba_id")
         body = {"waba_id": made["waba_id"], "phone_number_id": number, "access_token": made["access_token"]}
         assert stack.call("POST", "/onboarding/manual", body).status_code == 201
         sync(stack, Number(stack, made["waba_id"], number, made))
