@@ -1,7 +1,6 @@
 """The base of every event model, and the registry that says which type belongs to which topic."""
 
-from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,8 +45,7 @@ class Event(BaseModel):
             raise UnreadableEvent(f"{cls.type_name()}: {place}: {first['msg']}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """An event with its envelope, ready to be published: topic, key and what is in it."""
 
     topic: str

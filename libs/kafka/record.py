@@ -1,15 +1,13 @@
 """What goes over the bus, raw: a record as it was read, and one that is to be written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Partition = tuple[str, int]  # a topic's name and the number of one of its partitions
 
 
-@dataclass(slots=True, frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record as it stands in its partition; `timestamp` is in milliseconds since 1970."""
 
     topic: str
@@ -28,8 +26,7 @@ class Record:
         return None
 
 
-@dataclass(slots=True, frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One record to be written; its key decides the partition, None means any."""
 
     topic: str

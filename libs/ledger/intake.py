@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.errors import BulkWriteError
 
@@ -23,8 +22,7 @@ class OutcomeUnknown(Outage):
     """MongoDB went away in mid-write and did not come back in time: the message may or may not be stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What became of a draft: its record, and whether an earlier call had stored it already."""
 
     document: dict[str, Any]

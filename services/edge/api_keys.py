@@ -68,14 +68,16 @@ def parse_key(text: str) -> ApiKey | None:
     return ApiKey(found[1], found[2], found[3])
 
 
-def is_valid(key: ApiKey, entry: KeyEntry | None, now: datetime) -> bool:
-    """Tell whether the key is the one of the entry, and neither revoked nor expired."""
-    if entry is None:
-        return False
-    matches = hmac.compare_digest(entry.secret_hash, key.secret_hash) and entry.mode == key.mode
+def is_of(key: ApiKey, entry: KeyEntry) -> bool:
+    """Tell whether the key is the one of the entry."""
+    return hmac.compare_digest(entry.secret_hash, key.secret_hash) and entry.mode == key.mode
+
+
+def is_current(entry: KeyEntry, now: datetime) -> bool:
+    """Tell whether the entry is neither revoked nor expired."""
     revoked = entry.revoked_at is not None and entry.revoked_at <= now
     expired = entry.expires_at is not None and entry.expires_at <= now
-    return matches and not revoked and not expired
+    return not revoked and not expired
 
 
 def _random(length: int) -> str:

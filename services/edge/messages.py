@@ -1,9 +1,8 @@
 """The way in of a message: the same for REST calls and for commands of internal producers."""
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry, TemplateEntry
@@ -32,8 +31,7 @@ AUTHENTICATION = "AUTHENTICATION"
 APPROVED = "APPROVED"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Who asks for a message, and how the asking is known: the request's id, its key, and the id it fixes."""
 
     tenant: str

@@ -5,6 +5,7 @@ from typing import Any
 
 from libs.events.messages import MessageStatus
 from libs.ledger.states import history_of, status_of
+from libs.runtime.clock import rfc3339
 
 Document = dict[str, Any]
 
@@ -18,7 +19,7 @@ def accepted(document: Document) -> Document:
         "to": document["recipient"],
         "phone_number_id": document["phone_number_id"],
         "client_ref": document.get("client_ref"),
-        "created_at": document["created_at"],
+        "created_at": rfc3339(document["created_at"]),
     }
 
 

@@ -8,7 +8,7 @@ import contextlib
 from collections import deque
 from typing import Any
 
-from libs.kafka.bus import Bus, BusUnavailable, Outgoing
+from libs.kafka.bus import Bus, BusUnavailable
 from libs.kafka.events import outgoing
 from libs.ledger.record import wake_up
 from libs.runtime.clock import Clock
@@ -16,7 +16,7 @@ from services.edge.metrics import WAKE_UPS_DROPPED
 
 QUEUE = 20_000  # wake-ups kept while the broker is slow: some 20 s of the fastest edge
 GROUP = 500  # published at once
-PAUSE = 0.02  # seconds between groups: one alone goes at once, under load a group of dozens costs what one does
+PAUSE = 0.04  # seconds between groups: one alone goes at once, under load a group of dozens costs what one does
 PUBLISH_FOR = 5.0  # seconds: after that the sweeper is the surer way
 
 
@@ -26,7 +26,7 @@ class WakeUps:
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
-        self._waiting: deque[Outgoing] = deque(maxlen=QUEUE)
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=QUEUE)
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -34,7 +34,7 @@ class WakeUps:
         """Queue the wake-up of a stored record."""
         if len(self._waiting) == QUEUE:
             WAKE_UPS_DROPPED.inc()
-        self._waiting.append(outgoing(wake_up(document, source="edge", now=self._clock.now())))
+        self._waiting.append(document)
         self._more.set()
 
     async def start(self) -> None:
@@ -59,7 +59,9 @@ class WakeUps:
                 await asyncio.sleep(PAUSE)
 
     async def _publish(self) -> bool:
-        group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+        now = self._clock.now()
+        documents = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+        group = [outgoing(wake_up(document, source="edge", now=now)) for document in documents]
         try:
             await self._bus.publish_many(group, timeout=PUBLISH_FOR)
         except BusUnavailable:

@@ -33,9 +33,7 @@ def measure(stack: Stack, numbers: Sequence[Number], connections: int) -> dict[s
     with _server("accept", stack) as (pid, url):
         accept = _alternate(
             lambda count: _edge_accept(stack, numbers, connections, count),
-            lambda count: _posts(
-                pid, url, connections, count, lambda i: text_body("1", f"+1555{i % 400:07d}", "hello")
-            ),
+            lambda count: _posts(pid, url, connections, count, lambda i: _text(numbers, i)),
         )
     with _server("webhook", stack) as (pid, url):
         webhook = _alternate(
@@ -58,11 +56,14 @@ def _alternate(ours: Callable[[int], float], floor: Callable[[int], float]) -> C
 
 
 def _edge_accept(stack: Stack, numbers: Sequence[Number], connections: int, count: int) -> float:
-    def body(i: int) -> bytes:
-        return text_body(numbers[i % len(numbers)].id, f"+1555200{i % 400:04d}", "hello")
-
     headers = {"Authorization": f"Bearer {stack.key}"}
-    return _posts(stack.info["pids"]["edge"], stack.info["edge"] + API + "/messages", connections, count, body, headers)
+    pid, url = stack.info["pids"]["edge"], stack.info["edge"] + API + "/messages"
+    return _posts(pid, url, connections, count, lambda i: _text(numbers, i), headers)
+
+
+def _text(numbers: Sequence[Number], i: int) -> bytes:
+    """Return the i-th text: both look up the same people, who have windows with all numbers."""
+    return text_body(numbers[i % len(numbers)].id, f"+1555200{i % 400:04d}", "hello")
 
 
 def _edge_webhook(stack: Stack, number: Number, connections: int, count: int) -> float:

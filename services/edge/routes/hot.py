@@ -5,10 +5,11 @@ from collections.abc import Awaitable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.events.messages import Lane
 from libs.graph.signature import HEADER, is_signed
 from libs.graph.webhooks import routing_key
 from libs.ledger.intake import OutcomeUnknown, Stored
-from libs.web.answers import Answer, JsonAnswer
+from libs.web.answers import Answer, PlainAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.errors import Forbidden, OutcomeUnclear, Unauthenticated
 from services.edge.api_keys import Scope
@@ -22,6 +23,7 @@ from services.edge.views import accepted
 from services.edge.webhooks import NotDurable, WebhookDoor
 
 TAKEN = WEBHOOKS.labels("taken")
+BY_REST = {lane.value: ACCEPTED.labels(lane.value, "rest") for lane in Lane}
 WEBHOOK_LIMIT = 3 * 1024 * 1024 + 64 * 1024  # bytes: Meta's 3 MB, taken whole
 
 
@@ -98,9 +100,9 @@ async def _answer(asked: Asked, storing: Awaitable[Stored]) -> Response:
         words = "The message may or may not have been stored. Ask again with the same Idempotency-Key."
         raise OutcomeUnclear(words, retry_after=2) from None
     if not stored.replayed:
-        ACCEPTED.labels(stored.document["lane"], "rest").inc()
-        return JsonAnswer(accepted(stored.document), 202)
+        BY_REST[stored.document["lane"]].inc()
+        return PlainAnswer(accepted(stored.document), 202)
     first = stored.document.get("idempotency")
     if asked.idempotency is not None and first and first["fingerprint"] != asked.idempotency.fingerprint:
         raise reused()
-    return JsonAnswer(accepted(stored.document), 202, {REPLAYED: "true"})
+    return PlainAnswer(accepted(stored.document), 202, {REPLAYED: "true"})

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.directory.entries import KeyEntry
-from services.edge.api_keys import ApiKey, is_valid, new_key, parse_key
+from services.edge.api_keys import ApiKey, is_current, is_of, new_key, parse_key
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -35,14 +35,14 @@ def test_no_text_crashes_the_reading_of_keys(text: str) -> None:
 
 def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
     key, later, before = new_key("live"), NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
-    assert is_valid(key, _entry(key), NOW)
-    assert is_valid(key, _entry(key, expires_at=later), NOW)
-    assert not is_valid(key, _entry(key, expires_at=before), NOW)
-    assert not is_valid(key, _entry(key, revoked_at=before), NOW)
-    assert not is_valid(key, None, NOW)
+    assert is_current(_entry(key), NOW)
+    assert is_current(_entry(key, expires_at=later), NOW)
+    assert not is_current(_entry(key, expires_at=before), NOW)
+    assert not is_current(_entry(key, revoked_at=before), NOW)
 
 
 def test_another_secret_or_mode_under_the_same_id_is_not_valid() -> None:
     key = new_key("live")
-    assert not is_valid(ApiKey("live", key.key_id, new_key("live").secret), _entry(key), NOW)
-    assert not is_valid(ApiKey("test", key.key_id, key.secret), _entry(key), NOW)
+    assert is_of(key, _entry(key))
+    assert not is_of(ApiKey("live", key.key_id, new_key("live").secret), _entry(key))
+    assert not is_of(ApiKey("test", key.key_id, key.secret), _entry(key))
