@@ -19,6 +19,7 @@ from tests.support.waiting import eventually
 KEYS = 40  # order keys in a run: several per partition, several records under way in each
 PUBLISH_FOR = 120.0  # seconds: a killed broker may take 30 to come back, and what it was sent must be known
 STEPS = 50  # publishes a second
+JOINS_WITHIN = 60.0  # seconds: a process starts, joins, and waits for those that were killed to be missed
 LOOK_EVERY = 0.1  # seconds between two looks at the file of effects
 STOP_WITHIN = 20.0  # seconds for an orderly end
 
@@ -96,7 +97,8 @@ class Crowd:
         await eventually(
             lambda: all(now - old >= effects for now, old in zip(self._effects_of(names), before, strict=True)),
             f"work of {names}",
-            pause=LOOK_EVERY,
+            JOINS_WITHIN,
+            LOOK_EVERY,
         )
 
     def _effects_of(self, names: Sequence[str]) -> list[int]:
