@@ -13,6 +13,7 @@ from pymongo import UpdateOne
 from libs.mongo.client import Mongo, outages
 
 FLOW = "webhook_flow"
+INTERRUPTED = "interrupted"  # the id of the document that says when webhooks were last turned away
 
 
 class Heard(NamedTuple):
@@ -62,6 +63,17 @@ class Flow:
             number = wanted[row["_id"]]
             found[number] = max(row["heard_at"], found.get(number, row["heard_at"]))
         return found
+
+    async def interrupted(self, at: datetime) -> None:
+        """Note that webhooks could not be taken until then: what was turned away comes again later than the rest."""
+        with outages():
+            await self._mongo.collection(FLOW).update_one({"_id": INTERRUPTED}, {"$max": {"until": at}}, upsert=True)
+
+    async def interrupted_until(self) -> datetime | None:
+        """Return until when webhooks could last not be taken; None where that never happened."""
+        with outages():
+            row = await self._mongo.collection(FLOW).find_one({"_id": INTERRUPTED})
+        return row["until"] if row else None
 
     async def heard_at_all(self) -> datetime | None:
         """Return when any number was last heard of through our own Meta app."""

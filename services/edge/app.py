@@ -18,6 +18,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.ledger import contacts, record
 from libs.ledger.contacts import ContactReader
+from libs.ledger.flow import Flow
 from libs.ledger.intake import Intake
 from libs.ledger.reader import MessageReader
 from libs.mongo.client import Mongo
@@ -39,6 +40,7 @@ from services.edge.forward import Forwarder, Resource
 from services.edge.handlers import CommandHandlers
 from services.edge.idempotency import IdempotencyGuard
 from services.edge.idempotency_store import IdempotencyStore
+from services.edge.interruptions import Interruptions
 from services.edge.key_store import KeyStore
 from services.edge.keys import Keys
 from services.edge.last_used import LastUsed
@@ -90,6 +92,7 @@ class _Edge:
         messages = MessageIntake(
             self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
         )
+        self.interruptions = Interruptions(Flow(self.mongo), self.clock)
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
@@ -106,7 +109,7 @@ class _Edge:
         if settings.app_secret_previous is not None:
             secrets.append(settings.app_secret_previous.get_secret_value())
         return WebhookDoor(
-            self.bus, self.directory, self.clock, secrets, settings.verify_token.get_secret_value(),
+            self.bus, self.directory, self.interruptions, self.clock, secrets, settings.verify_token.get_secret_value(),
             settings.edge_webhook_deadline.total_seconds(),
         )  # fmt: skip
 
@@ -127,6 +130,7 @@ class _Edge:
             self.last_used,
             self.waiting,
             self.wakeups,
+            self.interruptions,
             self.webhook_door,
             self.intake,
             self.onboarding,

@@ -12,6 +12,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.gather import Gather
 from libs.runtime.ids import new_id
 from libs.web.errors import NotFound, Unavailable
+from services.edge.interruptions import Interruptions
 
 LINGER = 0.005  # seconds a body waits for others: ready-made batches cost a tenth of single records
 MOST = 200  # bodies a group; Kafka takes them in requests of at most 4 MB
@@ -26,10 +27,18 @@ class WebhookDoor:
     """A part: publishes webhook bodies, byte for byte, as one record each."""
 
     def __init__(
-        self, bus: Bus, directory: Directory, clock: Clock, secrets: list[str], verify_token: str, deadline: float
+        self,
+        bus: Bus,
+        directory: Directory,
+        interruptions: Interruptions,
+        clock: Clock,
+        secrets: list[str],
+        verify_token: str,
+        deadline: float,
     ) -> None:
         self._bus = bus
         self._directory = directory
+        self._interruptions = interruptions
         self._clock = clock
         self._secrets = secrets
         self._verify_token = verify_token
@@ -73,6 +82,7 @@ class WebhookDoor:
         try:
             await self._bus.publish_many(records, timeout=self._deadline)
         except BusUnavailable:
+            self._interruptions.happened()
             refusal = NotDurable("The body could not be stored; deliver it again.", retry_after=1)
             return [refusal] * len(records)
         return [None] * len(records)

@@ -61,10 +61,11 @@ class Reconciler:
         partitions = (await self._bus.partition_counts([META_WEBHOOKS]))[META_WEBHOOKS]
         applied = await self._flow.applied_until(partitions)
         heard = await self._flow.heard({row["phone_number_id"] for row in rows})
-        anyone = await self._flow.heard_at_all()
+        anyone, interrupted = await self._flow.heard_at_all(), await self._flow.interrupted_until()
         released: list[Document] = []
         for row in rows:
-            doubt, reason = await self._judge(row, now, applied, heard.get(row["phone_number_id"]), anyone)
+            said = (heard.get(row["phone_number_id"]), anyone)
+            doubt, reason = await self._judge(row, now, applied, interrupted, said)
             if doubt is Doubt.WAIT:
                 await self._due.postpone([(row, now + self._look_every)])
             elif doubt is Doubt.RESEND and await self._due.release(row, now):
@@ -78,17 +79,24 @@ class Reconciler:
         return released
 
     async def _judge(
-        self, row: Document, now: datetime, applied: datetime | None, heard: datetime | None, anyone: datetime | None
+        self,
+        row: Document,
+        now: datetime,
+        applied: datetime | None,
+        interrupted: datetime | None,
+        said: tuple[datetime | None, datetime | None],
     ) -> tuple[Doubt, str]:
+        """Judge one record; `said` is when its number, and when anybody through our app, was last heard of."""
         account = await self._directory.account(row["tenant"], row["waba_id"])
         foreign = account is not None and account.app_secret is not None
-        said = (heard,) if foreign else (heard, anyone)  # what our app hears says nothing of another app's webhooks
+        told = said[:1] if foreign else said  # what our app hears says nothing of another app's webhooks
         evidence = Evidence(
             attempted_at=row["claim"]["at"],
             now=now,
             applied_until=applied,
-            heard_at=max(filter(None, said), default=None),
+            heard_at=max(filter(None, told), default=None),
             one_time_code=(row.get("template") or {}).get("category") == AUTHENTICATION,
             at_most_once=account is not None and account.at_most_once,
+            interrupted_until=interrupted,
         )
         return judge(evidence, self._lease, self._wait, self._no_flow_limit)

@@ -17,11 +17,12 @@ from tests.faults.ledgers import Ledgers
 from tests.faults.workload import Outcome, Workload
 from tests.support.running import Number, Stack, until
 
-# Short leases and waits, so that a reconcile takes seconds. The relations are those of the defaults.
+# Short leases and waits, so that a reconcile takes seconds. The relations are those of the defaults: W is longer than
+# the gap after which the sandbox posts a webhook again.
 QUICK = {
     "WABUS_EDGE_FIRST_LOOK": "PT5S",
     "WABUS_SENDER_LEASE": "PT4S",
-    "WABUS_SENDER_RECONCILE_WAIT": "PT3S",
+    "WABUS_SENDER_RECONCILE_WAIT": "PT6S",
     "WABUS_SENDER_LOOK_EVERY": "PT0.5S",
     "WABUS_SENDER_SESSION_TIMEOUT": "PT6S",
     "WABUS_TRACKER_SESSION_TIMEOUT": "PT6S",

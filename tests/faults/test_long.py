@@ -27,7 +27,7 @@ pytestmark = pytest.mark.long
 MESSAGES = 2_000
 QUIET = 300.0  # seconds until everything has come to its end
 SESSION = 6.0  # seconds, of the sender in these tests
-WAIT = 7.0  # seconds: lease and W of these tests together
+WAIT = 10.0  # seconds: lease and W of these tests together
 
 
 @pytest.mark.parametrize("name", ["edge", "sender", "tracker", "mongod", "kafka"])
