@@ -44,15 +44,23 @@ class GraphClient:
 
     async def debug_token(self, app_id: str, app_secret: str, token: str) -> Json:
         """Ask whose the token is: `{app_id, is_valid, scopes, granular_scopes, error?}`."""
-        answer = await self._call("GET", "/debug_token", f"{app_id}|{app_secret}", params={"input_token": token})
+        answer = await self.call("GET", "/debug_token", f"{app_id}|{app_secret}", params={"input_token": token})
         data = answer.get("data")
         return data if isinstance(data, dict) else {}
 
     async def debug_itself(self, token: str) -> Json:
         """Ask the same as the token itself may: it is the only way to its app where that app is not known."""
-        answer = await self._call("GET", "/debug_token", token, params={"input_token": token})
+        answer = await self.call("GET", "/debug_token", token, params={"input_token": token})
         data = answer.get("data")
         return data if isinstance(data, dict) else {}
+
+    async def exchange_code(self, app_id: str, app_secret: str, code: str) -> str:
+        """Exchange a code of Embedded Signup for the customer's token: a code works once, for 30 seconds."""
+        asked = {"client_id": app_id, "client_secret": app_secret, "code": code}
+        token = (await self.call("POST", "/oauth/access_token", "", body=asked)).get("access_token")
+        if not isinstance(token, str) or not token:
+            raise GraphUnavailable("Graph's answer has no token")
+        return token
 
     async def account(self, waba_id: str, token: str) -> Json:
         """Read the WABA: name, currency, time zone, status, its portfolio and messaging limit."""
@@ -60,7 +68,7 @@ class GraphClient:
             "id,name,status,currency,country,timezone_id,account_review_status,business_verification_status,"
             "owner_business_info,whatsapp_business_manager_messaging_limit,health_status"
         )
-        return await self._call("GET", f"/{waba_id}", token, params={"fields": fields})
+        return await self.call("GET", f"/{waba_id}", token, params={"fields": fields})
 
     async def numbers(self, waba_id: str, token: str) -> list[Json]:
         """Read all numbers of the WABA with quality, throughput and status."""
@@ -73,7 +81,11 @@ class GraphClient:
     async def subscribe(self, waba_id: str, token: str, callback: str | None = None, verify_token: str = "") -> None:
         """Subscribe the token's app to the WABA's webhooks, with a callback of its own where one is given."""
         override = {"override_callback_uri": callback, "verify_token": verify_token} if callback else None
-        await self._call("POST", f"/{waba_id}/subscribed_apps", token, body=override)
+        await self.call("POST", f"/{waba_id}/subscribed_apps", token, body=override)
+
+    async def unsubscribe(self, waba_id: str, token: str) -> None:
+        """End the subscription of the token's app."""
+        await self.call("DELETE", f"/{waba_id}/subscribed_apps", token)
 
     async def templates(self, waba_id: str, token: str) -> AsyncIterator[Json]:
         """Read every template of the WABA, page by page."""
@@ -89,7 +101,7 @@ class GraphClient:
         after: str | None = None
         for _ in range(MOST_PAGES):
             cursor = {"after": after} if after else {}
-            page = await self._call("GET", path, token, params=params | {"limit": str(PAGE)} | cursor)
+            page = await self.call("GET", path, token, params=params | {"limit": str(PAGE)} | cursor)
             items = page.get("data")
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict):
@@ -99,10 +111,11 @@ class GraphClient:
                 return
         raise GraphUnavailable(f"more than {MOST_PAGES} pages")
 
-    async def _call(
+    async def call(
         self, method: str, path: str, token: str, *, params: dict[str, str] | None = None, body: Json | None = None
     ) -> Json:
-        headers = {"Authorization": f"Bearer {token}"}
+        """Make one call and return its answer's body; an empty token sends none (calls with an app's secret)."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             async with (
                 asyncio.timeout(self._call_within),

@@ -1,5 +1,6 @@
 """Connected accounts and numbers in MongoDB. Tokens and secrets are stored encrypted."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,9 @@ INDEXES = {
 }
 
 Document = dict[str, Any]
+
+PIN_FIELD = "pin"  # the two-step PIN of a number that we registered
+GONE = ["connecting", "disconnected"]  # not shown, and not changed, by anybody
 
 
 class Taken(Exception):
@@ -69,8 +73,11 @@ class AccountStore:
         with outages():
             await self._mongo.collection(ACCOUNTS).delete_one({"_id": account_id, "status": "connecting"})
 
-    async def take_number(self, tenant: str, waba_id: str, number: Document, now: datetime) -> bool:
-        """Store a number as the tenant's; -> whether it is new. Raises Taken."""
+    async def take_number(
+        self, tenant: str, waba_id: str, number: Document, now: datetime, pin: str | None = None
+    ) -> bool:
+        """Store a number as the tenant's, with its two-step PIN if we know it; -> whether it is new. Raises Taken."""
+        number = number | ({PIN_FIELD: self._vault.encrypt(tenant, PIN_FIELD, pin)} if pin else {})
         try:
             with outages():
                 before = await self._mongo.collection(NUMBERS).find_one_and_update(
@@ -100,9 +107,61 @@ class AccountStore:
             rows: list[Document] = await self._mongo.collection(ACCOUNTS).find({"announce": True}).to_list(100)
         return rows
 
+    async def account(self, tenant: str, waba_id: str) -> Document | None:
+        """Return a tenant's connected account."""
+        return (await self.accounts_of(tenant, [waba_id])).get(waba_id)
+
+    async def accounts_of(self, tenant: str, waba_ids: Iterable[str]) -> dict[str, Document]:
+        """Return a tenant's connected accounts of these ids: WABA id -> account."""
+        query = {"tenant": tenant, "waba_id": {"$in": list(set(waba_ids))}, "owned": True, "status": {"$nin": GONE}}
+        with outages():
+            rows: list[Document] = await self._mongo.collection(ACCOUNTS).find(query).to_list(None)
+        return {row["waba_id"]: row for row in rows}
+
+    async def number(self, tenant: str, phone_number_id: str) -> Document | None:
+        """Return a tenant's connected number."""
+        query = {"_id": phone_number_id, "tenant": tenant, "status": {"$nin": GONE}}
+        with outages():
+            row: Document | None = await self._mongo.collection(NUMBERS).find_one(query)
+        return row
+
+    def pin_of(self, number: Document) -> str | None:
+        """Return the two-step PIN of a number, None where we do not know it."""
+        sealed = number.get(PIN_FIELD)
+        return self._vault.decrypt(number["tenant"], PIN_FIELD, sealed) if sealed else None
+
+    async def keep_pin(self, number: Document, pin: str) -> None:
+        """Keep the two-step PIN of a number, encrypted."""
+        sealed = self._vault.encrypt(number["tenant"], PIN_FIELD, pin)
+        await self.update_number({"_id": number["_id"], "tenant": number["tenant"]}, {PIN_FIELD: sealed})
+
+    async def disconnect(self, tenant: str, waba_id: str, now: datetime) -> bool:
+        """Disconnect an account and its numbers: its credentials are forgotten; -> whether there was one."""
+        gone = {"status": "disconnected", "stop_reason": None, "updated_at": now, "disconnected_at": now}
+        forgotten = {"$set": gone, "$unset": {TOKEN_FIELD: "", SECRET_FIELD: "", "owned": "", "announce": ""}}
+        with outages():
+            result = await self._mongo.collection(ACCOUNTS).update_one(
+                {"tenant": tenant, "waba_id": waba_id, "owned": True, "status": {"$ne": "connecting"}}, forgotten
+            )
+            await self._mongo.collection(NUMBERS).update_many(
+                {"tenant": tenant, "waba_id": waba_id}, {"$set": gone, "$unset": {PIN_FIELD: ""}}
+            )
+        return bool(result.modified_count)
+
+    async def to_refresh(self, before: datetime, most: int) -> list[Document]:
+        """Return connected accounts that were not read from Meta since then, the longest ago first."""
+        query: Document = {
+            "owned": True, "status": {"$nin": GONE},
+            "$or": [{"refreshed_at": {"$exists": False}}, {"refreshed_at": {"$lt": before}}],
+        }  # fmt: skip
+        with outages():
+            cursor = self._mongo.collection(ACCOUNTS).find(query).sort("refreshed_at", ASCENDING).limit(most)
+            rows: list[Document] = await cursor.to_list(None)
+        return rows
+
     async def accounts(self, tenant: str, limit: int, after: str | None) -> list[Document]:
         """Return a tenant's connected accounts, newest first."""
-        query: Document = {"tenant": tenant, "owned": True, "status": {"$nin": ["connecting", "disconnected"]}}
+        query: Document = {"tenant": tenant, "owned": True, "status": {"$nin": GONE}}
         if after is not None:
             query["_id"] = {"$lt": after}
         with outages():
@@ -112,7 +171,7 @@ class AccountStore:
 
     async def numbers(self, tenant: str, limit: int, after: str | None) -> list[Document]:
         """Return a tenant's connected numbers, by id."""
-        query: Document = {"tenant": tenant, "status": {"$nin": ["connecting", "disconnected"]}}
+        query: Document = {"tenant": tenant, "status": {"$nin": GONE}}
         if after is not None:
             query["_id"] = {"$gt": after}
         with outages():

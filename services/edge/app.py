@@ -1,6 +1,7 @@
 """Edge's composition root: the only place that builds its brokers, clients and stores."""
 
 import socket
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, ACCOUNTS_COMMANDS, MESSAGES_REQUESTED, TEMPLATES_CHANGED
 from libs.graph.client import GraphClient
+from libs.graph.numbers import GraphNumbers
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -23,12 +25,14 @@ from libs.ledger.intake import Intake
 from libs.ledger.reader import MessageReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
+from libs.mongo.leases import Lease
 from libs.observability.http import operational_routes
 from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
+from libs.runtime.ids import new_id
 from libs.web.api import create_api
 from libs.web.door import Door
-from services.edge import account_store, idempotency_store, key_store
+from services.edge import account_store, idempotency_store, key_store, onboarding_store
 from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
 from services.edge.announcements import Announcements
@@ -45,14 +49,18 @@ from services.edge.key_store import KeyStore
 from services.edge.keys import Keys
 from services.edge.last_used import LastUsed
 from services.edge.messages import MessageIntake
+from services.edge.numbers import NumberDesk
 from services.edge.onboarding import Onboarding
+from services.edge.onboarding_store import OnboardingStore
 from services.edge.openapi import ApiDocument
 from services.edge.policy import refusal
+from services.edge.refresh import NumberRefresh
 from services.edge.routes.accounts import AccountRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
 from services.edge.routes.messages import MessageReadRoutes
+from services.edge.routes.numbers import NumberRoutes
 from services.edge.settings import Settings
 from services.edge.waiting import WaitingCap
 from services.edge.wakeups import WakeUps
@@ -60,6 +68,7 @@ from services.edge.webhooks import WebhookDoor
 
 BASE = "/api/v1/whatsapp"
 GROUP = "edge"
+REFRESH_LEASE = timedelta(minutes=3)  # longer than a round of twenty accounts of a slow Meta
 META = "https://graph.facebook.com"
 
 
@@ -82,9 +91,15 @@ class _Edge:
         )
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
+        runs = OnboardingStore(self.mongo, vault)
         self.onboarding = Onboarding(
-            self.graph, accounts, self.directory, announcements, _credentials(settings), self.clock
+            self.graph, accounts, runs, self.directory, announcements, _credentials(settings), self.clock
         )
+        turn = Lease(self.mongo, "edge-refresh", new_id(), REFRESH_LEASE)
+        self.refresh = NumberRefresh(
+            self.graph, accounts, self.directory, announcements, turn, self.clock, settings.edge_refresh_every
+        )
+        numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh)
         self.intake = Intake(self.mongo, refusal)
         self.wakeups = WakeUps(self.bus, self.clock)
         reader = MessageReader(self.mongo)
@@ -99,7 +114,8 @@ class _Edge:
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages).endpoints(BASE),
             *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
-            *AccountRoutes(self.onboarding, accounts, self.guard).endpoints(BASE),
+            *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
+            *NumberRoutes(numbers).endpoints(BASE),
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
@@ -121,7 +137,7 @@ class _Edge:
             self.mongo,
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, account_store.INDEXES, key_store.INDEXES,
-                idempotency_store.INDEXES,
+                idempotency_store.INDEXES, onboarding_store.INDEXES,
             ),
             self.bus,
             self.graph,
@@ -134,6 +150,7 @@ class _Edge:
             self.webhook_door,
             self.intake,
             self.onboarding,
+            self.refresh,
             LaneConsumer(
                 self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.send_message, dead_letters=letters,

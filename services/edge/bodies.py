@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Secret, StringConstraints
 
 from services.edge.recipients import WORDS, normalised
 
@@ -27,6 +27,7 @@ def _recipient(text: str) -> str:
 
 
 Plain = Annotated[str, AfterValidator(_no_nul)]
+Pin = Secret[Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]]
 GraphId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
 Recipient = Annotated[str, StringConstraints(min_length=1, max_length=160), AfterValidator(_recipient)]
 

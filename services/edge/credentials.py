@@ -8,6 +8,7 @@ from libs.graph.errors import GraphRefused
 
 # Meta's names of the two permissions that sending and managing need.
 SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
+MOST_ACCOUNTS = 20  # looked at for the number: people share one or two
 NOT_OUR_APP = 100  # debug_token's error for a token of an app that is not the asking one
 
 
@@ -54,6 +55,24 @@ async def check_token(graph: GraphClient, ours: Credentials, token: str, app_sec
         raise TokenRefused("access_token", "token_invalid", "Meta says that the token is not valid.")
     _check_permissions(data, waba_id)
     return foreign
+
+
+async def granted_accounts(graph: GraphClient, ours: Credentials, token: str) -> list[str]:
+    """Return the accounts that a token of our app was granted for, as Meta lists them: the newest first.
+
+    Raises TokenRefused where it is no valid token of our app, or names none.
+    """
+    data = await _debug(graph, ours.app_id, ours.app_secret, token)
+    if data.get("is_valid") is not True or str(data.get("app_id", "")) != ours.app_id:
+        raise TokenRefused("code", "token_invalid", "Meta's code did not give a valid token of our app.")
+    found: list[str] = []
+    for granted in _list(data, "granular_scopes"):
+        targets = granted.get("target_ids") if isinstance(granted, dict) and granted.get("scope") in SCOPES else None
+        found += [str(item) for item in targets if str(item).isdigit()] if isinstance(targets, list) else []
+    if not found:
+        words = "Meta does not say for which account the token was granted: send its `waba_id`."
+        raise TokenRefused("waba_id", "account_not_named", words)
+    return list(dict.fromkeys(found))[:MOST_ACCOUNTS]
 
 
 async def _debug(graph: GraphClient, app_id: str, app_secret: str, token: str) -> dict[str, Any]:

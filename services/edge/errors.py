@@ -39,6 +39,19 @@ class TemplateMisfit(Invalid):
     code = "template_parameters"
 
 
+class NoSuchAccount(NotFound):
+    """The account is not one of the tenant's."""
+
+    code = "account_not_found"
+
+
+class OnboardingRunning(Conflict):
+    """Another call is at the same onboarding."""
+
+    code = "onboarding_running"
+    retryable = True
+
+
 class NumberTaken(Conflict):
     """The number belongs to another tenant."""
 

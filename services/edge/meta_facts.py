@@ -10,6 +10,7 @@ HIGH = 1_000  # after Meta's upgrade
 WITH_APP = 20  # of a number shared with the WhatsApp Business app
 
 LONGEST = 512  # characters of anything that Graph calls by a word; its longest names have 100
+MOST_PROBLEMS = 20  # of a number's health: Meta names one or two
 LARGEST = 10**9  # unique people: more than there are to write to is unlimited
 
 # Unique people per rolling 24 hours and portfolio: `TIER_250`, `TIER_2K`. Meta has changed the steps before.
@@ -70,7 +71,38 @@ def number_facts(said: Facts) -> Facts:
         "status": "stopped" if state in STOPPED else "connected",
         "throughput": throughput_of(said),
         "messaging_limit": _plain(said.get("whatsapp_business_manager_messaging_limit")),
+        "health": _health_of(said),
     }
+
+
+def needs_registration(said: Facts) -> bool:
+    """Tell whether Meta asks for the number to be registered for the Cloud API before it can send.
+
+    Source: a number added by Embedded Signup is `PENDING` until then; one shared with the WhatsApp Business app is
+    registered there and must not be.
+    """
+    if said.get("is_on_biz_app") is True:
+        return False
+    return str(said.get("status")).upper() == "PENDING" or said.get("platform_type") == "NOT_APPLICABLE"
+
+
+def _health_of(said: Facts) -> Facts | None:
+    """Keep what Meta says of whether it can send, and why not."""
+    health = said.get("health_status")
+    if not isinstance(health, dict):
+        return None
+    entities = health.get("entities")
+    errors = [
+        {"code": _plain(error.get("error_code")), "description": _plain(error.get("error_description")),
+         "solution": _plain(error.get("possible_solution"))}
+        for entity in (entities if isinstance(entities, list) else [])[:MOST_PROBLEMS] if isinstance(entity, dict)
+        for error in _rows(entity.get("errors"))
+    ]  # fmt: skip
+    return {"can_send_message": _plain(health.get("can_send_message")), "errors": errors[:MOST_PROBLEMS]}
+
+
+def _rows(said: object) -> list[Facts]:
+    return [row for row in said if isinstance(row, dict)] if isinstance(said, list) else []
 
 
 def throughput_of(said: Facts) -> int:

@@ -28,5 +28,8 @@ class Settings(GraphSettings):
         default=FIRST_LOOK,
         description="When the sweeper first looks at a message: longer than one may wait in its lane (30 s).",
     )
+    edge_refresh_every: timedelta = Field(
+        default=timedelta(hours=6), description="How often an account and its numbers are read from Meta again."
+    )
     edge_docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
     edge_metrics: bool = Field(default=True, description="Whether /metrics is served on this address.")

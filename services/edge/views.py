@@ -94,14 +94,36 @@ def account(document: Document) -> Document:
     return {"id": document["_id"], "object": "account"} | {name: document.get(name) for name in fields}
 
 
-def number(document: Document) -> Document:
-    """A connected number: what it is, how fast it may send, and why it cannot."""
+def onboarding(document: Document) -> Document:
+    """An onboarding: how far it came, and why no further."""
+    fields = ("way", "waba_id", "phone_number_id", "created_at", "updated_at")
+    head = {"id": document["_id"], "object": "onboarding", "status": document["state"]}
+    return head | {name: document.get(name) for name in fields} | {"steps": document["steps"]}
+
+
+def number(document: Document, account: Document | None) -> Document:
+    """A connected number of an account: what it is, how fast it may send, and why it cannot."""
     fields = (
         "waba_id", "display_phone_number", "verified_name", "name_status", "quality_rating", "messaging_limit",
-        "throughput", "code_verification_status", "meta_status", "status", "stop_reason", "created_at", "updated_at",
+        "throughput", "code_verification_status", "meta_status", "status", "stop_reason", "health", "created_at",
+        "updated_at",
     )  # fmt: skip
     head = {"id": document["_id"], "object": "phone_number", "phone_number_id": document["_id"]}
-    return head | {name: document.get(name) for name in fields}
+    reasons = _obstacles(document, account)
+    more = {"two_step_pin_kept": "pin" in document, "can_send": not reasons, "cannot_send_because": reasons}
+    return head | {name: document.get(name) for name in fields} | more
+
+
+def _obstacles(number: Document, account: Document | None) -> list[str]:
+    """Return why nothing can be sent from a number now, in words a program can switch on."""
+    found = []
+    if account is None or account["status"] != "active":
+        found.append((account or {}).get("stop_reason") or "account_not_connected")
+    if number["status"] != "connected":
+        found.append(number.get("stop_reason") or str(number.get("meta_status") or "not_connected").lower())
+    if (number.get("health") or {}).get("can_send_message") == "BLOCKED":
+        found.append("blocked_by_meta")
+    return found
 
 
 def key(document: Document) -> Document:

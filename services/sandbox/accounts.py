@@ -73,7 +73,8 @@ class Accounts:
         number = Number(
             graph_id(), account.id, account.portfolio_id, str(asked.get("display_phone_number") or self._display()),
             str(asked.get("verified_name") or account.name), throughput,
-            registered=bool(wish.get("registered", True)), allowed=wish.get("allowed_recipients"),
+            registered=bool(wish.get("registered", True)), verified=bool(wish.get("verified", True)),
+            pin=wish.get("pin"), allowed=wish.get("allowed_recipients"),
             last_onboarded=self._clock.now(), is_on_biz_app=throughput == 20,
         )  # fmt: skip
         self._world.save(number)
@@ -102,6 +103,7 @@ class Accounts:
             {
                 "phone_number_id": number.id, "display_phone_number": number.display, "throughput": number.throughput,
                 "quality": number.quality, "status": number.status, "registered": number.registered,
+                "verified": number.verified, "verification_code": number.code, "pin": number.pin,
             }
             for number in self._world.numbers_of(account.id)
         ]  # fmt: skip

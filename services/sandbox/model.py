@@ -61,6 +61,9 @@ class Number:
     profile: dict[str, Any] = field(default_factory=dict)
     last_onboarded: float = 0.0
     is_on_biz_app: bool = False
+    verified: bool = True
+    code: str | None = None  # the verification code that was sent
+    blocked: list[str] = field(default_factory=list)
     service_month: str = ""
     service_used: int = 0  # service messages in that month
 

@@ -69,7 +69,9 @@ class People:
         rest: dict[str, Any] = {"messages": [message]}
         if kind != "system":
             rest = {"contacts": [self.contact(person, user_id, wish)], **rest}
-        self._deliveries.post(Change(number.waba_id, "messages", value_of(number, rest), None, number.id, person.key))
+        if person.key not in number.blocked:  # whom the business blocked does not reach it
+            change = Change(number.waba_id, "messages", value_of(number, rest), None, number.id, person.key)
+            self._deliveries.post(change)
         return {"id": message_id, "from": person.key, "from_user_id": user_id}
 
     def _attached(self, number: Number, kind: str, wish: dict[str, Any]) -> dict[str, Any]:

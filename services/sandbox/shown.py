@@ -78,7 +78,7 @@ def number_fields(number: Number, portfolio: Portfolio, callback: str) -> dict[s
         "id": number.id,
         "verified_name": number.verified_name,
         "display_phone_number": number.display,
-        "code_verification_status": "VERIFIED",
+        "code_verification_status": "VERIFIED" if number.verified else "NOT_VERIFIED",
         "quality_rating": number.quality,
         "platform_type": "CLOUD_API" if number.registered else "NOT_APPLICABLE",
         "host_platform": "CLOUD_API",

@@ -1,6 +1,7 @@
 """A whole stack for tests, started by `wabus up`, seen as a client, Meta or the operating system could see it."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import hashlib
 import hmac
@@ -213,3 +214,9 @@ def running_stack(*options: str, **environment: str) -> Iterator[Stack]:
     finally:
         stack.down()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def parallel_calls(count: int, call: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """Make the same call many times at once."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return [each.result() for each in [pool.submit(call) for _ in range(count)]]

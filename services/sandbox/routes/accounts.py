@@ -1,11 +1,13 @@
 """Edges of accounts and numbers: phone_numbers, subscribed_apps, register and deregister, the business profile."""
 
+import secrets
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.sandbox.behaviour import Limits
 from services.sandbox.checks.message import check_product
-from services.sandbox.checks.shapes import required, sequence, string
+from services.sandbox.checks.shapes import one_of, required, sequence, string
 from services.sandbox.clock import SandboxClock
 from services.sandbox.courier import Courier
 from services.sandbox.errors import bad_parameter, refusal
@@ -18,6 +20,7 @@ from services.sandbox.shown import NUMBER_FIELDS, chosen, number_fields
 from services.sandbox.world import World
 
 REGISTRATIONS, REGISTRATION_SPAN = 10, 72 * 3600.0  # Meta: at most ten of a number in 72 hours
+_PROFILE_LIMITS = {"about": 139, "address": 256, "description": 512, "email": 128}  # characters, Meta's
 _PROFILE = ("about", "address", "description", "email", "profile_picture_url", "websites", "vertical")
 
 
@@ -79,6 +82,8 @@ class AccountRoutes:
         pin = string(required(body, "", "pin"), "pin")
         if len(pin) != 6 or not pin.isdigit():
             raise bad_parameter("Param pin must be 6 characters long.")
+        if not number.verified:
+            raise refusal(133006, "Phone number needs to be verified before registering.")
         self._count_registration(number)
         if number.pin is not None and number.pin != pin:
             raise refusal(133005, "Two step verification PIN mismatch.")
@@ -94,6 +99,28 @@ class AccountRoutes:
         self._world.save(number)
         return success()
 
+    async def request_code(self, request: Request) -> Response:
+        """POST /{PNID}/request_code: a code goes to the number; the control side shows it."""
+        number = self._world.number(who(self._world, request), request.path_params["object_id"], "post")
+        body = await body_of(request)
+        one_of(required(body, "", "code_method"), "code_method", ("SMS", "VOICE"))
+        string(required(body, "", "language"), "language", 10)
+        if number.verified:
+            raise refusal(136024, "The phone number is verified already.")
+        number.code = f"{secrets.randbelow(10**6):06d}"
+        self._world.save(number)
+        return success()
+
+    async def verify_code(self, request: Request) -> Response:
+        """POST /{PNID}/verify_code: the code that was sent, once."""
+        number = self._world.number(who(self._world, request), request.path_params["object_id"], "post")
+        code = str(required(await body_of(request), "", "code")).replace("-", "")
+        if number.code is None or code != number.code:
+            raise refusal(136025, "The verification code is wrong or was not requested.")
+        number.code, number.verified = None, True
+        self._world.save(number)
+        return success()
+
     async def profile(self, request: Request) -> Response:
         """GET /{PNID}/whatsapp_business_profile."""
         number = self._world.number(who(self._world, request), request.path_params["object_id"], "get")
@@ -106,9 +133,15 @@ class AccountRoutes:
         number = self._world.number(who(self._world, request), request.path_params["object_id"], "post")
         body = await body_of(request)
         check_product(body)
-        number.profile |= {name: body[name] for name in _PROFILE if name in body}
+        number.profile |= _profile_changes(body)
         self._world.save(number)
         return success()
+
+    async def blocked(self, request: Request) -> Response:
+        """GET /{PNID}/block_users: whom the business has blocked."""
+        number = self._world.number(who(self._world, request), request.path_params["object_id"], "get")
+        rows = [{"messaging_product": "whatsapp", "wa_id": person} for person in number.blocked]
+        return page_of(rows, request)
 
     async def block(self, request: Request) -> Response:
         """POST and DELETE /{PNID}/block_users."""
@@ -123,7 +156,10 @@ class AccountRoutes:
                 raise refusal(131009, "block_users['user'] is not a valid phone number.")
             added.append({"input": user["user"], "wa_id": canonical(digits)})
         name = "added_users" if request.method == "POST" else "removed_users"
-        del number
+        named = {row["wa_id"] for row in added}
+        rest = [person for person in number.blocked if person not in named]
+        number.blocked = rest + sorted(named) if request.method == "POST" else rest
+        self._world.save(number)
         return JSONResponse({"messaging_product": "whatsapp", "block_users": {name: added}})
 
     def _count_registration(self, number: Number) -> None:
@@ -133,3 +169,16 @@ class AccountRoutes:
             raise refusal(133016, "There were too many registration attempts for this phone number.")
         number.registrations.append(now)
         self._world.save(number)
+
+
+def _profile_changes(body: dict[str, object]) -> dict[str, object]:
+    """Return the fields of a profile that a call changes; raises GraphError where one is too long."""
+    changes = {name: body[name] for name in _PROFILE if name in body and name != "profile_picture_url"}
+    for name, most in _PROFILE_LIMITS.items():
+        if name in changes:
+            string(changes[name], name, most, least=1 if name == "about" else 0)
+    for url in sequence(changes.get("websites", []), "websites", 2):
+        string(url, "websites", 256)
+    if body.get("profile_picture_handle"):
+        changes["profile_picture_url"] = "https://pps.whatsapp.net/" + str(body["profile_picture_handle"])[:32]
+    return changes
