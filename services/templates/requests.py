@@ -27,7 +27,7 @@ class SyncRequests:
 
     async def ask(self, tenant: str, waba_id: str | None) -> dict[str, Any]:
         """Ask for the sync of one account or of all; -> the job. Raises NotFound, Unavailable."""
-        mine = {number.waba_id for number in await self._directory.numbers_of.get(tenant)}
+        mine = await self._directory.wabas_of(tenant)
         waba_ids = sorted(mine if waba_id is None else mine & {waba_id})
         if not waba_ids:
             raise NotFound("You have no connected account with this id.", code="account_not_found", param="waba_id")

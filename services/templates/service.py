@@ -54,7 +54,7 @@ class TemplateKeeper:
         """Read every page of an account's templates and make the projection equal; the job gets the counts."""
         await self._jobs.open(job_id, tenant, [waba_id], self._clock.now())
         await self._jobs.begin(job_id)
-        account, began = await self._directory.account(tenant, waba_id), self._clock.now()
+        account, began = await self._directory.account_now(tenant, waba_id), self._clock.now()
         if account is None:
             await self._end(job_id, waba_id, "account_not_found", "The account is not connected.")
             return

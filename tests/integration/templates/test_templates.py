@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.support.running import Number, Stack, until
-from tests.support.shared_stack import newest, refused, sync
+from tests.support.shared_stack import new_tenant, newest, refused, sync
 
 HEADER = {"type": "HEADER", "format": "IMAGE"}
 BODY = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is on its way"}
@@ -203,3 +203,25 @@ def test_templates_are_filtered(stack: Stack, shop: Number) -> None:
     assert "plain" in found(status="APPROVED", language="en_US")
     assert found(language="de") == set()
     assert found(name="plain") == {"plain"}
+
+
+def test_a_sync_right_after_connecting_knows_the_account(stack: Stack) -> None:
+    fresh = new_tenant(stack, "Fresh")
+    for _ in range(3):  # each account is connected when the ones before it may still be cached as all there are
+        made = stack.box("POST", "/accounts", {})
+        refused(stack.call("POST", "/templates/sync", {"waba_id": made["waba_id"]}, key=fresh.key), 404)
+        phone = made["phone_numbers"][0]["phone_number_id"]
+        body = {"waba_id": made["waba_id"], "phone_number_id": phone, "access_token": made["access_token"]}
+        assert stack.call("POST", "/onboarding/manual", body, key=fresh.key).status_code == 201
+        asked = stack.call("POST", "/templates/sync", {"waba_id": made["waba_id"]}, key=fresh.key)
+        assert asked.status_code == 202, asked.text
+        assert finished(stack, fresh.key, asked.json()["id"])["status"] == "done"
+
+
+def finished(stack: Stack, key: str, job_id: str) -> dict[str, Any]:
+    def found() -> dict[str, Any] | None:
+        job: dict[str, Any] = stack.call("GET", f"/templates/sync/{job_id}", key=key).json()
+        return job if job["finished_at"] else None
+
+    job: dict[str, Any] = until(found, "the sync is finished")
+    return job
