@@ -12,6 +12,7 @@ from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, ACCOUNTS_COMMANDS, MESSAGES_REQUESTED, TEMPLATES_CHANGED
 from libs.graph.client import GraphClient
+from libs.graph.media import GraphMedia
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -27,7 +28,7 @@ from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
 from libs.web.api import create_api
 from libs.web.door import Door
-from services.edge import account_store, idempotency_store, key_store
+from services.edge import account_store, idempotency_store, key_store, media_store
 from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
 from services.edge.announcements import Announcements
@@ -42,6 +43,8 @@ from services.edge.idempotency_store import IdempotencyStore
 from services.edge.key_store import KeyStore
 from services.edge.keys import Keys
 from services.edge.last_used import LastUsed
+from services.edge.media import MediaDesk
+from services.edge.media_store import MediaStore
 from services.edge.messages import MessageIntake
 from services.edge.onboarding import Onboarding
 from services.edge.openapi import ApiDocument
@@ -50,6 +53,7 @@ from services.edge.routes.accounts import AccountRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
+from services.edge.routes.media import MediaRoutes
 from services.edge.routes.messages import MessageReadRoutes
 from services.edge.settings import Settings
 from services.edge.waiting import WaitingCap
@@ -80,6 +84,9 @@ class _Edge:
         )
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
+        self.media = GraphMedia(
+            self.graph, settings.graph_url, settings.graph_version, settings.edge_media_hosts.split(",")
+        )
         self.onboarding = Onboarding(
             self.graph, accounts, self.directory, announcements, _credentials(settings), self.clock
         )
@@ -90,12 +97,14 @@ class _Edge:
         messages = MessageIntake(
             self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
         )
+        desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages).endpoints(BASE),
             *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
+            *MediaRoutes(desk, self.guard).endpoints(BASE),
             *AccountRoutes(self.onboarding, accounts, self.guard).endpoints(BASE),
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
@@ -118,10 +127,11 @@ class _Edge:
             self.mongo,
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, account_store.INDEXES, key_store.INDEXES,
-                idempotency_store.INDEXES,
+                idempotency_store.INDEXES, media_store.INDEXES,
             ),
             self.bus,
             self.graph,
+            self.media,
             self.forwarder,
             BroadcastConsumer(self.bus, topics=[ACCOUNTS_CHANGED, TEMPLATES_CHANGED], handle=listener.handle),
             self.last_used,
@@ -150,7 +160,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     )  # fmt: skip
     resources = [
         Resource(
-            f"{BASE}/templates", settings.templates_url, {"GET": Scope.READ, "POST": Scope.WRITE, "DELETE": Scope.WRITE}
+            f"{BASE}/templates",
+            settings.templates_url,
+            {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE),
+            uploads=("/media",),
         )
     ]
     for endpoint in edge.endpoints:

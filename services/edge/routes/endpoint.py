@@ -36,6 +36,7 @@ class Endpoint:
     body: type[BaseModel] | None = None
     success: int = 200
     query: Sequence[tuple[str, str]] = ()
+    form: dict[str, Any] | None = None
 
     def guarded(self, authenticator: Authenticator) -> Handler:
         """Return the handler behind the check of the caller's key."""
@@ -71,6 +72,8 @@ class Endpoint:
         if self.body is not None:
             schema = self.body.model_json_schema()
             described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        if self.form is not None:
+            described["requestBody"] = self.form
         parameters = [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": words}
             for name, words in self.query
