@@ -3,11 +3,15 @@
 import os
 import socket
 
+from fastapi import APIRouter
+
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, TEMPLATES_COMMANDS
 from libs.graph.client import GraphClient
+from libs.graph.media import GraphMedia
+from libs.graph.templates import GraphTemplates
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -20,10 +24,14 @@ from libs.runtime.clock import SystemClock
 from libs.web.api import create_api
 from libs.web.door import Door
 from services.templates import store
+from services.templates.accounts import Accounts
+from services.templates.author import TemplateAuthor
 from services.templates.handlers import TemplateHandlers
 from services.templates.requests import SyncRequests
 from services.templates.retries import Retries
-from services.templates.routes import TemplateRoutes
+from services.templates.routes.reading import ReadingRoutes
+from services.templates.routes.writing import WritingRoutes
+from services.templates.samples import Samples
 from services.templates.service import TemplateKeeper
 from services.templates.settings import Settings
 from services.templates.store import JobStore, TemplateStore
@@ -50,9 +58,14 @@ def create_app(settings: Settings) -> Application:
         dead_letters=DeadLetterPolicy(service="templates"),
     )
     requests = SyncRequests(jobs, directory, bus, clock)
-    routes = TemplateRoutes(templates, jobs, requests, settings.internal_secret.get_secret_value())
+    accounts, media = Accounts(directory), GraphMedia(graph, settings.graph_url, settings.graph_version)
+    author = TemplateAuthor(templates, jobs, accounts, GraphTemplates(graph), keeper, clock)
+    writing = WritingRoutes(author, Samples(accounts, graph, media))
+    router = APIRouter(prefix=f"{BASE}/templates")
+    for call in (*writing.calls(), *ReadingRoutes(templates, jobs, requests).calls()):
+        call.register(router, settings.internal_secret.get_secret_value())
     api = create_api("Wabus templates", "Templates, behind edge.", docs_url=None, redoc_url=None)
-    api.include_router(routes.router(BASE))
+    api.include_router(router)
     listener = DirectoryListener(directory)
     application = Application(
         "templates",
@@ -62,6 +75,7 @@ def create_app(settings: Settings) -> Application:
             IndexBuilder(mongo, store.INDEXES),
             bus,
             graph,
+            media,
             BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=listener.handle),
             consumer,
             Retries(keeper, settings.templates_retry_every),
