@@ -5,6 +5,7 @@ a sync is left to find out, and the caller is told that nobody knows.
 """
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from libs.directory.entries import AccountEntry
@@ -19,9 +20,10 @@ from services.templates.bodies import CreateBody, EditBody
 from services.templates.components import problems, ttl_problem
 from services.templates.errors import NoSuchTemplate, TemplateConflict, is_gone, refused, wrong
 from services.templates.readings import projection
-from services.templates.service import FIRST_RETRY, TemplateKeeper
+from services.templates.service import TemplateKeeper
 from services.templates.store import JobStore, TemplateStore
 
+SOON = timedelta(seconds=2)  # until a sync looks what became of a call: Meta has it by then, or its webhook tells
 MOST_READINGS = 3  # of a template that changes while we read it
 ASK_AGAIN_WITHIN = 10.0  # seconds for the look at what became of a lost answer: the caller waits 35 s in all
 Document = dict[str, Any]
@@ -181,7 +183,7 @@ class TemplateAuthor:
         """Leave a sync behind that is taken up in a few seconds, by whichever process of ours lives then."""
         now, job_id = self._clock.now(), new_id()
         await self._jobs.open(job_id, tenant, [waba_id], now)
-        await self._jobs.put_off(job_id, [now + FIRST_RETRY])
+        await self._jobs.put_off(job_id, [now + SOON])
 
 
 def _check(category: str, parameter_format: str, components: list[Document] | None, ttl: int | None) -> None:

@@ -15,7 +15,11 @@ from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
 
 # As in production a message that nobody wakes waits for its first look; a stopped account is looked at more often.
-SETTINGS = QUICK | {"WABUS_EDGE_FIRST_LOOK": "PT45S", "WABUS_SENDER_STOPPED_WAIT": "PT1S"}
+SETTINGS = QUICK | {
+    "WABUS_EDGE_FIRST_LOOK": "PT45S",
+    "WABUS_SENDER_STOPPED_WAIT": "PT1S",
+    "WABUS_TEMPLATES_RETRY_EVERY": "PT1S",
+}
 
 # Meta's statuses follow one another at once; nobody reads by himself.
 AT_ONCE = {"sent": 0.01, "delivered": 0.01, "read": 0.01, "answer": 0.01, "read_share": 0.0, "seed": 1}

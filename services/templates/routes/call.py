@@ -14,6 +14,16 @@ from libs.web.identity import HEADER, Identity, IdentityRefused, read_identity
 
 READ, WRITE = "whatsapp:read", "whatsapp:write"
 
+_REFUSED = "Refused or not processed; the body is the error object."
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    kind: {"description": _REFUSED, "content": {"application/json": {}}} for kind in ("4XX", "5XX")
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Same key and body: the first answer again.",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -36,10 +46,13 @@ class Call:
         in_path = [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
         described: dict[str, Any] = {"security": [{"key": []}], "x-scope": self.scope, **self.described}
         described["parameters"] = [*map(_in_path, in_path), *described.get("parameters", ())]
+        if self.method == "POST":
+            described["parameters"].append(_IDEMPOTENCY)
         name = self.path.replace("/", "_").replace("{", "").replace("}", "")
         router.add_api_route(
             self.path, endpoint, methods=[self.method], summary=self.summary, response_class=Response,
             response_model=None, status_code=self.success, openapi_extra=described,
+            description=f"Needs the scope `{self.scope}`.", responses=_ERRORS,
             operation_id=f"{self.method.lower()}_templates{name}",
         )  # fmt: skip
 

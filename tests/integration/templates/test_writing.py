@@ -1,12 +1,16 @@
+import asyncio
 import concurrent.futures
 import itertools
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 
+from libs.events.topics import TEMPLATES_CHANGED
 from tests.support.running import API, Number, Stack, until
 from tests.support.shared_stack import Tenant, refused, sync
 
@@ -164,8 +168,8 @@ def test_samples_that_headers_do_not_take(
     refused(sample(stack, shop, content, declared), status, code, "file")
 
 
-def test_a_sample_is_uploaded_once_for_a_key(stack: Stack, shop: Number, person: Callable[[], str]) -> None:
-    key = f"sample-{person()}"
+def test_a_sample_is_uploaded_once_for_a_key(stack: Stack, shop: Number) -> None:
+    key = f"sample-{secrets.token_hex(8)}"
     first = sample(stack, shop, Idempotency_Key=key)
     again = sample(stack, shop, Idempotency_Key=key)
     assert (again.status_code, again.json()) == (201, first.json())
@@ -252,8 +256,8 @@ def test_what_nobody_can_know_now_is_found_out_later(stack: Stack, shop: Number,
     assert until(lambda: rows(stack, body["name"]), "a sync has found it", 25, 0.1)
 
 
-def test_the_same_key_creates_one_template(stack: Stack, shop: Number, person: Callable[[], str]) -> None:
-    body, key = fresh(), {"Idempotency-Key": f"template-{person()}"}
+def test_the_same_key_creates_one_template(stack: Stack, shop: Number) -> None:
+    body, key = fresh(), {"Idempotency-Key": f"template-{secrets.token_hex(8)}"}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: create(shop, body, headers=key), range(4)))
     assert {answer.status_code for answer in answers} <= {201, 409}
@@ -372,3 +376,33 @@ def test_a_template_created_while_a_sync_reads_is_not_taken_for_removed(
     )
     assert job["removed"] == 0
     assert becomes(stack, row, status="PENDING")
+
+
+def test_every_change_is_told(stack: Stack, shop: Number) -> None:
+    row = created(shop)
+    review(stack, row, "approve")
+    becomes(stack, row, status="APPROVED")
+    assert stack.call("DELETE", f"/templates/{row['id']}").status_code == 204
+    expected = [("added", "PENDING"), ("changed", "APPROVED"), ("removed", "DELETED")]
+    until(lambda: [(each["change"], each["status"]) for each in told(stack, row["id"])] == expected, "all is told", 10)
+
+
+def told(stack: Stack, template_id: str) -> list[dict[str, Any]]:
+    """Return what `templates.changed.v1` says of a template."""
+
+    async def read() -> list[dict[str, Any]]:
+        consumer = AIOKafkaConsumer(
+            TEMPLATES_CHANGED, bootstrap_servers=stack.info["kafka"], auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            found: list[dict[str, Any]] = []
+            while any([await consumer.position(part) < end for part, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    found += [json.loads(record.value) for record in records]
+            return [each for each in found if each["template_id"] == template_id]
+        finally:
+            await consumer.stop()
+
+    return asyncio.run(read())
