@@ -9,8 +9,8 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -19,7 +19,6 @@ from libs.ledger.record import Idempotency
 from libs.mongo.client import MongoUnavailable
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError, FieldProblem, Invalid, KeyInUse, KeyReused
-from services.edge.idempotency_store import IdempotencyStore
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
@@ -58,12 +57,31 @@ def reused() -> KeyReused:
     return KeyReused("This idempotency key was used with another request.", param="Idempotency-Key")
 
 
+class Keeping(Protocol):
+    """Where keys stand: a lease while the call runs, then its answer."""
+
+    async def begin(
+        self, tenant: str, idempotency: Idempotency, now: datetime, lease: timedelta
+    ) -> dict[str, Any] | None:
+        """Take the key for a call; -> None when it is ours now, else what stands under it."""
+
+    async def renew(self, tenant: str, idempotency: Idempotency, until: datetime) -> None:
+        """Lengthen the lease of a call that still runs."""
+
+    async def finish(self, tenant: str, idempotency: Idempotency, answer: dict[str, Any]) -> None:
+        """Keep the call's answer."""
+
+    async def forget(self, tenant: str, idempotency: Idempotency) -> None:
+        """Free the key: its call did not do anything."""
+
+
 class IdempotencyGuard:
     """Runs a call once per tenant and key."""
 
-    def __init__(self, store: IdempotencyStore, clock: Clock) -> None:
+    def __init__(self, store: Keeping, clock: Clock, lease: timedelta = LEASE) -> None:
         self._store = store
         self._clock = clock
+        self._lease = lease
 
     async def once(
         self,
@@ -79,7 +97,7 @@ class IdempotencyGuard:
         """
         if idempotency is None:
             return await call()
-        first = await self._store.begin(tenant, idempotency, self._clock.now(), LEASE)
+        first = await self._store.begin(tenant, idempotency, self._clock.now(), self._lease)
         if first is not None:
             answer = _again(first, idempotency)
             if same is not None and not await same(bytes(answer.body).decode()):
@@ -103,9 +121,9 @@ class IdempotencyGuard:
     async def _renew(self, tenant: str, idempotency: Idempotency) -> None:
         """Hold the lease while the call runs: an upload may take minutes."""
         while True:
-            await asyncio.sleep(LEASE.total_seconds() / 3)
+            await asyncio.sleep(self._lease.total_seconds() / 3)
             with contextlib.suppress(MongoUnavailable):
-                await self._store.renew(tenant, idempotency, self._clock.now() + LEASE)
+                await self._store.renew(tenant, idempotency, self._clock.now() + self._lease)
 
 
 def _again(first: dict[str, Any], idempotency: Idempotency) -> Response:

@@ -209,8 +209,8 @@ def _type_of(file: FormFile, start: bytes) -> MediaType:
         takes = f"Meta takes {', '.join(TYPES)}."
         why = takes if media_type is None else "The two must agree."
         raise WrongMedia(
-            f"file: Declared as {declared}, its first bytes are those of {found[0]}. {why}", param="file",
-            more={"declared": declared, "found": found[0]},
+            f"file: Declared as {declared[:128]}, its first bytes are those of {found[0]}. {why}", param="file",
+            more={"declared": declared[:128], "found": found[0]},
         )  # fmt: skip
     return media_type
 
@@ -235,4 +235,4 @@ def _no_number() -> NoSuchNumber:
 
 
 def _gone() -> MediaGone:
-    return MediaGone("Meta no longer has this media: it has expired or was deleted.", param="media_id")
+    return MediaGone("Meta no longer gives this media: it has expired or was deleted.", param="media_id")

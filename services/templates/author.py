@@ -23,7 +23,7 @@ from services.templates.readings import projection
 from services.templates.service import TemplateKeeper
 from services.templates.store import JobStore, TemplateStore
 
-SOON = timedelta(seconds=2)  # until a sync looks what became of a call: Meta has it by then, or its webhook tells
+SOON = timedelta(seconds=2)  # until a sync looks what became of a call
 MOST_READINGS = 3  # of a template that changes while we read it
 ASK_AGAIN_WITHIN = 10.0  # seconds for the look at what became of a lost answer: the caller waits 35 s in all
 Document = dict[str, Any]
@@ -76,11 +76,11 @@ class TemplateAuthor:
         try:
             await self._graph.edit(row["meta_id"], token, asked)
         except GraphFailure as failure:
-            if is_gone(failure):
-                await self._forget(caller.tenant, [row])
-                raise NoSuchTemplate("There is no such template.", param="template_id") from None
             if isinstance(failure, GraphRefused):
-                raise refused(failure, "change the template") from None
+                answered = refused(failure, "change the template")
+                if answered.public_code == "template_out_of_reach":
+                    await self._sync_later(caller.tenant, row["waba_id"])  # which tells whether it is gone
+                raise answered from None
             await self._changed_after_all(caller.tenant, account, row, asked, failure)
         changed = await self._note_change(row, asked, token)
         await self._keeper.tell()

@@ -14,7 +14,7 @@ CONFLICTS = {
     2388019: "template_limit", 2388023: "template_name_blocked", 2388024: "template_exists", 2388039: "template_state",
 }  # fmt: skip
 GONE = 2593002  # Meta's subcode: there is no such template
-NO_SUCH_OBJECT = 33  # the same, where the template was named by its id
+NO_SUCH_OBJECT = 33  # gone, or out of the token's reach: Meta does not say which
 
 
 class NoSuchTemplate(NotFound):
@@ -49,7 +49,7 @@ def wrong(problems: Sequence[FieldProblem]) -> WrongTemplate:
 
 def is_gone(failure: GraphFailure) -> bool:
     """Tell whether Meta says that it has no such template."""
-    return isinstance(failure, GraphRefused) and failure.error.subcode in (GONE, NO_SUCH_OBJECT)
+    return isinstance(failure, GraphRefused) and failure.error.subcode == GONE
 
 
 def refused(failure: GraphFailure, doing: str) -> ApiError:
@@ -59,6 +59,8 @@ def refused(failure: GraphFailure, doing: str) -> ApiError:
         words = f"Meta refused to {doing}: {error.details or error.title}"
         if (code := CONFLICTS.get(error.subcode or 0)) is not None:
             return TemplateConflict(words, code=code, meta=meta)
-        if error.subcode != NO_SUCH_OBJECT:
-            return WrongTemplate(words, code="template_refused", meta=meta)
+        if error.subcode == NO_SUCH_OBJECT:
+            words = "Meta does not know it any more, or the account's token may not reach it."
+            return TemplateConflict(words, code="template_out_of_reach", meta=meta)
+        return WrongTemplate(words, code="template_refused", meta=meta)
     return answer_for(failure, doing)

@@ -23,6 +23,11 @@ ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
     },
 }
 
+FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+    304: {"description": "The file has the ETag of `If-None-Match`."},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -37,6 +42,7 @@ class Endpoint:
     success: int = 200
     query: Sequence[tuple[str, str]] = ()
     form: dict[str, Any] | None = None
+    file: bool = False
 
     def guarded(self, authenticator: Authenticator) -> Handler:
         """Return the handler behind the check of the caller's key."""
@@ -60,7 +66,7 @@ class Endpoint:
             summary=self.summary,
             description=f"Needs the scope `{self.scope.value}`.",
             status_code=self.success,
-            responses=ERROR_ANSWERS,
+            responses=ERROR_ANSWERS | (FILE_ANSWERS if self.file else {}),
             response_class=Response,
             response_model=None,
             openapi_extra=self._described(),

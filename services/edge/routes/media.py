@@ -41,7 +41,8 @@ class MediaRoutes:
                 "POST", f"{base}/media", Scope.SEND, self.upload, "Upload a file to Meta, at most 100 MB.",
                 success=201, form=form_schema(FIELDS),
             ),
-            Endpoint("GET", one, Scope.READ, self.download, "Download a file that you uploaded or received."),
+            Endpoint("GET", one, Scope.READ, self.download, "Download a file that you uploaded or received.",
+                     file=True),
             Endpoint("DELETE", one, Scope.SEND, self.delete, "Delete a file at Meta.", success=204),
         ]  # fmt: skip
 

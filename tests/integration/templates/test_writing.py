@@ -307,6 +307,17 @@ def test_a_change_whose_answer_was_lost_is_looked_up(stack: Stack, shop: Number,
     assert edit(stack, row, category="MARKETING").json()["category"] == "MARKETING"
 
 
+def test_a_template_that_is_gone_at_meta_is_gone_here_soon(stack: Stack, shop: Number) -> None:
+    row = created(shop)
+    stack.box("POST", "/faults", {"kind": "webhooks_dropped", "count": 1})
+    review(stack, row, "delete")
+    try:
+        refused(edit(stack, row, components=[BODY]), 409, "template_out_of_reach")
+        until(lambda: not rows(stack, row["name"]), "a sync has found it gone", 25, 0.1)
+    finally:
+        stack.box("DELETE", "/faults")
+
+
 def test_a_name_is_deleted_in_all_languages_and_an_id_in_one(stack: Stack, shop: Number) -> None:
     name = created(shop)["name"]
     for language in ("de", "fr"):
