@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
+from libs.web.api import MethodNotAllowed
 from libs.web.bodies import parse, read_body
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.errors import FieldProblem, Invalid, NotFound
@@ -23,6 +24,7 @@ FILTERS = {
     "name": "Exactly this name.", "language": "For example `en_US`.", "status": "For example APPROVED.",
     "category": "MARKETING, UTILITY or AUTHENTICATION.", "waba_id": "Only this account.",
 }  # fmt: skip
+WORDS = ("sync", "media", "rejection_reasons")  # what stands at an id's place in other paths
 PAGE = {"limit": "1 to 100, default 20.", "starting_after": "Id of the last row of the page before."}
 
 
@@ -91,8 +93,10 @@ def known_query(request: Request, names: Mapping[str, str]) -> Mapping[str, str]
 
 
 def template_id_of(request: Request) -> str:
-    """Return the template's id in the path; raises NoSuchTemplate where it is no id of ours."""
+    """Return the template's id in the path; raises NoSuchTemplate for none of ours, MethodNotAllowed for a word."""
     template_id: str = request.path_params["template_id"]
+    if template_id in WORDS:
+        raise MethodNotAllowed(f"{request.method} is not allowed here.")
     if not is_uuid(template_id):
         raise NoSuchTemplate("There is no such template.", param="template_id")
     return template_id
