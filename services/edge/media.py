@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry
 from libs.graph.errors import GraphFailure, GraphRefused
 from libs.graph.media import GraphMedia, MediaFacts, OutgoingFile
@@ -19,7 +18,6 @@ from libs.web.errors import Conflict, FieldProblem, Invalid
 from libs.web.multipart import AFTER_FILE, FormFile, FormUpload
 from services.edge.auth import Caller
 from services.edge.errors import MediaGone, MediaTooLarge, NoSuchMedia, NoSuchNumber, SandboxOnly, WrongMedia
-from services.edge.media_store import MediaStore
 from services.edge.metrics import MEDIA_BYTES
 
 UPLOADED_FOR, RECEIVED_FOR = timedelta(days=30), timedelta(days=7)  # how long Meta keeps a file
@@ -32,6 +30,29 @@ class Received(Protocol):
 
     async def with_media(self, tenant: str, media_id: str) -> Document | None:
         """Return a message that came to the tenant with this file, or None."""
+
+
+class Owners(Protocol):
+    """Knows whose numbers and accounts there are, now and not a few seconds ago."""
+
+    async def numbers_now(self, tenant: str) -> Sequence[NumberEntry]:
+        """Return the tenant's connected numbers."""
+
+    async def account_now(self, tenant: str, waba_id: str) -> AccountEntry | None:
+        """Return the tenant's account."""
+
+
+class Notes(Protocol):
+    """Keeps whose uploaded files are."""
+
+    async def add(self, tenant: str, media_id: str, facts: Document, now: datetime) -> None:
+        """Note a file that was uploaded."""
+
+    async def get(self, tenant: str, media_id: str) -> Document | None:
+        """Return what is known of a tenant's file."""
+
+    async def remove(self, tenant: str, media_id: str) -> None:
+        """Forget a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +97,10 @@ class Upload:
 class MediaDesk:
     """Takes files in and gives them out."""
 
-    def __init__(
-        self, graph: GraphMedia, directory: Directory, store: MediaStore, received: Received, clock: Clock
-    ) -> None:
+    def __init__(self, graph: GraphMedia, owners: Owners, notes: Notes, received: Received, clock: Clock) -> None:
         self._graph = graph
-        self._directory = directory
-        self._store = store
+        self._owners = owners
+        self._notes = notes
         self._received = received
         self._clock = clock
 
@@ -116,7 +135,7 @@ class MediaDesk:
             "phone_number_id": number.phone_number_id, "expires_at": now + UPLOADED_FOR,
         }  # fmt: skip
         try:
-            await self._store.add(caller.tenant, media_id, facts | {"waba_id": number.waba_id}, now)
+            await self._notes.add(caller.tenant, media_id, facts | {"waba_id": number.waba_id}, now)
         except MongoUnavailable:
             with suppress(GraphFailure):  # nobody will ever ask for it
                 await self._graph.delete(media_id, number.phone_number_id, upload.token)
@@ -152,16 +171,16 @@ class MediaDesk:
                 raise answer_for(refused, "delete the file") from None
         except GraphFailure as failure:
             raise answer_for(failure, "delete the file") from None
-        await self._store.remove(caller.tenant, media_id)
+        await self._notes.remove(caller.tenant, media_id)
 
     async def _place(self, caller: Caller, media_id: str) -> Place:
         known = media_id.isascii() and media_id.isdigit() and len(media_id) <= 32
-        row = await self._store.get(caller.tenant, media_id) if known else None
+        row = await self._notes.get(caller.tenant, media_id) if known else None
         until = row["expires_at"] if row else None
         if row is None and known:
             row = await self._received.with_media(caller.tenant, media_id)
             until = row["at"] + RECEIVED_FOR if row else None
-        account = await self._directory.account_now(caller.tenant, row["waba_id"]) if row else None
+        account = await self._owners.account_now(caller.tenant, row["waba_id"]) if row else None
         if row is None or until is None:
             raise NoSuchMedia("There is no such media.", param="media_id")
         if account is None:
@@ -170,9 +189,9 @@ class MediaDesk:
         return Place(row["phone_number_id"], account.access_token.get_secret_value(), until)
 
     async def _number(self, caller: Caller, phone_number_id: str | None) -> tuple[NumberEntry, AccountEntry]:
-        mine = await self._directory.numbers_now(caller.tenant)
+        mine = await self._owners.numbers_now(caller.tenant)
         number = _chosen(mine, phone_number_id)
-        account = await self._directory.account_now(caller.tenant, number.waba_id)
+        account = await self._owners.account_now(caller.tenant, number.waba_id)
         if account is None:
             raise _no_number()
         _check_mode(caller, account)

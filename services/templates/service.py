@@ -118,13 +118,16 @@ class TemplateKeeper:
         meta_id, name, language = identity(command.value)
         row = await self._store.find(tenant, command.waba_id, meta_id, name, language)
         changes = webhook_changes(command.field, command.value)
-        if row is None or command.field == "message_template_components_update":
-            if not self._synced_since(tenant, command.waba_id, said_at):
-                await self.sync(tenant, command.waba_id, derived_id("sync", command_id))
-        elif changes:
-            if changes.get("status") in GONE:
-                changes["removed"] = True
-            await self._store.change(row, changes, command.at, command.field, self._clock.now())
+        gone = changes.get("status") in GONE
+        if row is None or row["removed"] or (meta_id and row["meta_id"] != meta_id):  # of a name we may know of old
+            known = gone  # what is gone need not be brought
+        else:
+            known = command.field != "message_template_components_update"
+            if changes and known:
+                changes |= {"removed": True} if gone else {}
+                await self._store.change(row, changes, command.at, command.field, self._clock.now())
+        if not known and not self._synced_since(tenant, command.waba_id, said_at):
+            await self.sync(tenant, command.waba_id, derived_id("sync", command_id))
         await self.tell()
 
     async def tell(self) -> None:

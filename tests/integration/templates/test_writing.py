@@ -318,6 +318,18 @@ def test_a_template_that_is_gone_at_meta_is_gone_here_soon(stack: Stack, shop: N
         stack.box("DELETE", "/faults")
 
 
+def test_a_name_that_comes_back_at_meta_comes_back_here(stack: Stack, shop: Number) -> None:
+    row = created(shop)
+    review(stack, row, "delete")
+    until(lambda: not rows(stack, row["name"]), "it is gone", 10, 0.02)
+    wish = {"waba_id": shop.waba_id, "name": row["name"], "language": "en_US", "category": "UTILITY"}
+    other = stack.box("POST", "/templates", wish | {"components": row["components"]})["id"]
+    assert other != row["meta_id"]
+    review(stack, {"meta_id": other}, "approve")
+    back = until(lambda: rows(stack, row["name"]), "it is back", 10, 0.02)
+    assert [(each["meta_id"], each["status"]) for each in back] == [(other, "APPROVED")]
+
+
 def test_a_name_is_deleted_in_all_languages_and_an_id_in_one(stack: Stack, shop: Number) -> None:
     name = created(shop)["name"]
     for language in ("de", "fr"):
