@@ -342,7 +342,7 @@ def test_sixteen_megabytes_pass_without_being_held(stack: Stack, shop: Number) -
     before = memory_bytes(edge)
     media_id = upload(stack, content, "application/pdf", fields=to(shop)).json()["media_id"]
     assert stack.call("GET", f"/media/{media_id}").content == content
-    assert memory_bytes(edge) - before < 8 * MB
+    assert memory_bytes(edge) - before < 12 * MB  # held even once, it would be more than sixteen
 
 
 def connect(stack: Stack, tenant: Tenant) -> str:
