@@ -84,9 +84,8 @@ class _Edge:
         )
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
-        self.media = GraphMedia(
-            self.graph, settings.graph_url, settings.graph_version, settings.edge_media_hosts.split(",")
-        )
+        hosts = settings.edge_media_hosts.split(",")
+        self.media = GraphMedia(self.graph, settings.graph_url, settings.graph_version, hosts)
         self.onboarding = Onboarding(
             self.graph, accounts, self.directory, announcements, _credentials(settings), self.clock
         )

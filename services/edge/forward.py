@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from libs.web.bodies import read_body
 from libs.web.door import FORWARDED_ID
-from libs.web.errors import ApiError, NotFound, Unavailable
+from libs.web.errors import ApiError, NotFound, OutcomeUnclear, Unavailable
 from libs.web.identity import HEADER, sign_identity
 from libs.web.multipart import ClientGone
 from services.edge.api_keys import Scope
@@ -121,8 +121,11 @@ class Forwarder:
         asked = self._client.build_request(request.method, url, content=raw, headers=headers, timeout=timeout)
         try:
             answer = await self._client.send(asked, stream=True)
-        except httpx.HTTPError:
-            raise Unavailable("The service that owns this is not available. Try again.", retry_after=2) from None
+        except httpx.HTTPError as error:
+            if request.method == "GET" or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                raise Unavailable("The service that owns this is not available. Try again.", retry_after=2) from None
+            words = "The service that owns this did not say what became of it. Ask again with the same Idempotency-Key."
+            raise OutcomeUnclear(words, retry_after=2) from None
         told = {name: value for name, value in answer.headers.items() if name.lower() not in _DROPPED}
         return StreamingResponse(_chunks(answer), answer.status_code, told)
 

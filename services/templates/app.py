@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Iterable
 
 from fastapi import APIRouter
 
@@ -29,6 +30,7 @@ from services.templates.author import TemplateAuthor
 from services.templates.handlers import TemplateHandlers
 from services.templates.requests import SyncRequests
 from services.templates.retries import Retries
+from services.templates.routes.call import Call
 from services.templates.routes.reading import ReadingRoutes
 from services.templates.routes.writing import WritingRoutes
 from services.templates.samples import Samples
@@ -57,16 +59,12 @@ def create_app(settings: Settings) -> Application:
         handle=TemplateHandlers(keeper).take,
         dead_letters=DeadLetterPolicy(service="templates"),
     )
-    requests = SyncRequests(jobs, directory, bus, clock)
     accounts, media = Accounts(directory), GraphMedia(graph, settings.graph_url, settings.graph_version)
     author = TemplateAuthor(templates, jobs, accounts, GraphTemplates(graph), keeper, clock)
     writing = WritingRoutes(author, Samples(accounts, graph, media))
-    router = APIRouter(prefix=f"{BASE}/templates")
-    for call in (*writing.calls(), *ReadingRoutes(templates, jobs, requests).calls()):
-        call.register(router, settings.internal_secret.get_secret_value())
     api = create_api("Wabus templates", "Templates, behind edge.", docs_url=None, redoc_url=None)
-    api.include_router(router)
-    listener = DirectoryListener(directory)
+    reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, directory, bus, clock))
+    api.include_router(_router([*writing.calls(), *reading.calls()], settings.internal_secret.get_secret_value()))
     application = Application(
         "templates",
         Door(api, behind_edge=True),
@@ -76,7 +74,7 @@ def create_app(settings: Settings) -> Application:
             bus,
             graph,
             media,
-            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=listener.handle),
+            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=DirectoryListener(directory).handle),
             consumer,
             Retries(keeper, settings.templates_retry_every),
         ],
@@ -84,3 +82,10 @@ def create_app(settings: Settings) -> Application:
     )
     api.routes.extend(operational_routes(application.readiness))
     return application
+
+
+def _router(calls: Iterable[Call], secret: str) -> APIRouter:
+    router = APIRouter(prefix=f"{BASE}/templates")
+    for call in calls:
+        call.register(router, secret)
+    return router

@@ -66,13 +66,13 @@ class TemplateAuthor:
     async def edit(self, caller: Identity, template_id: str, body: EditBody) -> Document:
         """Change a template, which Meta then reviews again; -> its row."""
         row = await self._row(caller.tenant, template_id)
-        if not body.model_fields_set:
+        if not (asked := body.model_dump(exclude_none=True)):
             words = "Name what is to change: components, category or message_send_ttl_seconds."
             raise Invalid(words, code="missing_field")
         category = body.category or row["category"]
         _check(category, row["parameter_format"], body.components, body.message_send_ttl_seconds)
         account = await self._accounts.of(caller, row["waba_id"])
-        token, asked = account.access_token.get_secret_value(), body.model_dump(exclude_none=True)
+        token = account.access_token.get_secret_value()
         try:
             await self._graph.edit(row["meta_id"], token, asked)
         except GraphFailure as failure:

@@ -272,6 +272,7 @@ def test_a_template_is_edited_within_metas_limits(stack: Stack, shop: Number) ->
     review(stack, row, "approve")
     becomes(stack, row, status="APPROVED")
     refused(edit(stack, row), 422, "missing_field")
+    refused(edit(stack, row, category=None), 422, "missing_field")
     refused(edit(stack, row, name="other"), 422, "unknown_field", "name")
     refused(edit(stack, row, components=[REPLIES]), 422, "invalid_template", "components")
     refused(edit(stack, row, category="MARKETING"), 409, "template_state")
