@@ -52,13 +52,23 @@ class Directory:
         entry = await self.accounts.get(waba_id)
         return entry if entry is not None and entry.tenant == tenant else None
 
-    async def wabas_of(self, tenant: str) -> set[str]:
-        """Return the ids of the tenant's connected accounts as they are now: read past the cache.
+    async def wabas_of(self, tenant: str) -> frozenset[str]:
+        """Return the ids of the tenant's connected accounts, read past the cache.
 
-        For calls that a client makes right after connecting one, when the event of the change may still be on its way.
+        For cold paths, which may come right after a change whose event has not arrived yet.
         """
-        query = {"tenant": tenant, "status": {"$nin": ["connecting", "disconnected"]}}
-        return {row["waba_id"] for row in await self._find(ACCOUNTS, query)}
+        connected = {"tenant": tenant, "owned": True, "status": {"$nin": ["connecting", "disconnected"]}}
+        return frozenset(row["waba_id"] for row in await self._find(ACCOUNTS, connected))
+
+    async def account_now(self, tenant: str, waba_id: str) -> AccountEntry | None:
+        """Return the tenant's account, read past the cache; as `wabas_of`, for cold paths."""
+        entry = await self._account(waba_id)
+        return entry if entry is not None and entry.tenant == tenant else None
+
+    async def numbers_now(self, tenant: str) -> Sequence[NumberEntry]:
+        """Return the tenant's connected numbers, read past the cache; as `wabas_of`, for cold paths."""
+        connected = {"tenant": tenant, "status": {"$nin": ["connecting", "disconnected"]}}
+        return [_number_entry(row) for row in await self._find(NUMBERS, connected)]
 
     async def templates(self, tenant: str, waba_id: str, name: str) -> Sequence[TemplateEntry]:
         """Return the template in all its languages."""

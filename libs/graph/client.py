@@ -121,15 +121,16 @@ class GraphClient:
                 asyncio.timeout(self._call_within),
                 self._client.stream(method, self._base + path, params=params, json=body, headers=headers) as answer,
             ):
-                raw = await _read(answer)
+                raw = await read_whole(answer)
         except (httpx.TimeoutException, TimeoutError):
             raise GraphUnavailable("Graph did not answer in time", slow=True) from None
         except httpx.HTTPError:
             raise GraphUnavailable("Graph could not be reached") from None
-        return _body(answer.status_code, raw)
+        return read_answer(answer.status_code, raw)
 
 
-async def _read(answer: httpx.Response) -> bytes:
+async def read_whole(answer: httpx.Response) -> bytes:
+    """Read an answer, bounded; raises GraphUnavailable past the bound."""
     raw = bytearray()
     async for chunk in answer.aiter_bytes():
         raw += chunk
@@ -146,7 +147,8 @@ def _next(page: Json) -> str | None:
     return after if isinstance(paging, dict) and paging.get("next") and isinstance(after, str) and after else None
 
 
-def _body(status: int, raw: bytes) -> Json:
+def read_answer(status: int, raw: bytes) -> Json:
+    """Read the body of an answer; raises GraphRefused and GraphUnavailable."""
     try:
         body = json.loads(raw)
         if _ESCAPED.search(raw):  # half surrogates: JSON lets them through, no store takes them

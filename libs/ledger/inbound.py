@@ -12,6 +12,8 @@ from libs.ledger.record import MESSAGES
 from libs.mongo.client import Mongo, duplicates, outages
 from libs.runtime.ids import derived_time_id
 
+MEDIA_TYPES = ("image", "video", "audio", "document", "sticker")
+
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
@@ -38,6 +40,12 @@ class InboundMessage:
         """Our id: derived from the number and Meta's id, so that a redelivery is the same message."""
         return derived_time_id(self.at, "inbound", self.phone_number_id, self.wamid)
 
+    @property
+    def media_id(self) -> str | None:
+        """Meta's id of the file that came with it: whoever has the message may read the file."""
+        found = self.content.get("id") if self.type in MEDIA_TYPES and isinstance(self.content, dict) else None
+        return found if isinstance(found, str) and found.isascii() and found.isdigit() else None
+
     def document(self) -> dict[str, Any]:
         """Return the record to insert."""
         document = {
@@ -53,6 +61,7 @@ class InboundMessage:
             "profile_name": self.profile_name,
             "type": self.type,
             "content": json.dumps(self.content, ensure_ascii=False, separators=(",", ":")),
+            "media_id": self.media_id,
             "context_wamid": self.context_wamid,
             "referral": json.dumps(self.referral, ensure_ascii=False) if self.referral else None,
             "wamids": [self.wamid],

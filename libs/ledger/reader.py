@@ -45,6 +45,14 @@ class MessageReader:
             )
         return row
 
+    async def with_media(self, tenant: str, media_id: str) -> dict[str, Any] | None:
+        """Return a message that came to the tenant with this file, or None."""
+        with outages():
+            row: dict[str, Any] | None = await self._mongo.collection(MESSAGES).find_one(
+                {"tenant": tenant, "media_id": media_id}
+            )
+        return row
+
     async def page(self, tenant: str, wanted: MessageFilter, limit: int, after: str | None) -> list[dict[str, Any]]:
         """Return up to `limit` records, newest first, beginning below the id `after`."""
         query: dict[str, Any] = {"tenant": tenant}

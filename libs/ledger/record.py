@@ -39,6 +39,12 @@ INDEXES = {
         ),
         # Lists, newest first; a list over all numbers of a tenant merges one scan per number.
         IndexModel([("tenant", ASCENDING), ("phone_number_id", ASCENDING), ("_id", DESCENDING)], name="by_number"),
+        # Whether a file that somebody asks for came to this tenant. Partial: few messages carry one.
+        IndexModel(
+            [("tenant", ASCENDING), ("media_id", ASCENDING)],
+            name="media",
+            partialFilterExpression={"media_id": {"$exists": True}},
+        ),
         # Lists of one conversation.
         IndexModel([("tenant", ASCENDING), ("conversation_id", ASCENDING), ("_id", DESCENDING)], name="thread"),
     ]

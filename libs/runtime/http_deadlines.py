@@ -33,8 +33,11 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         self._look = self.loop.call_later(LOOK_EVERY, self._check)
 
     def data_received(self, data: bytes) -> None:
-        """Count header bytes while headers are awaited, and start the clock on a kept-alive connection."""
-        if not self._header_until and (self.cycle is None or self.cycle.response_complete):
+        """Count header bytes while headers are awaited, and start the clock on a kept-alive connection.
+
+        What still comes of a body that was refused before its end is no header: its sender gets to read the refusal.
+        """
+        if not (self._header_until or self._body_until) and (self.cycle is None or self.cycle.response_complete):
             self._await_headers()
         if self._header_until:
             end = data.find(b"\r\n\r\n")

@@ -1,8 +1,9 @@
 """The error shape of the whole REST surface, and the tree of refusals that becomes it.
 
     ApiError
-      BadRequest 400, Unauthenticated 401, Forbidden 403, NotFound 404, Conflict 409, TooLarge 413, WrongMediaType 415,
-      Invalid 422, TooManyRequests 429, UpstreamFailed 502, Unavailable 503, UpstreamSlow 504, OutcomeUnclear 504
+      BadRequest 400, Unauthenticated 401, Forbidden 403, NotFound 404, Conflict 409, Gone 410, TooLarge 413,
+      WrongMediaType 415, Invalid 422, TooManyRequests 429, UpstreamFailed 502, Unavailable 503, UpstreamSlow 504,
+      OutcomeUnclear 504
 
 Expected refusals: none of them is a crash or pages anybody. Each carries its status, type, code and wording.
 """
@@ -124,6 +125,14 @@ class KeyInUse(Conflict):
     type = "idempotency_error"
     code = "idempotency_key_in_use"
     retryable = True
+
+
+class Gone(ApiError):
+    """There was one, and it will not come back."""
+
+    status = 410
+    type = "not_found_error"
+    code = "gone"
 
 
 class TooLarge(ApiError):

@@ -13,6 +13,7 @@ from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, ACCOUNTS_COMMANDS, MESSAGES_REQUESTED, TEMPLATES_CHANGED
 from libs.graph.client import GraphClient
+from libs.graph.media import GraphMedia
 from libs.graph.numbers import GraphNumbers
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
@@ -32,7 +33,7 @@ from libs.runtime.clock import SystemClock
 from libs.runtime.ids import new_id
 from libs.web.api import create_api
 from libs.web.door import Door
-from services.edge import account_store, idempotency_store, key_store, onboarding_store
+from services.edge import account_store, idempotency_store, key_store, media_store, onboarding_store
 from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
 from services.edge.announcements import Announcements
@@ -48,6 +49,8 @@ from services.edge.interruptions import Interruptions
 from services.edge.key_store import KeyStore
 from services.edge.keys import Keys
 from services.edge.last_used import LastUsed
+from services.edge.media import MediaDesk
+from services.edge.media_store import MediaStore
 from services.edge.messages import MessageIntake
 from services.edge.numbers import NumberDesk
 from services.edge.onboarding import Onboarding
@@ -59,6 +62,7 @@ from services.edge.routes.accounts import AccountRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
+from services.edge.routes.media import MediaRoutes
 from services.edge.routes.messages import MessageReadRoutes
 from services.edge.routes.numbers import NumberRoutes
 from services.edge.settings import Settings
@@ -92,6 +96,8 @@ class _Edge:
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
         runs = OnboardingStore(self.mongo, vault)
+        hosts = settings.edge_media_hosts.split(",")
+        self.media = GraphMedia(self.graph, settings.graph_url, settings.graph_version, hosts)
         self.onboarding = Onboarding(
             self.graph, accounts, runs, self.directory, announcements, _credentials(settings), self.clock
         )
@@ -108,12 +114,14 @@ class _Edge:
             self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
         )
         self.interruptions = Interruptions(Flow(self.mongo), self.clock)
+        desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages).endpoints(BASE),
             *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
+            *MediaRoutes(desk, self.guard).endpoints(BASE),
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
         ]
@@ -137,10 +145,11 @@ class _Edge:
             self.mongo,
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, account_store.INDEXES, key_store.INDEXES,
-                idempotency_store.INDEXES, onboarding_store.INDEXES,
+                idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES,
             ),
             self.bus,
             self.graph,
+            self.media,
             self.forwarder,
             BroadcastConsumer(self.bus, topics=[ACCOUNTS_CHANGED, TEMPLATES_CHANGED], handle=listener.handle),
             self.last_used,
@@ -171,7 +180,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     )  # fmt: skip
     resources = [
         Resource(
-            f"{BASE}/templates", settings.templates_url, {"GET": Scope.READ, "POST": Scope.WRITE, "DELETE": Scope.WRITE}
+            f"{BASE}/templates",
+            settings.templates_url,
+            {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE),
+            uploads=("/media",),
         )
     ]
     for endpoint in edge.endpoints:

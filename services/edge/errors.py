@@ -1,6 +1,6 @@
 """What edge refuses beyond what every HTTP side does."""
 
-from libs.web.errors import Conflict, Forbidden, Invalid, NotFound
+from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, WrongMediaType
 
 
 class NoSuchNumber(NotFound):
@@ -56,3 +56,27 @@ class NumberTaken(Conflict):
     """The number belongs to another tenant."""
 
     code = "number_taken"
+
+
+class NoSuchMedia(NotFound):
+    """The tenant neither uploaded nor received such a file."""
+
+    code = "media_not_found"
+
+
+class MediaGone(Gone):
+    """Meta no longer has the file."""
+
+    code = "media_expired"
+
+
+class MediaTooLarge(TooLarge):
+    """The file is larger than Meta takes of its kind."""
+
+    code = "media_too_large"
+
+
+class WrongMedia(WrongMediaType):
+    """Meta does not take such files, or the file is not what it is said to be."""
+
+    code = "unsupported_media"

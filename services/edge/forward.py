@@ -4,18 +4,20 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import httpx
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from libs.web.bodies import read_body
 from libs.web.door import FORWARDED_ID
-from libs.web.errors import ApiError, NotFound, Unavailable
+from libs.web.errors import ApiError, NotFound, OutcomeUnclear, Unavailable
 from libs.web.identity import HEADER, sign_identity
+from libs.web.multipart import ClientGone
 from services.edge.api_keys import Scope
 from services.edge.auth import Authenticator, Caller
 from services.edge.idempotency import IdempotencyGuard, key_of
 
 TIMEOUT = httpx.Timeout(35.0, connect=2.0)  # seconds; longer than the 30 s that an owner gives its own calls
+UPLOAD_TIMEOUT = httpx.Timeout(90.0, connect=2.0)  # seconds; an owner hands the whole file on before it answers
 
 # Headers that belong to one connection, or that are ours to say.
 _DROPPED = {
@@ -27,11 +29,21 @@ _DROPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A path below the base that another service serves, and the scope that each method needs."""
+    """A path below the base that another service serves, and the scope that each method needs.
+
+    A body posted to a path that ends with one of `uploads` is passed on as it arrives, whatever its size.
+    """
 
     prefix: str
     owner: str
     scopes: Mapping[str, Scope]
+    uploads: tuple[str, ...] = ()
+
+    def takes_upload(self, path: str) -> bool:
+        """Tell whether a POST to the path is an upload."""
+        return (
+            path.startswith(self.prefix) and path[len(self.prefix) :].endswith(self.uploads) if self.uploads else False
+        )
 
 
 class MethodRefused(ApiError):
@@ -64,10 +76,15 @@ class Forwarder:
         if scope is None:
             raise MethodRefused(f"{request.method} is not allowed here.")
         caller = await self._auth.caller(request, scope)
-        if request.method != "POST":
+        if request.method in ("GET", "DELETE"):
             return await self._stream(request, resource, caller, b"")
-        raw = await read_body(request)
-        idempotency = key_of(request.headers, request.method, request.scope["path"], raw)
+        raw: bytes | AsyncIterator[bytes]
+        if resource.takes_upload(request.scope["path"]):
+            # Not held, so the key's fingerprint is of what is known before the bytes: where they go and how many.
+            about, raw = f"{request.url.query}\x1f{request.headers.get('content-length')}".encode(), _arriving(request)
+        else:
+            about = raw = await read_body(request)
+        idempotency = key_of(request.headers, request.method, request.scope["path"], about)
         if idempotency is None:
             return await self._stream(request, resource, caller, raw)
 
@@ -85,20 +102,32 @@ class Forwarder:
             return {}
         return found if isinstance(found, dict) else {}
 
-    async def _whole(self, request: Request, resource: Resource, caller: Caller, raw: bytes) -> Response:
+    async def _whole(
+        self, request: Request, resource: Resource, caller: Caller, raw: bytes | AsyncIterator[bytes]
+    ) -> Response:
         answer = await self._stream(request, resource, caller, raw)
         body = b"".join([chunk async for chunk in answer.body_iterator])  # type: ignore[misc]  # bytes, from httpx
         return Response(body, answer.status_code, media_type=answer.headers.get("content-type"))
 
-    async def _stream(self, request: Request, resource: Resource, caller: Caller, raw: bytes) -> StreamingResponse:
+    async def _stream(
+        self, request: Request, resource: Resource, caller: Caller, raw: bytes | AsyncIterator[bytes]
+    ) -> StreamingResponse:
         url = _url(resource.owner, request)
-        asked = self._client.build_request(request.method, url, content=raw, headers=self._headers(request, caller))
+        headers, timeout = self._headers(request, caller), TIMEOUT
+        if not isinstance(raw, bytes):
+            timeout = UPLOAD_TIMEOUT
+            if (length := request.headers.get("content-length")) is not None:
+                headers["Content-Length"] = length
+        asked = self._client.build_request(request.method, url, content=raw, headers=headers, timeout=timeout)
         try:
             answer = await self._client.send(asked, stream=True)
-        except httpx.HTTPError:
-            raise Unavailable("The service that owns this is not available. Try again.", retry_after=2) from None
-        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _DROPPED}
-        return StreamingResponse(_chunks(answer), answer.status_code, headers)
+        except httpx.HTTPError as error:
+            if request.method == "GET" or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                raise Unavailable("The service that owns this is not available. Try again.", retry_after=2) from None
+            words = "The service that owns this did not say what became of it. Ask again with the same Idempotency-Key."
+            raise OutcomeUnclear(words, retry_after=2) from None
+        told = {name: value for name, value in answer.headers.items() if name.lower() not in _DROPPED}
+        return StreamingResponse(_chunks(answer), answer.status_code, told)
 
     def _headers(self, request: Request, caller: Caller) -> dict[str, str]:
         kept = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
@@ -118,6 +147,14 @@ def _url(owner: str, request: Request) -> httpx.URL:
         return httpx.URL(owner).copy_with(raw_path=scope["raw_path"] + b"?" + scope["query_string"])
     except (httpx.InvalidURL, UnicodeDecodeError):
         raise NotFound("There is nothing at this path.", code="no_such_path") from None
+
+
+async def _arriving(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise ClientGone("The connection was closed before the body was complete.") from None
 
 
 async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:

@@ -4,19 +4,21 @@ One key, one answer: the same body gets the first answer again, another body is 
 the second is told to wait. A call that died leaves a lease; the next caller goes on after it.
 """
 
+import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from libs.ledger.record import Idempotency
+from libs.mongo.client import MongoUnavailable
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError, FieldProblem, Invalid, KeyInUse, KeyReused
-from services.edge.idempotency_store import IdempotencyStore
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
@@ -55,33 +57,73 @@ def reused() -> KeyReused:
     return KeyReused("This idempotency key was used with another request.", param="Idempotency-Key")
 
 
+class Keeping(Protocol):
+    """Where keys stand: a lease while the call runs, then its answer."""
+
+    async def begin(
+        self, tenant: str, idempotency: Idempotency, now: datetime, lease: timedelta
+    ) -> dict[str, Any] | None:
+        """Take the key for a call; -> None when it is ours now, else what stands under it."""
+
+    async def renew(self, tenant: str, idempotency: Idempotency, until: datetime) -> None:
+        """Lengthen the lease of a call that still runs."""
+
+    async def finish(self, tenant: str, idempotency: Idempotency, answer: dict[str, Any]) -> None:
+        """Keep the call's answer."""
+
+    async def forget(self, tenant: str, idempotency: Idempotency) -> None:
+        """Free the key: its call did not do anything."""
+
+
 class IdempotencyGuard:
     """Runs a call once per tenant and key."""
 
-    def __init__(self, store: IdempotencyStore, clock: Clock) -> None:
+    def __init__(self, store: Keeping, clock: Clock, lease: timedelta = LEASE) -> None:
         self._store = store
         self._clock = clock
+        self._lease = lease
 
     async def once(
-        self, tenant: str, idempotency: Idempotency | None, call: Callable[[], Awaitable[Response]]
+        self,
+        tenant: str,
+        idempotency: Idempotency | None,
+        call: Callable[[], Awaitable[Response]],
+        same: Callable[[str], Awaitable[bool]] | None = None,
     ) -> Response:
-        """Answer with the call's answer, or with the stored one of its first run; raises KeyReused and KeyInUse."""
+        """Answer with the call's answer, or with the stored one of its first run; raises KeyReused and KeyInUse.
+
+        `same` compares with the first run what no fingerprint could hold before it ran: it gets the body of the stored
+        answer.
+        """
         if idempotency is None:
             return await call()
-        first = await self._store.begin(tenant, idempotency, self._clock.now(), LEASE)
+        first = await self._store.begin(tenant, idempotency, self._clock.now(), self._lease)
         if first is not None:
-            return _again(first, idempotency)
+            answer = _again(first, idempotency)
+            if same is not None and not await same(bytes(answer.body).decode()):
+                raise reused()
+            return answer
+        renewing = asyncio.create_task(self._renew(tenant, idempotency))
         try:
             answer = await call()
-        except ApiError:
-            await self._store.forget(tenant, idempotency)
+        except (ApiError, asyncio.CancelledError):
+            await asyncio.shield(self._store.forget(tenant, idempotency))
             raise
+        finally:
+            renewing.cancel()
         if answer.status_code in NOT_STORED or answer.status_code >= 500 or not hasattr(answer, "body"):
             await self._store.forget(tenant, idempotency)
         else:
             kept = Kept(status=answer.status_code, body=bytes(answer.body).decode(), media_type=answer.media_type)
             await self._store.finish(tenant, idempotency, kept.model_dump())
         return answer
+
+    async def _renew(self, tenant: str, idempotency: Idempotency) -> None:
+        """Hold the lease while the call runs: an upload may take minutes."""
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            with contextlib.suppress(MongoUnavailable):
+                await self._store.renew(tenant, idempotency, self._clock.now() + self._lease)
 
 
 def _again(first: dict[str, Any], idempotency: Idempotency) -> Response:

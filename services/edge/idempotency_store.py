@@ -46,6 +46,14 @@ class IdempotencyStore:
             found: dict[str, Any] | None = await collection.find_one({"_id": document["_id"]})
         return found if found is not None else await self.begin(tenant, idempotency, now, lease)
 
+    async def renew(self, tenant: str, idempotency: Idempotency, until: datetime) -> None:
+        """Lengthen the lease of a call that still runs."""
+        with outages():
+            await self._mongo.collection(COLLECTION).update_one(
+                {"_id": f"{tenant}\x1f{idempotency.key}", "answer": {"$exists": False}},
+                {"$set": {"lease_until": until}},
+            )
+
     async def finish(self, tenant: str, idempotency: Idempotency, answer: dict[str, Any]) -> None:
         """Keep the call's answer."""
         with outages():

@@ -11,3 +11,6 @@ WAKE_UPS_DROPPED = Counter(
 )
 WEBHOOKS = Counter("wabus_edge_webhooks_total", "Webhook posts of Meta's, by what became of them.", ["outcome"])
 WAITING = Gauge("wabus_edge_waiting_messages", "Messages of all tenants that wait to be sent.")
+MEDIA_BYTES = Counter(
+    "wabus_edge_media_bytes_total", "Bytes of files passed on whole, `up` to Meta or `down`.", ["way"]
+)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
+from libs.graph.media import META_HOSTS
 from libs.ledger.record import FIRST_LOOK
 from libs.runtime.settings import GraphSettings
 
@@ -33,3 +34,7 @@ class Settings(GraphSettings):
     )
     edge_docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
     edge_metrics: bool = Field(default=True, description="Whether /metrics is served on this address.")
+    edge_media_hosts: str = Field(
+        default=",".join(META_HOSTS),
+        description="Hosts that media may be downloaded from, comma separated; a leading dot stands for all below it.",
+    )

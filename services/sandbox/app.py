@@ -24,6 +24,7 @@ from services.sandbox.routes.accounts import AccountRoutes
 from services.sandbox.routes.apps import AppRoutes
 from services.sandbox.routes.control import ControlRoutes
 from services.sandbox.routes.door import Door, control_routes, graph_routes
+from services.sandbox.routes.faulty import FaultyCalls
 from services.sandbox.routes.knobs import KnobRoutes
 from services.sandbox.routes.messages import MessagesRoute
 from services.sandbox.routes.objects import ObjectRoutes
@@ -55,7 +56,7 @@ def create_app(settings: Settings) -> Application:
     control = ControlRoutes(world, store, accounts, templates, messages, people, deliveries)
     knobs = KnobRoutes(store, faults, timing, limits, clock, dice)
     graph = graph_routes(
-        Answering(world, store, rates, clock),
+        FaultyCalls(faults, Answering(world, store, rates, clock)),
         ObjectRoutes(world, courier, templates, media),
         AccountRoutes(world, clock, courier, limits),
         AppRoutes(world, clock),

@@ -77,18 +77,26 @@ class Faults:
         self._kinds = {known.kind for known in self.all.values()}
         return fault
 
-    def strike(self, kind: str, number_id: str | None = None, person: str | None = None) -> Fault | None:
-        """Return the fault of this kind that strikes now, counted, or None."""
+    def strike(
+        self, kind: str, number_id: str | None = None, person: str | None = None, path: str | None = None
+    ) -> Fault | None:
+        """Return the fault of this kind that strikes now, counted, or None.
+
+        One with a `path` strikes the calls whose path has it in it, and no send; any other strikes sends alone.
+        """
         if kind not in self._kinds:
             return None
         for fault in self.all.values():
-            if fault.kind == kind and self._fits(fault, number_id, person):
+            if fault.kind == kind and self._fits(fault, number_id, person, path):
                 fault.fired += 1
                 self._keep(fault)
                 return fault
         return None
 
-    def _fits(self, fault: Fault, number_id: str | None, person: str | None) -> bool:
+    def _fits(self, fault: Fault, number_id: str | None, person: str | None, path: str | None) -> bool:
+        part = fault.options.get("path")
+        if (part is None) != (path is None) or (path is not None and str(part) not in path):
+            return False
         if fault.count is not None and fault.fired >= fault.count:
             return False
         if fault.phone_number_id is not None and fault.phone_number_id != number_id:

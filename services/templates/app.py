@@ -2,12 +2,17 @@
 
 import os
 import socket
+from collections.abc import Iterable
+
+from fastapi import APIRouter
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
 from libs.events.topics import ACCOUNTS_CHANGED, TEMPLATES_COMMANDS
 from libs.graph.client import GraphClient
+from libs.graph.media import GraphMedia
+from libs.graph.templates import GraphTemplates
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -20,10 +25,15 @@ from libs.runtime.clock import SystemClock
 from libs.web.api import create_api
 from libs.web.door import Door
 from services.templates import store
+from services.templates.accounts import Accounts
+from services.templates.author import TemplateAuthor
 from services.templates.handlers import TemplateHandlers
 from services.templates.requests import SyncRequests
 from services.templates.retries import Retries
-from services.templates.routes import TemplateRoutes
+from services.templates.routes.call import Call
+from services.templates.routes.reading import ReadingRoutes
+from services.templates.routes.writing import WritingRoutes
+from services.templates.samples import Samples
 from services.templates.service import TemplateKeeper
 from services.templates.settings import Settings
 from services.templates.store import JobStore, TemplateStore
@@ -49,11 +59,12 @@ def create_app(settings: Settings) -> Application:
         handle=TemplateHandlers(keeper).take,
         dead_letters=DeadLetterPolicy(service="templates"),
     )
-    requests = SyncRequests(jobs, directory, bus, clock)
-    routes = TemplateRoutes(templates, jobs, requests, settings.internal_secret.get_secret_value())
+    accounts, media = Accounts(directory), GraphMedia(graph, settings.graph_url, settings.graph_version)
+    author = TemplateAuthor(templates, jobs, accounts, GraphTemplates(graph), keeper, clock)
+    writing = WritingRoutes(author, Samples(accounts, graph, media))
     api = create_api("Wabus templates", "Templates, behind edge.", docs_url=None, redoc_url=None)
-    api.include_router(routes.router(BASE))
-    listener = DirectoryListener(directory)
+    reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, directory, bus, clock))
+    api.include_router(_router([*writing.calls(), *reading.calls()], settings.internal_secret.get_secret_value()))
     application = Application(
         "templates",
         Door(api, behind_edge=True),
@@ -62,7 +73,8 @@ def create_app(settings: Settings) -> Application:
             IndexBuilder(mongo, store.INDEXES),
             bus,
             graph,
-            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=listener.handle),
+            media,
+            BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=DirectoryListener(directory).handle),
             consumer,
             Retries(keeper, settings.templates_retry_every),
         ],
@@ -70,3 +82,10 @@ def create_app(settings: Settings) -> Application:
     )
     api.routes.extend(operational_routes(application.readiness))
     return application
+
+
+def _router(calls: Iterable[Call], secret: str) -> APIRouter:
+    router = APIRouter(prefix=f"{BASE}/templates")
+    for call in calls:
+        call.register(router, secret)
+    return router

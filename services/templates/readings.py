@@ -9,7 +9,8 @@ _STATUS_OF_EVENT = {"REINSTATED": "APPROVED", "FLAGGED": "APPROVED", "UNPAUSED":
 LONGEST_WORD = 64  # characters; Meta's statuses, categories and scores have at most 25
 LONGEST_NAME = 512  # characters of a template's name, Meta's limit
 LONGEST_REASON = 1024  # characters; Meta gives a word
-GONE = frozenset({"DELETED"})
+# Meta lists a deleted template for up to 30 days while messages with it are still delivered; nothing new is sent.
+GONE = frozenset({"DELETED", "PENDING_DELETION"})
 
 
 def projection(said: Document) -> Document:

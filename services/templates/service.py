@@ -54,7 +54,7 @@ class TemplateKeeper:
         """Read every page of an account's templates and make the projection equal; the job gets the counts."""
         await self._jobs.open(job_id, tenant, [waba_id], self._clock.now())
         await self._jobs.begin(job_id)
-        account, began = await self._directory.account(tenant, waba_id), self._clock.now()
+        account, began = await self._directory.account_now(tenant, waba_id), self._clock.now()
         if account is None:
             await self._end(job_id, waba_id, "account_not_found", "The account is not connected.")
             return
@@ -69,7 +69,7 @@ class TemplateKeeper:
             await self._put_off(job_id, waba_id)
             self._note_sync(tenant, waba_id, began)
             return
-        counts = await self._compare(tenant, waba_id, remote)
+        counts = await self._compare(tenant, waba_id, [each for each in remote if each["status"] not in GONE], began)
         await self.tell()
         await self._jobs.finish(job_id, waba_id, counts, None, self._clock.now())
         self._note_sync(tenant, waba_id, began)
@@ -85,23 +85,28 @@ class TemplateKeeper:
         if len(self._synced) > MOST_NOTED:
             del self._synced[next(iter(self._synced))]
 
-    async def _compare(self, tenant: str, waba_id: str, remote: Sequence[Document]) -> dict[str, int]:
+    async def _compare(self, tenant: str, waba_id: str, remote: Sequence[Document], began: datetime) -> dict[str, int]:
+        """Make the rows equal to what Meta listed; -> how many were added, changed and removed.
+
+        A row that was written after the reading began (a webhook came, a template was created) knows better.
+        """
         stored, now = await self._store.of_account(tenant, waba_id), self._clock.now()
-        changed: list[tuple[Document, str]] = []
         there = {(fields["name"], fields["language"]): fields for fields in remote}
-        for key, fields in there.items():
-            row = stored.get(key)
-            if row is None or row["removed"]:
-                changed.append((fields, "added"))
-            elif any(row.get(name) != value for name, value in fields.items()):
-                changed.append((fields, "changed"))
-        for key, row in stored.items():
-            if key not in there and not row["removed"]:
-                changed.append(({"name": key[0], "language": key[1], "status": "DELETED"}, "removed"))
-        await self._store.write(tenant, waba_id, changed, now)
+        added = [fields for key, fields in there.items() if key not in stored or stored[key]["removed"]]
+        older = {key: row for key, row in stored.items() if not row["removed"] and row["changed_at"] < began}
+        changed = [
+            (row, there[key])
+            for key, row in older.items()
+            if key in there and any(row.get(name) != value for name, value in there[key].items())
+        ]
+        removed = [row for key, row in older.items() if key not in there]
+        counts = {
+            "added": await self._store.add(tenant, waba_id, added, now),
+            "changed": await self._store.rewrite(changed, now),
+            "removed": await self._store.remove(tenant, removed, now),
+        }
         await self._store.synced(tenant, waba_id, now)
-        kinds = [kind for _, kind in changed]
-        return {kind: kinds.count(kind) for kind in ("added", "changed", "removed")}
+        return counts
 
     async def apply(self, tenant: str, command: ApplyTemplateUpdate, command_id: str, said_at: datetime) -> None:
         """Apply a webhook of Meta's; one about a template that we do not know yet brings a sync.
@@ -113,13 +118,16 @@ class TemplateKeeper:
         meta_id, name, language = identity(command.value)
         row = await self._store.find(tenant, command.waba_id, meta_id, name, language)
         changes = webhook_changes(command.field, command.value)
-        if row is None or command.field == "message_template_components_update":
-            if not self._synced_since(tenant, command.waba_id, said_at):
-                await self.sync(tenant, command.waba_id, derived_id("sync", command_id))
-        elif changes:
-            if changes.get("status") in GONE:
-                changes["removed"] = True
-            await self._store.change(row, changes, command.at, command.field, self._clock.now())
+        gone = changes.get("status") in GONE
+        if row is None or row["removed"] or (meta_id and row["meta_id"] != meta_id):  # of a name we may know of old
+            known = gone  # what is gone need not be brought
+        else:
+            known = command.field != "message_template_components_update"
+            if changes and known:
+                changes |= {"removed": True} if gone else {}
+                await self._store.change(row, changes, command.at, command.field, self._clock.now())
+        if not known and not self._synced_since(tenant, command.waba_id, said_at):
+            await self.sync(tenant, command.waba_id, derived_id("sync", command_id))
         await self.tell()
 
     async def tell(self) -> None:

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from libs.directory.directory import TEMPLATES
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, duplicates, outages
 from libs.runtime.ids import new_id
 
 JOBS = "template_syncs"
@@ -26,6 +27,7 @@ INDEXES = {
 }
 
 Document = dict[str, Any]
+_GONE: Document = {"status": "DELETED", "removed": True, "untold": "removed"}
 MOST_UNTOLD = 500  # events of one go
 
 
@@ -41,22 +43,74 @@ class TemplateStore:
             rows = await self._mongo.collection(TEMPLATES).find({"tenant": tenant, "waba_id": waba_id}).to_list(None)
         return {(row["name"], row["language"]): row for row in rows}
 
-    async def write(self, tenant: str, waba_id: str, changed: Sequence[tuple[Document, str]], now: datetime) -> None:
-        """Write (fields, kind of change) of templates, each untold."""
+    async def add(self, tenant: str, waba_id: str, found: Sequence[Document], now: datetime) -> int:
+        """Write templates that are new, or there again, each untold; -> how many were."""
         updates = [
             UpdateOne(
-                {"tenant": tenant, "waba_id": waba_id, "name": fields["name"], "language": fields["language"]},
-                {
-                    "$set": fields | {"untold": change, "changed_at": now, "removed": change == "removed"},
-                    "$setOnInsert": {"_id": new_id(), "created_at": now},
-                },
-                upsert=True,
+                _natural_key(tenant, waba_id, fields) | {"removed": {"$ne": False}}, _fresh(fields, now), upsert=True
             )
-            for fields, change in changed
+            for fields in found
         ]
-        if updates:
+        if not updates:
+            return 0
+        try:
             with outages():
-                await self._mongo.collection(TEMPLATES).bulk_write(updates, ordered=False)
+                done = await self._mongo.collection(TEMPLATES).bulk_write(updates, ordered=False)
+            return int(done.upserted_count + done.modified_count)
+        except BulkWriteError as error:  # somebody else wrote it in this moment
+            return len(updates) - len(duplicates(error))
+
+    async def put(self, tenant: str, waba_id: str, fields: Document, now: datetime) -> Document:
+        """Write a template that was created; one that a sync or webhook brought first stays as they have it."""
+        rows, key = self._mongo.collection(TEMPLATES), _natural_key(tenant, waba_id, fields)
+        other = {"$or": [{"removed": {"$ne": False}}, {"meta_id": {"$ne": fields["meta_id"]}}]}
+        with outages():
+            try:
+                row: Document | None = await rows.find_one_and_update(
+                    key | other, _fresh(fields, now), upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:
+                row = await rows.find_one(key)
+        return row or fields | {"_id": "", "waba_id": waba_id}
+
+    async def rewrite(self, changed: Sequence[tuple[Document, Document]], now: datetime) -> int:
+        """Write what changed of rows that nobody else has written meanwhile, each untold; -> how many were."""
+        return await self._unless_written([(row, fields | {"untold": "changed"}) for row, fields in changed], now)
+
+    async def update(self, row: Document, fields: Document, now: datetime) -> Document | None:
+        """Write one row unless somebody else has meanwhile; -> it, or None."""
+        return row | fields | {"changed_at": now} if await self.rewrite([(row, fields)], now) else None
+
+    async def remove(self, tenant: str, rows: Sequence[Document], now: datetime) -> int:
+        """Mark rows as removed, each untold; -> how many were."""
+        return await self._unless_written([(row, _GONE) for row in rows if row["tenant"] == tenant], now)
+
+    async def forget(self, tenant: str, rows: Sequence[Document], now: datetime) -> None:
+        """Mark rows as removed whatever was written to them meanwhile: they were deleted at Meta."""
+        query = {"tenant": tenant, "_id": {"$in": [row["_id"] for row in rows]}, "removed": False}
+        with outages():
+            await self._mongo.collection(TEMPLATES).update_many(query, {"$set": _GONE | {"changed_at": now}})
+
+    async def _unless_written(self, changes: Sequence[tuple[Document, Document]], now: datetime) -> int:
+        updates = [
+            UpdateOne(
+                {"_id": row["_id"], "tenant": row["tenant"], "changed_at": row["changed_at"]},
+                {"$set": fields | {"changed_at": now}},
+            )
+            for row, fields in changes
+        ]
+        if not updates:
+            return 0
+        with outages():
+            done = await self._mongo.collection(TEMPLATES).bulk_write(updates, ordered=False)
+        return int(done.modified_count)
+
+    async def named(self, tenant: str, name: str) -> list[Document]:
+        """Return a tenant's templates of a name, in all accounts and languages."""
+        with outages():
+            query = {"tenant": tenant, "name": name, "removed": False}
+            rows: list[Document] = await self._mongo.collection(TEMPLATES).find(query).to_list(None)
+        return rows
 
     async def synced(self, tenant: str, waba_id: str, now: datetime) -> None:
         """Note that the account's projection was compared with Meta."""
@@ -120,6 +174,17 @@ class TemplateStore:
                 {"_id": template_id, "tenant": tenant, "removed": False}
             )
         return row
+
+
+def _natural_key(tenant: str, waba_id: str, fields: Document) -> Document:
+    return {"tenant": tenant, "waba_id": waba_id, "name": fields["name"], "language": fields["language"]}
+
+
+def _fresh(fields: Document, now: datetime) -> Document:
+    return {
+        "$set": fields | {"untold": "added", "changed_at": now, "removed": False, "announced_category": None},
+        "$setOnInsert": {"_id": new_id(), "created_at": now},
+    }
 
 
 class JobStore:

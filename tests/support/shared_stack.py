@@ -15,7 +15,11 @@ from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
 
 # As in production a message that nobody wakes waits for its first look; a stopped account is looked at more often.
-SETTINGS = QUICK | {"WABUS_EDGE_FIRST_LOOK": "PT45S", "WABUS_SENDER_STOPPED_WAIT": "PT1S"}
+SETTINGS = QUICK | {
+    "WABUS_EDGE_FIRST_LOOK": "PT45S",
+    "WABUS_SENDER_STOPPED_WAIT": "PT1S",
+    "WABUS_TEMPLATES_RETRY_EVERY": "PT1S",
+}
 
 # Meta's statuses follow one another at once; nobody reads by himself.
 AT_ONCE = {"sent": 0.01, "delivered": 0.01, "read": 0.01, "answer": 0.01, "read_share": 0.0, "seed": 1}
@@ -29,7 +33,9 @@ TYPES = {
     404: {"not_found_error"},
     405: {"invalid_request_error"},
     409: {"conflict_error", "idempotency_error"},
+    410: {"not_found_error"},
     413: {"invalid_request_error"},
+    415: {"invalid_request_error"},
     422: {"invalid_request_error", "idempotency_error"},
     429: {"rate_limit_error"},
     502: {"upstream_error"},

@@ -23,6 +23,11 @@ ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
     },
 }
 
+FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+    304: {"description": "The file has the ETag of `If-None-Match`."},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -36,6 +41,8 @@ class Endpoint:
     body: type[BaseModel] | None = None
     success: int = 200
     query: Sequence[tuple[str, str]] = ()
+    form: dict[str, Any] | None = None
+    file: bool = False
 
     def guarded(self, authenticator: Authenticator) -> Handler:
         """Return the handler behind the check of the caller's key."""
@@ -59,7 +66,7 @@ class Endpoint:
             summary=self.summary,
             description=f"Needs the scope `{self.scope.value}`.",
             status_code=self.success,
-            responses=ERROR_ANSWERS,
+            responses=ERROR_ANSWERS | (FILE_ANSWERS if self.file else {}),
             response_class=Response,
             response_model=None,
             openapi_extra=self._described(),
@@ -71,6 +78,8 @@ class Endpoint:
         if self.body is not None:
             schema = self.body.model_json_schema()
             described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        if self.form is not None:
+            described["requestBody"] = self.form
         parameters = [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": words}
             for name, words in self.query

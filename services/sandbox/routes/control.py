@@ -1,6 +1,7 @@
 """The control side: what tests make, what happened, and what users do."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -140,6 +141,11 @@ class ControlRoutes:
         """GET /_sandbox/webhooks: the latest attempts, newest first, and how much is not settled."""
         shown = self._deliveries.shown(min(_whole(request, "limit", 100), 500))
         return JSONResponse({"pending": self._deliveries.pending(), "data": shown})
+
+    async def media(self, request: Request) -> Response:
+        """GET /_sandbox/media: the files of all numbers, newest first."""
+        found = list(self._world.media.values())[::-1]
+        return JSONResponse({"data": [asdict(media) | {"expires_at": iso(media.expires_at)} for media in found]})
 
     def _account(self, request: Request) -> Account:
         """Return the account that a path names by its own id or by a number's."""

@@ -10,7 +10,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from services.sandbox.graph_http import Answering
 from services.sandbox.routes.accounts import AccountRoutes
 from services.sandbox.routes.apps import AppRoutes
 from services.sandbox.routes.control import ControlRoutes
@@ -49,7 +48,7 @@ class Door:
 
 
 def graph_routes(
-    answered: Answering,
+    answered: Callable[[Handler], Handler],
     objects: ObjectRoutes,
     accounts: AccountRoutes,
     apps: AppRoutes,
@@ -113,6 +112,7 @@ def control_routes(store: Store, control: ControlRoutes, knobs: KnobRoutes, page
         ("GET", "/phones/{wa_id}", control.phone),
         ("POST", "/webhooks", control.post_webhook),
         ("GET", "/webhooks", control.webhooks),
+        ("GET", "/media", control.media),
         ("GET", "/faults", knobs.faults),
         ("POST", "/faults", knobs.add_fault),
         ("DELETE", "/faults", knobs.clear_faults),

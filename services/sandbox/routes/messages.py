@@ -58,7 +58,7 @@ class MessagesRoute:
             return
         play = self._play(number.id, person)
         if isinstance(play, Fault):
-            await _answer(send, *_broken(play))
+            await _answer(send, *broken(play))
             return
         text = raw.decode() if body and raw[:1] == b"{" else json.dumps(body)
         accepted = await self._messages.send(number, body, text, play)
@@ -81,7 +81,7 @@ class MessagesRoute:
         strike = self._faults.strike
         error = strike("error", number_id, person)
         if error is not None and not error.options.get("later"):
-            raise _chosen(error)
+            raise chosen(error)
         broken = strike("http_5xx", number_id, person)
         if broken is not None:
             return broken
@@ -106,7 +106,7 @@ def _check_marketing(world: World, number: Number, body: dict[str, Any]) -> None
         raise refusal(131055, "Only marketing templates can be sent with this endpoint.")
 
 
-def _chosen(fault: Fault) -> GraphError:
+def chosen(fault: Fault) -> GraphError:
     """Return the error that a fault asks for: any code, and whatever else it names."""
     code = int(fault.number("code", 131000))
     wish = fault.options
@@ -117,7 +117,7 @@ def _chosen(fault: Fault) -> GraphError:
     return GraphError(code, message, status, subcode=wish.get("subcode", known.subcode), details=details)
 
 
-def _broken(fault: Fault) -> tuple[bytes, int, bytes]:
+def broken(fault: Fault) -> tuple[bytes, int, bytes]:
     """Return body, status and content type of a 5xx: a Graph body, a page of HTML, or nothing at all."""
     status = int(fault.number("status", 503))
     sort = fault.options.get("body", "none")

@@ -12,6 +12,10 @@ EXPECTED = {
     ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
     ("POST", "/messages/template"), ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
     ("POST", "/templates/sync"), ("GET", "/templates/sync/{job_id}"), ("GET", "/templates/{template_id}"),
+    ("POST", "/templates"), ("DELETE", "/templates"), ("POST", "/templates/media"),
+    ("PATCH", "/templates/{template_id}"), ("DELETE", "/templates/{template_id}"),
+    ("GET", "/templates/rejection_reasons"), ("POST", "/media"),
+    ("GET", "/media/{media_id}"), ("DELETE", "/media/{media_id}"),
 }  # fmt: skip
 EXAMPLES = 25  # of each call: enough to meet every field with what does not belong there, in seconds
 

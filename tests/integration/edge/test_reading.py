@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -143,8 +144,14 @@ def test_each_filter_of_the_message_list_finds_what_it_says(
     assert [found["from"] for found in inbound] == [who]
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize("path", ["/messages", "/accounts", "/templates", "/templates/sync"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *itertools.product(("PUT", "DELETE", "PATCH"), ("/messages", "/accounts", "/templates/sync")),
+        ("PUT", "/templates"), ("PATCH", "/templates"), ("GET", "/templates/media"), ("PUT", "/media"),
+        ("GET", "/media"),
+    ],
+)  # fmt: skip
 def test_a_method_that_a_path_does_not_have_is_refused_in_shape(stack: Stack, method: str, path: str) -> None:
     refused(stack.call(method, path), 405)
 

@@ -39,6 +39,9 @@ async def test_kinds_and_sizes_have_limits(box: Box) -> None:
     assert "file must be a file with one of" in str((await upload(box, mime_type="image/gif"))["error"])
     big = await upload(box, b"x" * (501 * 1024), "image/webp")
     assert "larger than" in str(big["error"])
+    still, moving = b"RIFF\0\0\0\0WEBPVP8 ", b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02"
+    assert "larger than" in str((await upload(box, still + b"x" * 101 * 1024, "image/webp"))["error"])
+    assert "id" in await upload(box, moving + b"x" * 101 * 1024, "image/webp")
     bare = await box.graph("POST", f"/{box.number}/media", data={"messaging_product": "whatsapp"})
     assert bare.json()["error"]["message"] == "(#100) The parameter file is required."
     assert "messaging_product" in str((await upload(box, messaging_product="x"))["error"])

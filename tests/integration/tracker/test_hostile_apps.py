@@ -139,7 +139,8 @@ def test_odd_words_about_a_template_hold_up_nobody_elses_changes(stack: Stack, a
         return found
 
     until(rows, "it is synced", 10)
-    about = {"message_template_id": 1, "message_template_name": "mine", "message_template_language": "en_US"}
+    about: dict[str, Any] = {"message_template_name": "mine", "message_template_language": "en_US"}
+    about["message_template_id"] = int(rows()[0]["meta_id"])
     for event in ("REJECTED", "A" * 1_500_000, {"a": 1}, None):
         value = about | {"event": event, "reason": {"a": ["b"]}, "message_template_category": 7}
         app.changes("message_template_status_update", value)

@@ -1,0 +1,48 @@
+"""Which of a tenant's accounts a call is about. Read past the cache: such calls follow a connection at once."""
+
+from collections.abc import Collection
+
+from libs.directory.directory import Directory
+from libs.directory.entries import AccountEntry
+from libs.web.errors import FieldProblem, Forbidden, Invalid
+from libs.web.identity import Identity
+from services.templates.errors import NoSuchAccount, TemplateConflict
+
+
+class Accounts:
+    """Finds accounts of tenants."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def chosen(self, caller: Identity, waba_id: str | None, among: Collection[str] | None = None) -> AccountEntry:
+        """Return the account that is named, or the only one (of those `among`).
+
+        Raises NoSuchAccount, Invalid naming the choices, and Forbidden for a test key.
+        """
+        mine = await self._directory.wabas_of(caller.tenant)
+        if waba_id is None:
+            choices = sorted(mine if among is None else mine & set(among))
+            if len(choices) > 1:
+                words = f"You have several accounts: name one of {', '.join(choices)}."
+                problem = FieldProblem("waba_id", words)
+                raise Invalid(f"waba_id: {words}", code="missing_field", param="waba_id", errors=[problem])
+            waba_id = choices[0] if choices else ""
+        account = await self._directory.account_now(caller.tenant, waba_id) if waba_id in mine else None
+        if account is None:
+            raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
+        return _admitted(caller, account)
+
+    async def of(self, caller: Identity, waba_id: str) -> AccountEntry:
+        """Return the account of a template that is known; raises TemplateConflict where it is not connected."""
+        account = await self._directory.account_now(caller.tenant, waba_id)
+        if account is None:
+            words = "The account of this template is not connected: connect it again first."
+            raise TemplateConflict(words, code="account_not_connected")
+        return _admitted(caller, account)
+
+
+def _admitted(caller: Identity, account: AccountEntry) -> AccountEntry:
+    if caller.mode == "test" and not account.sandbox:
+        raise Forbidden("A test key reaches only sandbox accounts.", code="test_key")
+    return account
