@@ -17,6 +17,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.ledger import contacts, record
+from libs.ledger.claims import Claims
 from libs.ledger.contacts import ContactReader
 from libs.ledger.intake import Intake
 from libs.ledger.reader import MessageReader
@@ -33,6 +34,8 @@ from services.edge.account_updates import AccountUpdates
 from services.edge.announcements import Announcements
 from services.edge.api_keys import Scope
 from services.edge.auth import Authenticator, KeyBuckets
+from services.edge.bulk import BulkIntake
+from services.edge.cancellations import Cancellations
 from services.edge.commands import SendCommands
 from services.edge.credentials import Credentials
 from services.edge.forward import Forwarder, Resource
@@ -46,12 +49,15 @@ from services.edge.messages import MessageIntake
 from services.edge.onboarding import Onboarding
 from services.edge.openapi import ApiDocument
 from services.edge.policy import refusal
+from services.edge.receipts import Receipts
 from services.edge.routes.accounts import AccountRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
+from services.edge.routes.message_acts import MessageActRoutes
 from services.edge.routes.messages import MessageReadRoutes
 from services.edge.settings import Settings
+from services.edge.targets import Targets
 from services.edge.waiting import WaitingCap
 from services.edge.wakeups import WakeUps
 from services.edge.webhooks import WebhookDoor
@@ -88,14 +94,19 @@ class _Edge:
         reader = MessageReader(self.mongo)
         self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
         messages = MessageIntake(
-            self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
-        )
+            self.directory, self.intake, self.wakeups, self.waiting, Targets(reader), self.clock,
+            settings.edge_first_look,
+        )  # fmt: skip
+        self.cancellations = Cancellations(reader, Claims(self.mongo), self.wakeups, self.bus, self.clock)
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
-            *MessageRoutes(messages).endpoints(BASE),
+            *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
+            *MessageActRoutes(
+                Receipts(reader, self.directory, self.graph, self.clock), self.cancellations, self.guard
+            ).endpoints(BASE),
             *AccountRoutes(self.onboarding, accounts, self.guard).endpoints(BASE),
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
@@ -127,6 +138,7 @@ class _Edge:
             self.last_used,
             self.waiting,
             self.wakeups,
+            self.cancellations,
             self.webhook_door,
             self.intake,
             self.onboarding,

@@ -1,6 +1,6 @@
 """What edge refuses beyond what every HTTP side does."""
 
-from libs.web.errors import Conflict, Forbidden, Invalid, NotFound
+from libs.web.errors import Conflict, Forbidden, Invalid, NotFound, UpstreamFailed
 
 
 class NoSuchNumber(NotFound):
@@ -43,3 +43,28 @@ class NumberTaken(Conflict):
     """The number belongs to another tenant."""
 
     code = "number_taken"
+
+
+class TargetNotUsable(Invalid):
+    """The message that a reply or a reaction names is not there, or Meta would not take it."""
+
+    code = "target_not_found"
+
+
+class NotInbound(Conflict):
+    """Only what a person wrote can be marked as read."""
+
+    code = "not_an_inbound_message"
+
+
+class NotCancelable(Conflict):
+    """The message is past the point where it could be taken back."""
+
+    code = "message_not_cancelable"
+
+
+class MetaRefused(UpstreamFailed):
+    """Meta said no on a synchronous call, and would say so again."""
+
+    code = "meta_refused"
+    retryable = False

@@ -34,6 +34,7 @@ class Endpoint:
     handler: CallerHandler
     summary: str
     body: type[BaseModel] | None = None
+    body_needed: bool = True
     success: int = 200
     query: Sequence[tuple[str, str]] = ()
 
@@ -70,7 +71,8 @@ class Endpoint:
         described: dict[str, Any] = {"security": [{"key": []}], "x-scope": self.scope.value}
         if self.body is not None:
             schema = self.body.model_json_schema()
-            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+            content = {"application/json": {"schema": schema}}
+            described["requestBody"] = {"required": self.body_needed, "content": content}
         parameters = [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": words}
             for name, words in self.query

@@ -14,7 +14,7 @@ CODE = 15  # characters of a one-time password
 PAYLOAD = 128  # characters of a quick reply's payload (figure of integrators)
 _UNFIT = re.compile(r"[\n\r\t]| {5,}")
 _KEYS = frozenset({"type", "sub_type", "index", "parameters", "cards"})
-_TYPES = ("header", "body", "button", "carousel", "limited_time_offer")
+_TYPES = ("header", "body", "button", "carousel", "limited_time_offer", "tap_target_configuration")
 _PARAMETER_KEYS = frozenset({
     "type", "text", "parameter_name", "currency", "date_time", "image", "video", "document", "location", "product",
     "payload", "coupon_code", "action", "ttl_minutes", "limited_time_offer", "tap_target_configuration",

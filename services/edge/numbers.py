@@ -1,0 +1,27 @@
+"""The number that a tenant wants to send from: whether it is theirs, and whether it can send now."""
+
+from libs.directory.directory import Directory
+from libs.directory.entries import AccountEntry, NumberEntry
+from services.edge.errors import NoSuchNumber, NumberCannotSend, SandboxOnly
+
+WORDS = "You have no connected number with this id."
+
+
+async def sendable(
+    directory: Directory, tenant: str, mode: str, phone_number_id: str
+) -> tuple[NumberEntry, AccountEntry]:
+    """Return a number with its account.
+
+    Raises NoSuchNumber, NumberCannotSend (with the reason) and SandboxOnly (for a test key).
+    """
+    number = directory.peek_number(tenant, phone_number_id) or await directory.number(tenant, phone_number_id)
+    account = await directory.account(tenant, number.waba_id) if number is not None else None
+    if number is None or account is None:
+        raise NoSuchNumber(WORDS, param="phone_number_id")
+    if mode == "test" and not account.sandbox:
+        raise SandboxOnly("A test key reaches only sandbox accounts.")
+    for state, reason in ((account.active, account.stop_reason), (number.active, number.stop_reason)):
+        if not state:
+            words = f"The number cannot send now: {reason or 'it is not connected'}."
+            raise NumberCannotSend(words, param="phone_number_id", more={"reason": reason})
+    return number, account
