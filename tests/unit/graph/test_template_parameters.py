@@ -174,7 +174,7 @@ def test_a_body_grows_with_its_values_no_further_than_meta_lets_it() -> None:
 
 
 def test_a_button_whose_address_is_fixed_takes_nothing() -> None:
-    stored = [
+    stored: list[Any] = [
         {"type": "BODY", "text": "Hi"},
         {"type": "BUTTONS", "buttons": [{"type": "URL", "url": "https://x.test"}]},
     ]
