@@ -15,7 +15,7 @@ from libs.runtime.ids import new_id
 from libs.web.door import away
 from libs.web.errors import ApiError, FieldProblem, Invalid
 from services.edge.idempotency import check_same, fingerprint, item_key
-from services.edge.kinds import BY_TYPE, body_of
+from services.edge.kinds import BY_TYPE, body_of, item_schemas
 from services.edge.messages import Asked, MessageIntake, unclear
 from services.edge.metrics import ACCEPTED
 from services.edge.views import accepted
@@ -37,7 +37,7 @@ class BulkBody(BaseModel):
             min_length=1, max_length=MOST,
             description=f"Each is the body of its endpoint with `type` ({', '.join(BY_TYPE)}; text where it is left "
             "out), and may have an `idempotency_key` of its own.",
-            json_schema_extra={"items": {"type": "object"}},
+            json_schema_extra=lambda schema: schema.update(items={"anyOf": item_schemas()}),
         ),
     ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from libs.web.bodies import parse
 from libs.web.errors import FieldProblem, Invalid
 from services.edge.bodies import MessageBody, TemplateBody, TextBody
 from services.edge.free_form_bodies import ContactsBody, InteractiveBody, LocationBody, MediaBody, ReactionBody
+from services.edge.idempotency import KEY_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,19 @@ def body_of(fields: Mapping[str, Any]) -> MessageBody:
     own = kind.body is MediaBody  # the one body whose own field this is
     rest = {field: value for field, value in fields.items() if own or field != "type"}
     return parse(kind.body, json.dumps(rest).encode())
+
+
+def item_schemas() -> list[dict[str, Any]]:
+    """Return what one message of a list may be, kind by kind, as JSON Schema."""
+    schemas = []
+    for kind in KINDS:
+        schema = kind.body.model_json_schema()
+        named = {"type": {"enum": list(kind.types), "type": "string", "description": "Which kind of message it is."}}
+        key = {"idempotency_key": {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT}}
+        needed = [] if kind.body is TextBody else ["type"]
+        schemas.append(
+            schema
+            | {"properties": schema["properties"] | named | key}
+            | {"required": sorted({*schema["required"], *needed})}
+        )
+    return schemas

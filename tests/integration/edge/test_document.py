@@ -1,16 +1,21 @@
 import re
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.support.message_kinds import FREE_FORM, posted
 from tests.support.running import API, Number, Stack
 from tests.support.shared_stack import SHAPE
 
 EXPECTED = {
     ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
-    ("POST", "/messages/template"), ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
+    ("POST", "/messages/template"), ("POST", "/messages/media"), ("POST", "/messages/interactive"),
+    ("POST", "/messages/location"), ("POST", "/messages/contacts"), ("POST", "/messages/reaction"),
+    ("POST", "/messages/bulk"), ("POST", "/messages/{message_id}/read"), ("POST", "/messages/{message_id}/cancel"),
+    ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
     ("POST", "/templates/sync"), ("GET", "/templates/sync/{job_id}"), ("GET", "/templates/{template_id}"),
 }  # fmt: skip
 EXAMPLES = 25  # of each call: enough to meet every field with what does not belong there, in seconds
@@ -29,6 +34,20 @@ def test_the_document_names_every_call_of_every_service(stack: Stack) -> None:
                 assert call["security"], f"{method} {path} says no key"
                 assert call["x-scope"].startswith("whatsapp:")
     assert not [path for path in document["paths"] if "internal" in path]
+
+
+def test_the_document_takes_what_the_api_takes(stack: Stack, number: Number) -> None:
+    paths = stack.http.get(stack.info["edge"] + "/openapi.json").json()["paths"]
+
+    def schema(path: str) -> Any:
+        return paths[API + path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+
+    for name in FREE_FORM:
+        wanted = posted(number, name, "15570000000")
+        jsonschema.validate(wanted["body"], schema(wanted["path"]))
+        jsonschema.validate({"messages": [{"type": wanted["type"]} | wanted["body"]]}, schema("/messages/bulk"))
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"messages": [wanted["body"] | {"colour": "red"}]}, schema("/messages/bulk"))
 
 
 @pytest.mark.parametrize("path", ["/docs", "/healthz", "/readyz", "/metrics"])
