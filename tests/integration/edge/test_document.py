@@ -1,7 +1,7 @@
 import re
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -44,10 +44,10 @@ def test_the_document_takes_what_the_api_takes(stack: Stack, number: Number) -> 
 
     for name in FREE_FORM:
         wanted = posted(number, name, "15570000000")
-        jsonschema.validate(wanted["body"], schema(wanted["path"]))
-        jsonschema.validate({"messages": [{"type": wanted["type"]} | wanted["body"]]}, schema("/messages/bulk"))
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({"messages": [wanted["body"] | {"colour": "red"}]}, schema("/messages/bulk"))
+        assert jsonschema_rs.is_valid(schema(wanted["path"]), wanted["body"]), name
+        item = {"type": wanted["type"]} | wanted["body"]
+        assert jsonschema_rs.is_valid(schema("/messages/bulk"), {"messages": [item]}), name
+        assert not jsonschema_rs.is_valid(schema("/messages/bulk"), {"messages": [item | {"colour": "red"}]}), name
 
 
 @pytest.mark.parametrize("path", ["/docs", "/healthz", "/readyz", "/metrics"])
