@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.events.messages import Lane
-from libs.ledger.intake import OutcomeUnknown
-from libs.ledger.record import Idempotency
+from libs.ledger.intake import OutcomeUnknown, Stored
+from libs.ledger.record import Idempotency, OutboundDraft
 from libs.mongo.client import MongoUnavailable
 from libs.runtime.ids import new_id
 from libs.web.door import away
@@ -42,6 +43,15 @@ class BulkBody(BaseModel):
     ]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One message of a list on its way: prepared, or refused already."""
+
+    asked: Asked
+    draft: OutboundDraft | None = None
+    refusal: ApiError | None = None
+
+
 class BulkIntake:
     """Takes each message of a list the way that one alone takes, in the bulk lane."""
 
@@ -49,33 +59,59 @@ class BulkIntake:
         self._messages = messages
 
     async def accept(self, asked: Asked, items: Sequence[Any]) -> list[Row]:
-        """Return one answer per message, in order. The ids are in order too, and with them what is sent first."""
-        return list(await asyncio.gather(*(self._one(_asked(asked), place, it) for place, it in enumerate(items))))
+        """Return one answer per message, in order.
 
-    async def _one(self, asked: Asked, place: int, item: Any) -> Row:
+        All are stored together once all are prepared, with ids in order: what goes to one person goes in that order.
+        """
+        prepared = await asyncio.gather(*(self._prepare(_asked(asked), place, it) for place, it in enumerate(items)))
+        return list(await asyncio.gather(*(self._finish(item) for item in prepared)))
+
+    async def _prepare(self, asked: Asked, place: int, item: Any) -> _Item:
         try:
-            return await self._accept(asked, place, item)
+            fields = _fields(place, item)
+            asked = asked.under(_key(asked.idempotency, place, fields))
+            return _Item(asked, draft=await self._messages.prepare(asked, body_of(fields)))
+        except MongoUnavailable:
+            return _Item(asked, refusal=away())
+        except ApiError as refusal:
+            return _Item(asked, refusal=refusal)
+
+    async def _finish(self, item: _Item) -> Row:
+        try:
+            return _row(item.asked, await self._stored(item))
         except MongoUnavailable:
             refusal: ApiError = away()
         except OutcomeUnknown:
             refusal = unclear()
         except ApiError as error:
             refusal = error
-        return {"status": refusal.status} | refusal.body(asked.correlation_id)
+        return {"status": refusal.status} | refusal.body(item.asked.correlation_id)
 
-    async def _accept(self, asked: Asked, place: int, item: Any) -> Row:
-        if not isinstance(item, dict):
-            words = "Must be an object."
-            raise Invalid(words, code="invalid_field", errors=[FieldProblem(f"messages.{place}", words)])
-        fields = dict(item)
-        asked = asked.under(_key(asked.idempotency, place, fields))
-        stored = await self._messages.accept(asked, body_of(fields))
-        row: Row = {"status": 202, "message": accepted(stored.document)}
-        if stored.replayed:
-            check_same(stored.document, asked.idempotency)
-            return row | {"replayed": True}
-        ACCEPTED.labels(stored.document["lane"], "rest").inc()
-        return row
+    async def _stored(self, item: _Item) -> Stored:
+        refusal = item.refusal
+        if item.draft is not None:
+            try:
+                return await self._messages.store(item.asked, item.draft)
+            except ApiError as error:
+                refusal = error
+        assert refusal is not None  # noqa: S101  # for the type checker: an item is prepared or refused
+        return await self._messages.first_or(item.asked, refusal)
+
+
+def _row(asked: Asked, stored: Stored) -> Row:
+    row: Row = {"status": 202, "message": accepted(stored.document)}
+    if stored.replayed:
+        check_same(stored.document, asked.idempotency)
+        return row | {"replayed": True}
+    ACCEPTED.labels(stored.document["lane"], "rest").inc()
+    return row
+
+
+def _fields(place: int, item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        words = "Must be an object."
+        raise Invalid(words, code="invalid_field", errors=[FieldProblem(f"messages.{place}", words)])
+    return dict(item)
 
 
 def _asked(asked: Asked) -> Asked:

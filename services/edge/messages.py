@@ -73,19 +73,21 @@ class MessageIntake:
         self._first_look = first_look
 
     async def accept(self, request: Asked, body: MessageBody) -> Stored:
-        """Accept a message of any kind; raises ApiError where it may not be sent or does not fit.
-
-        Gives the first answer again where the same key was accepted before, whatever speaks against it by now.
-        """
+        """Accept a message of any kind; raises ApiError where it may not be sent or does not fit."""
         try:
-            return await self._accept(request, body)
-        except ApiError:
-            first = await self._intake.first(request.tenant, request.idempotency) if request.idempotency else None
-            if first is None:
-                raise
-            return first
+            return await self.store(request, await self.prepare(request, body))
+        except ApiError as refusal:
+            return await self.first_or(request, refusal)
 
-    async def _accept(self, request: Asked, body: MessageBody) -> Stored:
+    async def first_or(self, request: Asked, refusal: ApiError) -> Stored:
+        """Give the first answer again where the same key was accepted before, whatever speaks against it by now."""
+        first = await self._intake.first(request.tenant, request.idempotency) if request.idempotency else None
+        if first is None:
+            raise refusal
+        return first
+
+    async def prepare(self, request: Asked, body: MessageBody) -> OutboundDraft:
+        """Check all that needs no look at the person: the body, number, template, time and target."""
         if found := body.problems():
             raise _unfit(found)
         number, _ = await sendable(self._directory, request.tenant, request.mode, body.phone_number_id)
@@ -99,9 +101,10 @@ class MessageIntake:
             draft.content = body.aimed(draft.content, target.wamid)
             draft.reply_to = message_id
             draft.same_as = (field, target.conversation_id) if target.conversation_id else None
-        return await self._store(request, draft)
+        return draft
 
-    async def _store(self, request: Asked, draft: OutboundDraft) -> Stored:
+    async def store(self, request: Asked, draft: OutboundDraft) -> Stored:
+        """Store a message that was prepared, if window and consent allow it, and wake the sender."""
         self._waiting.check(request.tenant)
         stored = await self._intake.accept(draft)
         if not stored.replayed and draft.send_at is None:

@@ -80,6 +80,6 @@ def test_a_number_that_cannot_send_is_named_with_the_reason(stack: Stack, person
     row = heard(number, who)
     stack.box("POST", f"/accounts/{number.waba_id}/events", {"event": "BAN"})
 
-    until(lambda: number.send(who).status_code == 409, "the number is stopped", 10)
+    until(lambda: mark(stack, row["id"]).status_code == 409, "the number is stopped", 10)
     error = refused(mark(stack, row["id"]), 409, "number_cannot_send", "phone_number_id")
     assert error["reason"]
