@@ -53,7 +53,8 @@ GraphId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
 Recipient = Annotated[str, StringConstraints(min_length=1, max_length=160), AfterValidator(_recipient)]
 
 MessageId = Annotated[str, StringConstraints(max_length=36), AfterValidator(_message_id)]
-Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
+_MomentText = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=_MomentText)]
 
 
 class MessageBody(BaseModel):

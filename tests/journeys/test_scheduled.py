@@ -51,12 +51,12 @@ def test_a_message_goes_when_it_is_due_and_holds_nobody_back_until_then(
     assert answer.status_code == 202, answer.text
     later = answer.json()
     assert datetime.fromisoformat(later["send_at"]) == due
+    queued = stack.call("GET", f"/messages?status=queued&recipient={who}").json()["data"]
+    assert [(each["id"], each["send_at"]) for each in queued] == [(later["id"], later["send_at"])]
     now = number.send(who, "now").json()["id"]
     row = stack.message(later["id"])
     assert (row["status"], row["send_at"]) == ("queued", later["send_at"])
     assert datetime.fromisoformat(row["expires_at"]) == due + timedelta(seconds=600)
-    queued = stack.call("GET", f"/messages?status=queued&recipient={who}").json()["data"]
-    assert [(each["id"], each["send_at"]) for each in queued] == [(later["id"], later["send_at"])]
     row = number.reaches(later["id"], "delivered", seconds=10)
     assert began(row) >= due
     assert began(number.reaches(now, "delivered")) < due, "it held nobody back"
