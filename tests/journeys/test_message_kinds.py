@@ -110,3 +110,37 @@ def test_a_reaction_and_a_reply_name_the_message_they_are_about(
             assert reacted["status"] == "sent", reacted["error"]
             sent = at_meta(stack, reacted["id"])[0]["body"]["reaction"]
             assert sent == {"message_id": target["wamid"], "emoji": emoji}
+
+
+def uploaded(number: Number, content: bytes, mime_type: str) -> str:
+    """Upload a file at Meta and return its id."""
+    answer = number.stack.http.post(
+        f"{number.stack.info['sandbox']}/v25.0/{number.id}/media", files={"file": ("a", content, mime_type)},
+        data={"messaging_product": "whatsapp", "type": mime_type},
+        headers={"Authorization": f"Bearer {number.made['access_token']}"},
+    )  # fmt: skip
+    return str(answer.json()["id"])
+
+
+def test_an_uploaded_file_goes_as_what_it_is_and_meta_says_so_where_it_is_not(
+    stack: Stack, shop: Number, person: Callable[[], str]
+) -> None:
+    who = person()
+    greet(shop, who)
+    picture = uploaded(shop, b"\x89PNG\r\n\x1a\n" + b"x" * 100, "image/png")
+    song = uploaded(shop, b"ID3" + b"x" * 100, "audio/mpeg")
+    note = uploaded(shop, b"OggS" + b"x" * 100, "audio/ogg")
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"type": "image", "media_id": picture, "caption": "A picture"}, "delivered"),
+        ({"type": "video", "media_id": picture}, "failed"),
+        ({"type": "audio", "media_id": song}, "delivered"),
+        ({"type": "audio", "media_id": song, "voice": True}, "failed"),
+        ({"type": "audio", "media_id": note, "voice": True}, "delivered"),
+    ]
+    for fields, end in cases:
+        body = {"phone_number_id": shop.id, "to": f"+{who}"} | fields
+        answer = stack.call("POST", "/messages/media", body)
+        assert answer.status_code == 202, answer.text
+        row = shop.reaches(answer.json()["id"], "delivered", "failed")
+        assert row["status"] == end, fields
+        assert end == "delivered" or row["error"]["code"] == "media_not_usable"
