@@ -77,7 +77,8 @@ class BillingConversation(Event):
 
 
 class SendMessage(Event):
-    """Command: send one message. The same fields as the REST body of `POST /messages` or `/messages/template`.
+    """Command: send one message. `type` says which; the fields are those of its REST body (`POST /messages`,
+    `/messages/template`, `/messages/media` and so on).
 
     The message id is derived from the envelope's source and id: a repeated command is one message. A refusal is a
     MessageRejected event with the same correlation.
@@ -85,7 +86,10 @@ class SendMessage(Event):
 
     TOPICS: ClassVar[tuple[str, ...]] = (MESSAGES_REQUESTED,)
 
-    type: Literal["text", "template"] = "text"
+    type: Literal[
+        "text", "template", "image", "document", "audio", "video", "sticker", "interactive", "location", "contacts",
+        "reaction",
+    ] = "text"  # fmt: skip
     phone_number_id: Annotated[str, Field(min_length=1, max_length=32)]
     to: Annotated[str, Field(min_length=1, max_length=128)]
     text: str | None = None
@@ -93,8 +97,23 @@ class SendMessage(Event):
     template: str | None = None
     language: str | None = None
     components: list[dict[str, Any]] | None = None
+    media_id: str | None = None
+    link: str | None = None
+    caption: str | None = None
+    filename: str | None = None
+    voice: bool | None = None
+    interactive: dict[str, Any] | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    name: str | None = None
+    address: str | None = None
+    contacts: list[dict[str, Any]] | None = None
+    message_id: str | None = None
+    emoji: str | None = None
     client_ref: str | None = None
     ttl: int | None = None
+    reply_to: str | None = None
+    send_at: datetime | None = None
 
 
 class MessageRejected(Event):

@@ -96,6 +96,13 @@ class GraphClient:
         async for item in self.pages(f"/{waba_id}/message_templates", token, {"fields": fields}):
             yield item
 
+    async def mark_read(self, phone_number_id: str, token: str, wamid: str, typing: bool) -> None:
+        """Mark a user's message, and all before it, as read; `typing` shows them that an answer is on its way."""
+        body: Json = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
+        if typing:
+            body["typing_indicator"] = {"type": "text"}
+        await self.call("POST", f"/{phone_number_id}/messages", token, body=body)
+
     async def pages(self, path: str, token: str, params: dict[str, str]) -> AsyncIterator[Json]:
         """Read a paged edge to its end: a page is the last when it has no `next` (its cursor is still there)."""
         after: str | None = None

@@ -44,8 +44,12 @@ def _table() -> dict[int, Verdict]:
         (Policy.THROTTLE, "number_throttled"): (130429,),
         (Policy.THROTTLE, "app_throttled"): (4, 17, 32, 613, 80007),
         (Policy.PAIR, "recipient_throttled"): (131056,),
-        (Policy.TRANSIENT, "meta_unavailable"): (1, 2, 131000, 131016, 131057, 133004, 134102, 2494100),
-        (Policy.RECIPIENT, "undeliverable"): (131026, 131021, 130472, 131036, 131051, 131052, 131062),
+        (Policy.TRANSIENT, "flow_throttled"): (132069,),
+        (Policy.TRANSIENT, "registration_throttled"): (133008, 133009, 133016),
+        (Policy.TRANSIENT, "meta_unavailable"): (
+            1, 2, 131000, 131016, 131057, 133004, 134101, 136024, 2494100,
+        ),
+        (Policy.RECIPIENT, "undeliverable"): (131026, 131021, 130472, 131036, 131052, 131062),
         (Policy.RECIPIENT, "recipient_not_allowed"): (131030,),
         (Policy.RECIPIENT, "country_restricted"): (130497,),
         (Policy.RECIPIENT, "outside_customer_window"): (131047,),
@@ -56,17 +60,19 @@ def _table() -> dict[int, Verdict]:
         (Policy.TEMPLATE, "template_paused"): (132015,),
         (Policy.TEMPLATE, "template_disabled"): (132016,),
         (Policy.TEMPLATE, "template_parameters"): (132000, 132005, 132007, 132008, 132012, 132018),
-        (Policy.TEMPLATE, "flow_unavailable"): (132068, 132069),
+        (Policy.TEMPLATE, "flow_unavailable"): (132068,),
         (Policy.ACCOUNT, "token_invalid"): (0, 101, 102, 104, 190, 2500),
         (Policy.ACCOUNT, "permission_missing"): (3, 10, 200, 131005),
         (Policy.ACCOUNT, "account_blocked"): (368, 131031),
         (Policy.ACCOUNT, "payment_missing"): (131042, 131044, 134011),
         (Policy.ACCOUNT, "number_not_registered"): (33, 131037, 131045, 133000, 133006, 133010, 133015),
-        (Policy.ACCOUNT, "marketing_disabled"): (131063,),
-        (Policy.RECIPIENT, "quality_limited"): (131048, 131064),
+        (Policy.ACCOUNT, "marketing_disabled"): (131063, 134102),
+        (Policy.ACCOUNT, "quality_limited"): (131048, 131064),
         (Policy.CALLER, "media_not_usable"): (131014, 131053),
-        (Policy.CALLER, "invalid_message"): (100, 131008, 131009, 135000, 192, 131055, 131058),
-    }
+        (Policy.CALLER, "invalid_message"): (
+            100, 192, 131008, 131009, 131051, 131055, 131058, 134100, 135000,
+        ),
+    }  # fmt: skip
     return {code: Verdict(*verdict) for verdict, codes in rows.items() for code in codes}
 
 
@@ -115,7 +121,9 @@ _WORDS = {
     "template_paused": "Meta has paused the template.",
     "template_disabled": "Meta has disabled the template.",
     "template_parameters": "The parameters do not fit the template.",
-    "flow_unavailable": "The flow is blocked or throttled.",
+    "flow_unavailable": "Meta has blocked the flow.",
+    "flow_throttled": "Meta's hourly limit of the flow was reached.",
+    "registration_throttled": "Meta's limit of registrations or PIN tries was reached.",
     "token_invalid": "Meta does not accept the account's access token; connect the account again.",
     "permission_missing": "The access token lacks a permission.",
     "account_blocked": "Meta has blocked or locked the account.",

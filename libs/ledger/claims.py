@@ -7,7 +7,7 @@ tells it again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
@@ -24,6 +24,8 @@ Thread = tuple[str, str, Lane]  # tenant, conversation id, lane
 # conversations have a backlog, and those that were not among them are asked for again.
 ROWS_PER_THREAD = 4
 SPARE_ROWS = 16
+
+TOLD_WITHIN = timedelta(seconds=45)  # of its end: after that the sweeper tells an ended message's event
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,13 @@ class Claims:
             await self._mongo.collection(MESSAGES).bulk_write(updates, ordered=False)
 
     async def end(self, record: Record, status: MessageStatus, at: datetime, error: MessageError | None = None) -> bool:
-        """End a queued message without a POST (`expired`, `failed`, `canceled`); -> whether it was still queued."""
+        """End a queued message without a POST (`expired`, `failed`, `canceled`); -> whether it was still queued.
+
+        It is due soon, however far it was put off: should its event not get out now, the sweeper tells it.
+        """
         changes: dict[str, Any] = {"$set": {"state": status.value}, "$unset": {"open": "", "not_before": ""}}
         _stamp(changes, status, at)
+        changes["$min"]["due"] = at + TOLD_WITHIN
         if error is not None:
             changes["$set"]["error"] = error.model_dump(exclude_none=True)
         if status is MessageStatus.FAILED:

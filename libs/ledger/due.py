@@ -40,6 +40,19 @@ class DueRecords:
             with outages():
                 await self._mongo.collection(MESSAGES).bulk_write(updates, ordered=False)
 
+    async def open(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Let messages whose time has come into their conversations: from now on they are in the sender's sight."""
+        updates = [
+            UpdateOne(
+                {"_id": row["_id"], "tenant": row["tenant"], "state": MessageStatus.QUEUED.value, "rank": 0},
+                {"$set": {"open": True}},
+            )
+            for row in rows
+        ]
+        if updates:
+            with outages():
+                await self._mongo.collection(MESSAGES).bulk_write(updates, ordered=False)
+
     async def orphaned(self, row: dict[str, Any], now: datetime, next_look: datetime) -> bool:
         """Move a record whose claimant died from sending to unknown; -> whether it was still that claim's."""
         changes = {

@@ -13,7 +13,7 @@ from libs.runtime.errors import Outage
 from libs.runtime.gather import Gather
 
 LINGER = 0.0025  # seconds a message waits for company: one round trip for all of them is worth it
-MOST = 256  # messages a group
+MOST = 500  # messages a group: a whole bulk call is one commit
 RETRY_FOR = 4.0  # seconds an insert of unknown outcome is tried again (same ids: it cannot be stored twice)
 RETRY_PAUSE = 0.05  # seconds between those tries
 

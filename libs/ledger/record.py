@@ -64,7 +64,8 @@ class OutboundDraft:
     """A message as the intake checked it, before it is stored.
 
     `content` is the part of Graph's body that says what to send (`{"type": "text", "text": {...}}`). `recipient` is a
-    phone number in E.164 or a business-scoped user id.
+    phone number in E.164 or a business-scoped user id. `send_at` is a time ahead of us, or None for now. `same_as` is a
+    field of the request and the conversation that the message has to belong to because of it.
     """
 
     message_id: str
@@ -81,11 +82,18 @@ class OutboundDraft:
     campaign_id: str | None = None
     idempotency: Idempotency | None = None
     correlation_id: str = ""
-    not_before: datetime | None = None
+    send_at: datetime | None = None
+    reply_to: str | None = None
+    same_as: tuple[str, str] | None = None
     contact_id: str = ""
     conversation_id: str = ""
     first_look: timedelta = FIRST_LOOK
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def goes_at(self) -> datetime:
+        """When it is to go: now, or at the time it was put off for."""
+        return self.send_at or self.created_at
 
     @property
     def free_form(self) -> bool:
@@ -93,7 +101,7 @@ class OutboundDraft:
         return self.template is None
 
     def document(self) -> dict[str, Any]:
-        """Return the record to insert: queued, open and due."""
+        """Return the record to insert: queued and due, and open unless it waits for its time."""
         document: dict[str, Any] = {
             "_id": self.message_id,
             "tenant": self.tenant,
@@ -109,15 +117,16 @@ class OutboundDraft:
             "content": to_json(self.content).decode(),
             "state": MessageStatus.QUEUED.value,
             "rank": 0,
-            "open": True,
-            "due": self.not_before or self.created_at + self.first_look,
+            "due": self.send_at or self.created_at + self.first_look,
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "times": {MessageStatus.QUEUED.value: self.created_at},
             "history": [{"status": MessageStatus.QUEUED.value, "at": self.created_at}],
             "correlation_id": self.correlation_id,
         } | self.extra
-        for name in ("template", "client_ref", "campaign_id", "not_before"):
+        if self.send_at is None:
+            document["open"] = True  # else the sweeper opens it when it is due: until then it holds nobody back
+        for name in ("template", "client_ref", "campaign_id", "send_at", "reply_to"):
             if (value := getattr(self, name)) is not None:
                 document[name] = value
         if self.idempotency is not None:

@@ -109,10 +109,14 @@ def error_answer(request: Request, refusal: ApiError) -> Response:
 def crash_answer(request: Request, error: Exception) -> Response:
     """Return the answer for an exception: 503 where MongoDB is away, else 500 without a word of the cause."""
     if isinstance(error, MongoUnavailable):
-        away = Unavailable("The store is not available; nothing was stored. Try again.", retry_after=1)
-        return error_answer(request, away)
+        return error_answer(request, away())
     log.error("request_crashed", exc_info=error, request_id=request.scope.get("wabus.request_id", ""))
     return error_answer(request, ApiError("Something went wrong on our side."))
+
+
+def away() -> Unavailable:
+    """Return the refusal of everything while MongoDB is away."""
+    return Unavailable("The store is not available; nothing was stored. Try again.", retry_after=1)
 
 
 def _ids(scope: Scope, behind_edge: bool) -> tuple[str, list[tuple[bytes, bytes]]]:

@@ -20,6 +20,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.ledger import contacts, record
+from libs.ledger.claims import Claims
 from libs.ledger.contacts import ContactReader
 from libs.ledger.flow import Flow
 from libs.ledger.intake import Intake
@@ -39,6 +40,8 @@ from services.edge.account_updates import AccountUpdates
 from services.edge.announcements import Announcements
 from services.edge.api_keys import Scope
 from services.edge.auth import Authenticator, KeyBuckets
+from services.edge.bulk import BulkIntake
+from services.edge.cancellations import Cancellations
 from services.edge.commands import SendCommands
 from services.edge.credentials import Credentials
 from services.edge.forward import Forwarder, Resource
@@ -52,20 +55,23 @@ from services.edge.last_used import LastUsed
 from services.edge.media import MediaDesk
 from services.edge.media_store import MediaStore
 from services.edge.messages import MessageIntake
-from services.edge.numbers import NumberDesk
+from services.edge.number_desk import NumberDesk
 from services.edge.onboarding import Onboarding
 from services.edge.onboarding_store import OnboardingStore
 from services.edge.openapi import ApiDocument
 from services.edge.policy import refusal
+from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.routes.accounts import AccountRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
 from services.edge.routes.media import MediaRoutes
+from services.edge.routes.message_acts import MessageActRoutes
 from services.edge.routes.messages import MessageReadRoutes
 from services.edge.routes.numbers import NumberRoutes
 from services.edge.settings import Settings
+from services.edge.targets import Targets
 from services.edge.waiting import WaitingCap
 from services.edge.wakeups import WakeUps
 from services.edge.webhooks import WebhookDoor
@@ -111,19 +117,24 @@ class _Edge:
         reader = MessageReader(self.mongo)
         self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
         messages = MessageIntake(
-            self.directory, self.intake, self.wakeups, self.waiting, self.clock, settings.edge_first_look
-        )
+            self.directory, self.intake, self.wakeups, self.waiting, Targets(reader), self.clock,
+            settings.edge_first_look,
+        )  # fmt: skip
         self.interruptions = Interruptions(Flow(self.mongo), self.clock)
         desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
+        self.cancellations = Cancellations(reader, Claims(self.mongo), self.wakeups, self.bus, self.clock)
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
-            *MessageRoutes(messages).endpoints(BASE),
+            *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
             *MediaRoutes(desk, self.guard).endpoints(BASE),
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
+            *MessageActRoutes(
+                Receipts(reader, self.directory, self.graph, self.clock), self.cancellations, self.guard
+            ).endpoints(BASE),
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
@@ -156,6 +167,7 @@ class _Edge:
             self.waiting,
             self.wakeups,
             self.interruptions,
+            self.cancellations,
             self.webhook_door,
             self.intake,
             self.onboarding,

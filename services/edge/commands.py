@@ -11,9 +11,8 @@ from libs.ledger.record import Idempotency
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from libs.runtime.ids import derived_id, derived_time_id
-from libs.web.bodies import parse
 from libs.web.errors import ApiError, Invalid, TooManyRequests, Unavailable
-from services.edge.bodies import TemplateBody, TextBody
+from services.edge.kinds import body_of
 from services.edge.messages import Asked, MessageIntake
 from services.edge.metrics import ACCEPTED, REFUSED
 
@@ -55,13 +54,8 @@ class SendCommands:
     async def _accept(self, asked: Asked, fields: dict[str, object]) -> Stored:
         if not asked.tenant:
             raise Invalid("The attribute tenant is missing.", code="missing_field", param="tenant")
-        kind = fields.pop("type", "text")
-        wanted = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
-        if kind == "text":
-            return await self._messages.text(asked, parse(TextBody, wanted))
-        if kind == "template":
-            return await self._messages.template(asked, parse(TemplateBody, wanted))
-        raise Invalid("type: Must be one of text, template.", code="invalid_field", param="type")
+        body = body_of({name: value for name, value in fields.items() if value is not None})
+        return await self._messages.accept(asked, body)
 
     async def _reject(
         self, envelope: Envelope, message_id: str, fields: dict[str, object], error: MessageError

@@ -1,6 +1,6 @@
 """What edge refuses beyond what every HTTP side does."""
 
-from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, WrongMediaType
+from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, UpstreamFailed, WrongMediaType
 
 
 class NoSuchNumber(NotFound):
@@ -80,3 +80,28 @@ class WrongMedia(WrongMediaType):
     """Meta does not take such files, or the file is not what it is said to be."""
 
     code = "unsupported_media"
+
+
+class TargetNotUsable(Invalid):
+    """The message that a reply or a reaction names is not there, or Meta would not take it."""
+
+    code = "target_not_found"
+
+
+class NotInbound(Conflict):
+    """Only what a person wrote can be marked as read."""
+
+    code = "not_an_inbound_message"
+
+
+class NotCancelable(Conflict):
+    """The message is past the point where it could be taken back."""
+
+    code = "message_not_cancelable"
+
+
+class MetaRefused(UpstreamFailed):
+    """Meta said no on a synchronous call, and would say so again."""
+
+    code = "meta_refused"
+    retryable = False

@@ -43,13 +43,13 @@ def key_of(headers: Any, method: str, path: str, raw: bytes) -> Idempotency | No
     if key is None:
         return None
     if not _FORM.fullmatch(key):
-        words = f"Must have 1 to {KEY_LIMIT} printable ASCII characters."
-        raise Invalid(
-            f"Idempotency-Key: {words}", code="invalid_field", param="Idempotency-Key",
-            errors=[FieldProblem("Idempotency-Key", words)],
-        )  # fmt: skip
-    digest = hashlib.sha256(b"\x00".join((method.encode(), path.encode(), raw)))
-    return Idempotency(key, digest.hexdigest())
+        raise _no_key("Idempotency-Key")
+    return Idempotency(key, fingerprint(method, path, raw))
+
+
+def fingerprint(method: str, path: str, raw: bytes) -> str:
+    """Return what tells two requests under one key apart."""
+    return hashlib.sha256(b"\x00".join((method.encode(), path.encode(), raw))).hexdigest()
 
 
 def reused() -> KeyReused:
@@ -73,6 +73,25 @@ class Keeping(Protocol):
 
     async def forget(self, tenant: str, idempotency: Idempotency) -> None:
         """Free the key: its call did not do anything."""
+
+
+def check_same(first: dict[str, Any], asked: Idempotency | None) -> None:
+    """Raise KeyReused where the message that was first stored under a key came from another request."""
+    kept = first.get("idempotency")
+    if asked is not None and kept and kept["fingerprint"] != asked.fingerprint:
+        raise reused()
+
+
+def item_key(text: object) -> str:
+    """Read the key of one message of a list; raises Invalid where it is no key."""
+    if not isinstance(text, str) or not _FORM.fullmatch(text):
+        raise _no_key("idempotency_key")
+    return text
+
+
+def _no_key(place: str) -> Invalid:
+    words = f"Must have 1 to {KEY_LIMIT} printable ASCII characters."
+    return Invalid(f"{place}: {words}", code="invalid_field", param=place, errors=[FieldProblem(place, words)])
 
 
 class IdempotencyGuard:

@@ -1,29 +1,27 @@
 """The way in of a message: the same for REST calls and for commands of internal producers."""
 
-from collections.abc import Awaitable
-from datetime import timedelta
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from libs.directory.directory import Directory
-from libs.directory.entries import AccountEntry, NumberEntry, TemplateEntry
+from libs.directory.entries import NumberEntry, TemplateEntry
 from libs.events.messages import Lane
+from libs.graph.places import REQUIRED, Problem
 from libs.graph.template_parameters import problems
 from libs.ledger.contacts import MARKETING
 from libs.ledger.intake import Intake, Stored
 from libs.ledger.record import Idempotency, OutboundDraft
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
-from libs.web.errors import ApiError, FieldProblem, Invalid
-from services.edge.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody, TextBody
-from services.edge.errors import (
-    NoSuchNumber,
-    NoSuchTemplate,
-    NumberCannotSend,
-    SandboxOnly,
-    TemplateMisfit,
-    TemplateNotApproved,
-)
+from libs.web.bodies import MOST_PROBLEMS
+from libs.web.errors import ApiError, FieldProblem, Invalid, OutcomeUnclear
+from services.edge.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody
+from services.edge.errors import NoSuchTemplate, TemplateMisfit, TemplateNotApproved
+from services.edge.numbers import sendable
 from services.edge.recipients import is_user_id
+from services.edge.schedule import put_off_until
+from services.edge.targets import Targets
 from services.edge.waiting import WaitingCap
 from services.edge.wakeups import WakeUps
 
@@ -32,13 +30,24 @@ APPROVED = "APPROVED"
 
 
 class Asked(NamedTuple):
-    """Who asks for a message, and how the asking is known: the request's id, its key, and the id it fixes."""
+    """Who asks for a message, and how the asking is known: the request's id, its key, and the id and lane it fixes."""
 
     tenant: str
     mode: str
     correlation_id: str
     idempotency: Idempotency | None = None
     message_id: str | None = None
+    lane: Lane | None = None
+
+    def under(self, idempotency: Idempotency | None) -> "Asked":
+        """Return the same asking under another key."""
+        return self._replace(idempotency=idempotency)
+
+
+def unclear() -> OutcomeUnclear:
+    """Return the answer where nobody can tell whether the message was stored."""
+    words = "The message may or may not have been stored. Ask again with the same Idempotency-Key."
+    return OutcomeUnclear(words, retry_after=2)
 
 
 class MessageIntake:
@@ -50,6 +59,7 @@ class MessageIntake:
         intake: Intake,
         wakeups: WakeUps,
         waiting: WaitingCap,
+        targets: Targets,
         clock: Clock,
         first_look: timedelta,
     ) -> None:
@@ -57,83 +67,73 @@ class MessageIntake:
         self._intake = intake
         self._wakeups = wakeups
         self._waiting = waiting
+        self._targets = targets
         self._clock = clock
         self._first_look = first_look
 
-    async def text(self, request: Asked, body: TextBody) -> Stored:
-        """Accept a text; raises ApiError where it may not be sent."""
-        return await self._once(request, self._text(request, body))
-
-    async def template(self, request: Asked, body: TemplateBody) -> Stored:
-        """Accept a template; raises ApiError where it may not be sent or its components do not fit."""
-        return await self._once(request, self._template_message(request, body))
-
-    async def _once(self, request: Asked, accepting: Awaitable[Stored]) -> Stored:
-        """Give the first answer again where the same key was accepted before, whatever speaks against it by now."""
+    async def accept(self, request: Asked, body: MessageBody) -> Stored:
+        """Accept a message of any kind; raises ApiError where it may not be sent or does not fit."""
         try:
-            return await accepting
-        except ApiError:
-            first = await self._intake.first(request.tenant, request.idempotency) if request.idempotency else None
-            if first is None:
-                raise
-            return first
+            return await self.store(request, await self.prepare(request, body))
+        except ApiError as refusal:
+            return await self.first_or(request, refusal)
 
-    async def _text(self, request: Asked, body: TextBody) -> Stored:
-        number = await self._number(request, body.phone_number_id)
-        draft = self._draft(request, number, body, Lane.INTERACTIVE, DEFAULT_TTL)
-        return await self._store(request, draft)
+    async def first_or(self, request: Asked, refusal: ApiError) -> Stored:
+        """Give the first answer again where the same key was accepted before, whatever speaks against it by now."""
+        first = await self._intake.first(request.tenant, request.idempotency) if request.idempotency else None
+        if first is None:
+            raise refusal
+        return first
 
-    async def _template_message(self, request: Asked, body: TemplateBody) -> Stored:
-        number = await self._number(request, body.phone_number_id)
-        template = await self._template(request.tenant, number.waba_id, body)
-        if template.category == AUTHENTICATION and is_user_id(body.to):
-            words = "One-time codes go to phone numbers only."
-            raise Invalid(words, code="recipient_not_allowed", param="to", errors=[FieldProblem("to", words)])
-        marketing = template.category == MARKETING
-        ttl = AUTHENTICATION_TTL if template.category == AUTHENTICATION else DEFAULT_TTL
-        draft = self._draft(request, number, body, Lane.BULK if marketing else Lane.INTERACTIVE, ttl)
-        draft.template = {"name": body.template, "language": body.language, "category": template.category}
-        return await self._store(request, draft)
+    async def prepare(self, request: Asked, body: MessageBody) -> OutboundDraft:
+        """Check all that needs no look at the person: the body, number, template, time and target."""
+        if found := body.problems():
+            raise _unfit(found)
+        number, _ = await sendable(self._directory, request.tenant, request.mode, body.phone_number_id)
+        template = None
+        if isinstance(body, TemplateBody):
+            template = await self._template(request.tenant, number.waba_id, body)
+        draft = self._draft(request, number, body, template, self._clock.now())
+        if body.target is not None:
+            field, message_id = body.target
+            target = await self._targets.find(request.tenant, body, field, message_id, draft.created_at)
+            draft.content = body.aimed(draft.content, target.wamid)
+            draft.reply_to = message_id
+            draft.same_as = (field, target.conversation_id) if target.conversation_id else None
+        return draft
 
-    async def _store(self, request: Asked, draft: OutboundDraft) -> Stored:
+    async def store(self, request: Asked, draft: OutboundDraft) -> Stored:
+        """Store a message that was prepared, if window and consent allow it, and wake the sender."""
         self._waiting.check(request.tenant)
         stored = await self._intake.accept(draft)
-        if not stored.replayed:
+        if not stored.replayed and draft.send_at is None:
             self._waiting.added(request.tenant)
             self._wakeups.add(stored.document)
         return stored
 
     def _draft(
-        self, request: Asked, number: NumberEntry, body: MessageBody, lane: Lane, ttl: timedelta
+        self, request: Asked, number: NumberEntry, body: MessageBody, template: TemplateEntry | None, now: datetime
     ) -> OutboundDraft:
-        now = self._clock.now()
-        content: dict[str, Any] = body.content()  # type: ignore[attr-defined]  # each body kind has one
+        category = template.category if template is not None else None
+        send_at = put_off_until(body.send_at, now) if body.send_at is not None else None
+        ttl = AUTHENTICATION_TTL if category == AUTHENTICATION else DEFAULT_TTL
         return OutboundDraft(
             message_id=request.message_id or new_id(),
             tenant=request.tenant,
             waba_id=number.waba_id,
             phone_number_id=number.phone_number_id,
             recipient=body.to,
-            content=content,
-            lane=lane,
+            content=body.content(),
+            lane=request.lane or (Lane.BULK if category == MARKETING else Lane.INTERACTIVE),
             created_at=now,
-            expires_at=now + (timedelta(seconds=body.ttl) if body.ttl else ttl),
+            expires_at=(send_at or now) + (timedelta(seconds=body.ttl) if body.ttl else ttl),
+            template=_told(template) if template is not None else None,
             client_ref=body.client_ref,
             idempotency=request.idempotency,
             correlation_id=request.correlation_id,
             first_look=self._first_look,
+            send_at=send_at,
         )
-
-    async def _number(self, request: Asked, phone_number_id: str) -> NumberEntry:
-        directory, tenant = self._directory, request.tenant
-        number = directory.peek_number(tenant, phone_number_id) or await directory.number(tenant, phone_number_id)
-        if number is None:
-            raise NoSuchNumber("You have no connected number with this id.", param="phone_number_id")
-        account = await directory.account(tenant, number.waba_id)
-        if account is None:
-            raise NoSuchNumber("You have no connected number with this id.", param="phone_number_id")
-        _check_sendable(request, number, account)
-        return number
 
     async def _template(self, tenant: str, waba_id: str, body: TemplateBody) -> TemplateEntry:
         entries = await self._directory.templates(tenant, waba_id, body.template)
@@ -151,13 +151,21 @@ class MessageIntake:
                 param=found[0].path,
                 errors=[FieldProblem(problem.path, problem.message) for problem in found],
             )
+        if template.category == AUTHENTICATION and is_user_id(body.to):
+            words = "One-time codes go to phone numbers only."
+            raise Invalid(words, code="recipient_not_allowed", param="to", errors=[FieldProblem("to", words)])
         return template
 
 
-def _check_sendable(request: Asked, number: NumberEntry, account: AccountEntry) -> None:
-    if request.mode == "test" and not account.sandbox:
-        raise SandboxOnly("A test key reaches only sandbox accounts.")
-    for state, reason in ((account.active, account.stop_reason), (number.active, number.stop_reason)):
-        if not state:
-            words = f"The number cannot send now: {reason or 'it is not connected'}."
-            raise NumberCannotSend(words, param="phone_number_id", more={"reason": reason})
+def _told(template: TemplateEntry) -> dict[str, str]:
+    return {"name": template.name, "language": template.language, "category": template.category}
+
+
+def _unfit(found: Sequence[Problem]) -> Invalid:
+    first = found[0]
+    return Invalid(
+        f"{first.path}: {first.message}",
+        code="missing_field" if first.message == REQUIRED else "invalid_field",
+        param=first.path,
+        errors=[FieldProblem(problem.path, problem.message) for problem in found[:MOST_PROBLEMS]],
+    )

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 def accepted(document: Document) -> Document:
     """The answer of a message that was queued (and of its replay: the first answer again)."""
-    return {
+    answer = {
         "id": document["_id"],
         "object": "message",
         "status": MessageStatus.QUEUED.value,
@@ -21,6 +21,7 @@ def accepted(document: Document) -> Document:
         "client_ref": document.get("client_ref"),
         "created_at": rfc3339(document["created_at"]),
     }
+    return answer | {"send_at": document["send_at"]} if "send_at" in document else answer
 
 
 def message(document: Document) -> Document:
@@ -73,7 +74,9 @@ def _outbound(document: Document) -> Document:
         "pricing": document.get("pricing"),
         "conversation": document.get("conversation"),
         "expires_at": document["expires_at"],
+        "send_at": document.get("send_at"),
         "not_before": document.get("not_before"),
+        "reply_to": document.get("reply_to"),
         "history": [{"status": status.value, "at": at} for status, at in history_of(document)],
     }
 

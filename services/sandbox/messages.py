@@ -98,6 +98,7 @@ class Messages:
             fate = Fate([Step("failed", self._timing.sent.draw(self._dice), play.failure, play.details)])
         self._seq += 1
         row, statuses = self._row(number, message, person, template, thread, fate, now, raw, play)
+        self._people.sees_typing(number.id, person.key, ended=True)
         self._store.add_send(row)
         await self._store.flushed()
         metrics.ACCEPTED.inc()
@@ -115,6 +116,11 @@ class Messages:
             "details": error.details, "outcome": "rejected",
         })  # fmt: skip
 
+    def writer_of(self, message_id: str) -> str | None:
+        """Return the person who wrote a message."""
+        row = self._store.inbound(message_id)
+        return row.person if row is not None else None
+
     def mark_read(self, number: Number, body: dict[str, Any]) -> None:
         """Mark a user's message and all earlier ones of its thread as read."""
         message_id = check_read(body)
@@ -122,6 +128,8 @@ class Messages:
         if row is None or row.number_id != number.id or row.at < self._clock.now() - READ_RANGE:
             raise refusal(131009, "Param message_id is not the id of a message received in the last 30 days.")
         self._store.mark_read(row, self._clock.now())
+        if body.get("typing_indicator") is not None:
+            self._people.sees_typing(number.id, row.person)
 
     # -- steps of `send`
 
@@ -188,25 +196,33 @@ class Messages:
             within_limit=category is None or open_ or self._rates.reach(portfolio, person.key, now),
             limit_code=self._limits.messaging_limit_code,
             within_cap=category != "marketing" or self._rates.market(portfolio, person.key, now),
-            content_problem=self._content_problem(number, message),
+            content_problem=self._content_problem(number, message, person),
             content={message.type: message.content},
         )
         return decide(case, self._timing, self._dice)
 
-    def _content_problem(self, number: Number, message: CheckedMessage) -> int | None:
+    def _content_problem(self, number: Number, message: CheckedMessage, person: Person) -> int | None:
         """Return the code of what Meta finds out only after it has accepted: media, the target of a reaction."""
         if message.type in MEDIA_KINDS:
             media = self._world.media.get(message.content.get("id") or "")
             fine = media is not None and media.waba_id == number.waba_id and media.expires_at > self._clock.now()
-            return media_problem(message.content.get("link"), media.mime_type if media and fine else None, message.type)
-        if message.type == "reaction":
-            target = message.content["message_id"]
-            row = self._store.inbound(target) if target.startswith("wamid.") else None
-            if row is None:
-                return None if target.startswith("wamid.") else 131009
-            too_old = row.at < self._clock.now() - READ_RANGE
-            return 131009 if too_old or json.loads(row.message)["type"] == "reaction" else None
+            mime_type = media.mime_type if media and fine else None
+            if message.content.get("voice") and mime_type and not mime_type.startswith("audio/ogg"):
+                return 131053  # a voice note is Ogg with Opus
+            return media_problem(message.content.get("link"), mime_type, message.type)
+        if message.type == "reaction" and not self._can_be_reacted_to(number, message.content["message_id"], person):
+            return 131009
         return None
+
+    def _can_be_reacted_to(self, number: Number, target: str, person: Person) -> bool:
+        """Tell whether a message of this conversation has the id, is no reaction itself, and is not too old."""
+        since = self._clock.now() - READ_RANGE
+        written = self._store.inbound(target)
+        if written is not None:
+            ours = (written.number_id, written.person) == (number.id, person.key) and written.at >= since
+            return ours and json.loads(written.message)["type"] != "reaction"
+        sent = self._store.sent(person.key, target)
+        return sent is not None and sent.number_id == number.id and sent.at >= since and sent.type != "reaction"
 
     def _row(
         self, number: Number, message: CheckedMessage, person: Person, template: Template | None, thread: Thread,

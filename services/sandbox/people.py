@@ -28,6 +28,7 @@ SAMPLES = {
 _MORE: dict[str, dict[str, Any]] = {
     "audio": {"voice": True}, "document": {"filename": "sample.pdf"}, "sticker": {"animated": False},
 }  # fmt: skip
+TYPING = 25.0  # seconds that a typing indicator shows
 SHOWN = 200  # latest messages of a person that are shown
 
 
@@ -38,6 +39,14 @@ class People:
         self, world: World, store: Store, clock: SandboxClock, deliveries: Deliveries, media: MediaShelf
     ) -> None:
         self._world, self._store, self._clock, self._deliveries, self._media = world, store, clock, deliveries, media
+        self._typing: dict[tuple[str, str], float] = {}  # until when a number shows as typing to a person
+
+    def sees_typing(self, number_id: str, person: str, ended: bool = False) -> None:
+        """A number's typing indicator appears to a person, or ends by its message."""
+        if not ended:
+            self._typing[number_id, person] = self._clock.machine() + TYPING
+        elif self._typing:
+            self._typing.pop((number_id, person), None)
 
     def write(self, wish: dict[str, Any]) -> dict[str, Any]:
         """A user writes to a number: keep the message, open the window, send the webhook.
@@ -180,6 +189,7 @@ class People:
                 "last_inbound_at": iso(thread.last_inbound) if thread.last_inbound else None,
                 "free_entry_until": iso(thread.free_entry_until) if thread.free_entry_until else None,
             },
+            "typing": self._typing.get((number_id, key), 0.0) > self._clock.machine(),
             "messages": sorted(items, key=lambda item: str(item["at"])),
         }
 

@@ -214,6 +214,11 @@ class Store:
             for row in self._read("SELECT * FROM sends WHERE person = ? ORDER BY seq DESC LIMIT ?", (person, limit))
         ]
 
+    def sent(self, person: str, wamid: str) -> SendRow | None:
+        """Return one message to a person."""
+        row = next(self._read("SELECT * FROM sends WHERE person = ? AND wamid = ?", (person, wamid)), None)
+        return SendRow(*row) if row else None
+
     def inbound_from(self, person: str, limit: int) -> list[InboundRow]:
         """Return the latest messages of a person, newest first."""
         return [

@@ -1,5 +1,6 @@
 """Where many lanes ask at once: the oldest message of each conversation, and the claims right before the POSTs."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +8,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from libs.directory.entries import AccountEntry
+from libs.directory.entries import AccountEntry, TemplateEntry
+from libs.graph.template_parameters import problems
 from libs.ledger.claims import Claim, Claims, Thread
 from libs.ledger.contacts import Contact, ContactReader, alias, stranger
 from libs.runtime.clock import Clock
 from libs.runtime.gather import Gather
 from services.sender.budget import BudgetDesk
 
+APPROVED = "APPROVED"  # the one status of Meta's in which a template can be sent
 LINGER = 0.004  # seconds: lanes that ask within it share a round trip
 
 Document = dict[str, Any]
@@ -25,6 +28,8 @@ class Refused(StrEnum):
     EXPIRED = "expired"
     OUTSIDE_WINDOW = "outside_customer_window"
     OPTED_OUT = "recipient_opted_out"
+    TEMPLATE_GONE = "template_not_approved"
+    TEMPLATE_CHANGED = "template_parameters"
     TAKEN = "taken"
 
 
@@ -124,3 +129,11 @@ def refusal(record: Document, contact: Contact, now: datetime) -> Refused | None
     if free_form and not contact.window(record["phone_number_id"]).is_open(now):
         return Refused.OUTSIDE_WINDOW
     return None
+
+
+def outdated(record: Document, template: TemplateEntry | None) -> Refused | None:
+    """Decide whether a template still is what it was when a message with it was put off."""
+    if template is None or template.status != APPROVED:
+        return Refused.TEMPLATE_GONE
+    given = json.loads(record["content"])["template"].get("components", [])
+    return Refused.TEMPLATE_CHANGED if problems(template.components, template.parameter_format, given) else None

@@ -15,7 +15,7 @@ from libs.ledger.claims import Claims, Settlement, Thread
 from libs.runtime.clock import Clock
 from services.sender.circuit import Circuit
 from services.sender.decisions import Decision, Stop, decide
-from services.sender.desk import Desk, Granted, OverBudget, Refused, Wanted
+from services.sender.desk import Desk, Granted, OverBudget, Refused, Wanted, outdated
 from services.sender.metrics import ATTEMPTS, BUCKET_WAIT, CLAIMS_LOST, DEFERRED, POST_SECONDS, REFUSALS
 from services.sender.pacing import NumberPacer, Pacers, Parked
 from services.sender.pairs import Pairs
@@ -114,6 +114,8 @@ class Sender:
         found = await patiently(lambda: self._sendable(record), "directory")
         if found is None:
             return await self._defer(record, self._stopped_wait, "stopped")
+        if "send_at" in record and (refused := await patiently(lambda: self._outdated(record), "template")) is not None:
+            return await self._end(record, refused)
         account, number = found
         pacer = self._pacers.of(number.phone_number_id, number.throughput)
         if (delay := self._pairs.delay(number.phone_number_id, record["contact_id"])) > 0:
@@ -138,6 +140,13 @@ class Sender:
         if number is None or account is None or not number.active or not account.active:
             return None
         return account, number
+
+    async def _outdated(self, record: Document) -> Refused | None:
+        """Look at the template of a message that was put off: it may have changed since the message was accepted."""
+        if (kind := record.get("template")) is None:
+            return None
+        entries = await self._directory.templates(record["tenant"], record["waba_id"], kind["name"])
+        return outdated(record, next((it for it in entries if it.language == kind["language"]), None))
 
     async def _claim(self, record: Document, account: AccountEntry, pacer: NumberPacer) -> bool:
         grant = await patiently(lambda: self._desk.claim(Wanted(record, account)), "claim")
@@ -207,12 +216,15 @@ class Sender:
         if refused is Refused.EXPIRED:
             await self._settler.end(record, MessageStatus.EXPIRED)
             return True
-        error = MessageError(type="invalid_request_error", code=refused.value, message=_WORDS[refused], param="to")
+        words, param = _WORDS[refused]
+        error = MessageError(type="invalid_request_error", code=refused.value, message=words, param=param)
         await self._settler.end(record, MessageStatus.FAILED, error)
         return True
 
 
 _WORDS = {
-    Refused.OUTSIDE_WINDOW: "The customer service window closed before the message could be sent.",
-    Refused.OPTED_OUT: "The person opted out before the message could be sent.",
+    Refused.OUTSIDE_WINDOW: ("The customer service window closed before the message could be sent.", "to"),
+    Refused.OPTED_OUT: ("The person opted out before the message could be sent.", "to"),
+    Refused.TEMPLATE_GONE: ("The template was no longer approved when the message was due.", "template"),
+    Refused.TEMPLATE_CHANGED: ("The template had changed when the message was due: its parameters do not fit.", None),
 }

@@ -120,9 +120,10 @@ class Sweeper:
         return len(rows)
 
     async def _wake(self, rows: list[Document], now: datetime) -> None:
-        """Publish wake-ups again and put the next look further away each time."""
+        """Publish wake-ups again and put the next look further away each time. What waited for its time opens first."""
         if not rows:
             return
+        await self._due.open([row for row in rows if "open" not in row])
         await self._bus.publish_many([outgoing(wake_up(row, source=SOURCE, now=now)) for row in rows])
         await self._due.postpone([(row, now + _again(row)) for row in rows])
         SWEPT.labels("woken").inc(len(rows))

@@ -52,10 +52,13 @@ def test_with_kafka_away_messages_are_accepted_and_webhooks_come_again(
         refused(stack.webhook(raw), 503)
         assert time.monotonic() - began < 5
         assert edge_is_ready(stack)
-        assert number.send(friends[0], "still").status_code == 202
+        still = number.send(friends[0], "still").json()["id"]
+        answer = stack.call("POST", f"/messages/{still}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
     assert until(lambda: stack.webhook(raw).status_code == 200, "webhooks are taken again", 20, 0.2)
-    for answer in posted:
-        number.reaches(answer.json()["id"], "delivered", seconds=30)
+    for accepted in posted:
+        number.reaches(accepted.json()["id"], "delivered", seconds=30)
+    assert still not in {each["biz_opaque_callback_data"] for each in stack.sends()}
     until(lambda: newest(stack, direction="inbound", recipient=late), "the webhook is applied", 20)
     greet(number, person())
 

@@ -39,6 +39,7 @@ class Endpoint:
     handler: CallerHandler
     summary: str
     body: type[BaseModel] | None = None
+    body_needed: bool = True
     success: int = 200
     query: Sequence[tuple[str, str]] = ()
     form: dict[str, Any] | None = None
@@ -77,7 +78,8 @@ class Endpoint:
         described: dict[str, Any] = {"security": [{"key": []}], "x-scope": self.scope.value}
         if self.body is not None:
             schema = self.body.model_json_schema()
-            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+            content = {"application/json": {"schema": schema}}
+            described["requestBody"] = {"required": self.body_needed, "content": content}
         if self.form is not None:
             described["requestBody"] = self.form
         parameters = [

@@ -9,16 +9,17 @@ from libs.events.messages import Lane
 from libs.graph.signature import HEADER, is_signed
 from libs.graph.webhooks import routing_key
 from libs.ledger.intake import OutcomeUnknown, Stored
-from libs.web.answers import Answer, PlainAnswer
+from libs.web.answers import Answer, JsonAnswer, PlainAnswer
 from libs.web.bodies import parse, read_body
-from libs.web.errors import Forbidden, OutcomeUnclear, Unauthenticated
+from libs.web.errors import Forbidden, Unauthenticated
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.bodies import TemplateBody, TextBody
-from services.edge.idempotency import REPLAYED, key_of, reused
-from services.edge.messages import Asked, MessageIntake
+from services.edge.bulk import BulkBody, BulkIntake
+from services.edge.idempotency import REPLAYED, check_same, key_of
+from services.edge.kinds import KINDS, Kind
+from services.edge.messages import Asked, MessageIntake, unclear
 from services.edge.metrics import ACCEPTED, WEBHOOKS
-from services.edge.routes.endpoint import Endpoint
+from services.edge.routes.endpoint import CallerHandler, Endpoint
 from services.edge.views import accepted
 from services.edge.webhooks import NotDurable, WebhookDoor
 
@@ -28,33 +29,40 @@ WEBHOOK_LIMIT = 3 * 1024 * 1024 + 64 * 1024  # bytes: Meta's 3 MB, taken whole
 
 
 class MessageRoutes:
-    """`POST /messages` and `POST /messages/template`."""
+    """`POST /messages` and its siblings: one for every kind of message, and one for many of them."""
 
-    def __init__(self, messages: MessageIntake) -> None:
+    def __init__(self, messages: MessageIntake, bulk: BulkIntake) -> None:
         self._messages = messages
+        self._bulk = bulk
 
     def endpoints(self, base: str) -> list[Endpoint]:
         """Return the endpoints."""
         return [
-            Endpoint(
-                "POST", f"{base}/messages", Scope.SEND, self.text, "Send a text inside the customer service window.",
-                body=TextBody, success=202,
+            *(
+                Endpoint(
+                    "POST", f"{base}/messages{kind.path}", Scope.SEND, self._taking(kind), kind.summary, body=kind.body,
+                    success=202,
+                )
+                for kind in KINDS
             ),
             Endpoint(
-                "POST", f"{base}/messages/template", Scope.SEND, self.template, "Send an approved template.",
-                body=TemplateBody, success=202,
+                "POST", f"{base}/messages/bulk", Scope.SEND, self.bulk, "Send up to 500 messages, each with an answer.",
+                body=BulkBody, success=202,
             ),
         ]  # fmt: skip
 
-    async def text(self, request: Request, caller: Caller) -> Response:
-        """Accept a text."""
-        asked, raw = await _asked(request, caller)
-        return await _answer(asked, self._messages.text(asked, parse(TextBody, raw)))
+    def _taking(self, kind: Kind) -> CallerHandler:
+        async def take(request: Request, caller: Caller) -> Response:
+            asked, raw = await _asked(request, caller)
+            return await _answer(asked, self._messages.accept(asked, parse(kind.body, raw)))
 
-    async def template(self, request: Request, caller: Caller) -> Response:
-        """Accept a template."""
+        return take
+
+    async def bulk(self, request: Request, caller: Caller) -> Response:
+        """Accept or refuse each of many messages."""
         asked, raw = await _asked(request, caller)
-        return await _answer(asked, self._messages.template(asked, parse(TemplateBody, raw)))
+        rows = await self._bulk.accept(asked, parse(BulkBody, raw).messages)
+        return JsonAnswer({"object": "list", "data": rows}, 202)
 
 
 class WebhookRoutes:
@@ -97,12 +105,9 @@ async def _answer(asked: Asked, storing: Awaitable[Stored]) -> Response:
     try:
         stored = await storing
     except OutcomeUnknown:
-        words = "The message may or may not have been stored. Ask again with the same Idempotency-Key."
-        raise OutcomeUnclear(words, retry_after=2) from None
+        raise unclear() from None
     if not stored.replayed:
         BY_REST[stored.document["lane"]].inc()
         return PlainAnswer(accepted(stored.document), 202)
-    first = stored.document.get("idempotency")
-    if asked.idempotency is not None and first and first["fingerprint"] != asked.idempotency.fingerprint:
-        raise reused()
+    check_same(stored.document, asked.idempotency)
     return PlainAnswer(accepted(stored.document), 202, {REPLAYED: "true"})

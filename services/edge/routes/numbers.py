@@ -13,7 +13,7 @@ from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.bodies import Pin, Plain, Recipient
-from services.edge.numbers import NumberDesk
+from services.edge.number_desk import NumberDesk
 from services.edge.routes.endpoint import Endpoint
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]{1,250}$")]

@@ -9,6 +9,7 @@ from services.sandbox.errors import bad_parameter, refusal
 
 BODY, CAPTION, CONTACTS = 4096, 1024, 257  # Meta's most: characters, characters, cards
 FILENAME = 240  # characters WhatsApp clients show; longer ones are cut
+_KEYCAP = "\u20e3"  # what makes an emoji of a digit
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _NAME_PARTS = frozenset({"formatted_name", "first_name", "last_name", "middle_name", "suffix", "prefix"})
 _CONTACT_LISTS = {
@@ -84,9 +85,8 @@ def check_reaction(reaction: dict[str, Any]) -> None:
     """Check `{"message_id", "emoji"}`; an empty emoji takes the reaction back."""
     only(reaction, "reaction", frozenset({"message_id", "emoji"}))
     string(required(reaction, "reaction", "message_id"), "reaction['message_id']", 256)
-    if any(
-        c.isascii() and c.isalnum() for c in string(required(reaction, "reaction", "emoji"), "reaction['emoji']", 32, 0)
-    ):
+    emoji = string(required(reaction, "reaction", "emoji"), "reaction['emoji']", 32, 0)
+    if _KEYCAP not in emoji and any(c.isascii() or c.isalpha() for c in emoji):
         raise refusal(131009, "reaction['emoji'] must be a single emoji.")
 
 
@@ -108,7 +108,9 @@ def check_contacts(contacts: Any) -> None:
 def check_context(context: Any) -> None:
     """Check the reference of a contextual reply."""
     only(mapping(context, "context"), "context", frozenset({"message_id"}))
-    string(required(context, "context", "message_id"), "context['message_id']", 256)
+    target = string(required(context, "context", "message_id"), "context['message_id']", 256)
+    if not target.startswith("wamid."):
+        raise refusal(131009, "Param context['message_id'] is not a valid message ID.")
 
 
 def check_recipient_type(value: Any) -> None:

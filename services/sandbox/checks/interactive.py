@@ -124,12 +124,20 @@ def _sections(action: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _check_url(action: dict[str, Any]) -> None:
     parameters = _named(action, "cta_url")
+    only(parameters, _PARAMETERS, frozenset({"display_text", "url"}))
     _text(_given(parameters, _PARAMETERS, "display_text"), "Display text", BUTTON_TITLE)
     check_link(_text(_given(parameters, _PARAMETERS, "url"), "URL", 2000), f"{_PARAMETERS}['url']")
 
 
+_FLOW_KEYS = frozenset({
+    "flow_message_version", "flow_id", "flow_name", "flow_cta", "mode", "flow_token", "flow_action",
+    "flow_action_payload",
+})  # fmt: skip
+
+
 def _check_flow(action: dict[str, Any]) -> None:
     parameters = _named(action, "flow")
+    only(parameters, _PARAMETERS, _FLOW_KEYS)
     if _given(parameters, _PARAMETERS, "flow_message_version") != "3":
         raise refusal(131009, "flow_message_version must be 3.")
     if (parameters.get("flow_id") is None) == (parameters.get("flow_name") is None):
@@ -171,13 +179,26 @@ def _check_products(action: dict[str, Any]) -> None:
 def _check_carousel(action: dict[str, Any]) -> None:
     only(action, "interactive['action']", frozenset({"cards"}))
     cards = _items(_given(action, "interactive['action']", "cards"), "cards", CARDS, 2)
-    for index, card in enumerate(cards):
-        path = at("interactive['action']['cards']", index)
-        if _given(mapping(card, path), path, "card_index") != index:
-            raise refusal(131009, f"{at(path, 'card_index')} must be {index}.")
-        one_of(_given(card, path, "type"), at(path, "type"), ("cta_url", "product"))
-        mapping(_given(card, path, "header"), at(path, "header"))
-        mapping(_given(card, path, "action"), at(path, "action"))
+    if len({_card(card, index) for index, card in enumerate(cards)}) > 1:
+        raise refusal(131009, "All cards must be of the same type.")
+
+
+def _card(card: Any, index: int) -> str:
+    path = at("interactive['action']['cards']", index)
+    only(mapping(card, path), path, frozenset({"card_index", "type", "header", "body", "action"}))
+    if _given(card, path, "card_index") != index:
+        raise refusal(131009, f"{at(path, 'card_index')} must be {index}.")
+    sort = one_of(_given(card, path, "type"), at(path, "type"), ("cta_url", "product"))
+    if sort == "cta_url" or card.get("header") is not None:
+        header = mapping(_given(card, path, "header"), at(path, "header"))
+        kind = one_of(_given(header, at(path, "header"), "type"), at(at(path, "header"), "type"), ("image", "video"))
+        own = at(at(path, "header"), kind)
+        check_media(kind, mapping(_given(header, at(path, "header"), kind), own), own)
+    if card.get("body") is not None:
+        body = mapping(card["body"], at(path, "body"))
+        _text(_given(body, at(path, "body"), "text"), "Card body text", BUTTON_BODY)
+    (_check_url if sort == "cta_url" else _check_product)(mapping(_given(card, path, "action"), at(path, "action")))
+    return sort
 
 
 def _check_name_only(name: str) -> Any:
@@ -189,14 +210,30 @@ def _check_name_only(name: str) -> Any:
 
 
 def _check_address(action: dict[str, Any]) -> None:
-    one_of(_given(_named(action, "address_message"), _PARAMETERS, "country"), f"{_PARAMETERS}['country']", ("IN", "SG"))
+    parameters = _named(action, "address_message")
+    only(parameters, _PARAMETERS, frozenset({"country", "values", "saved_addresses", "validation_errors"}))
+    one_of(_given(parameters, _PARAMETERS, "country"), f"{_PARAMETERS}['country']", ("IN", "SG"))
+    for key in ("values", "validation_errors"):
+        if parameters.get(key) is not None:
+            mapping(parameters[key], at(_PARAMETERS, key))
+
+
+def _check_catalog(action: dict[str, Any]) -> None:
+    only(action, "interactive['action']", frozenset({"name", "parameters"}))
+    _check_name_only("catalog_message")(action)
+    if action.get("parameters") is None:
+        return
+    parameters = mapping(action["parameters"], _PARAMETERS)
+    only(parameters, _PARAMETERS, frozenset({"thumbnail_product_retailer_id"}))
+    if parameters.get("thumbnail_product_retailer_id") is not None:
+        _text(parameters["thumbnail_product_retailer_id"], "thumbnail_product_retailer_id", 100)
 
 
 _PARAMETERS = "interactive['action']['parameters']"
 _ACTIONS = {
     "button": _check_buttons, "list": _check_list, "cta_url": _check_url, "flow": _check_flow,
     "location_request_message": _check_name_only("send_location"), "product": _check_product,
-    "product_list": _check_products, "catalog_message": _check_name_only("catalog_message"),
+    "product_list": _check_products, "catalog_message": _check_catalog,
     "carousel": _check_carousel, "address_message": _check_address,
     "call_permission_request": _check_name_only("call_permission_request"),
 }  # fmt: skip

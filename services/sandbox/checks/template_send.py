@@ -5,6 +5,7 @@ from typing import Any
 
 from services.sandbox.checks.free_form import check_location, check_media
 from services.sandbox.checks.shapes import at, mapping, one_of, only, required, sequence, string
+from services.sandbox.checks.template_actions import check_action, check_offer, check_product, check_tap_targets
 from services.sandbox.checks.template_shape import VARIABLE, Shape
 from services.sandbox.errors import bad_parameter, refusal
 from services.sandbox.model import Template
@@ -14,7 +15,7 @@ CODE = 15  # characters of a one-time password
 PAYLOAD = 128  # characters of a quick reply's payload (figure of integrators)
 _UNFIT = re.compile(r"[\n\r\t]| {5,}")
 _KEYS = frozenset({"type", "sub_type", "index", "parameters", "cards"})
-_TYPES = ("header", "body", "button", "carousel", "limited_time_offer")
+_TYPES = ("header", "body", "button", "carousel", "limited_time_offer", "tap_target_configuration")
 _PARAMETER_KEYS = frozenset({
     "type", "text", "parameter_name", "currency", "date_time", "image", "video", "document", "location", "product",
     "payload", "coupon_code", "action", "ttl_minutes", "limited_time_offer", "tap_target_configuration",
@@ -62,8 +63,13 @@ def check_values(shape: Shape, components: list[dict[str, Any]], where: str = ""
     _check_header(shape, _parameters(found.get("header")), where)
     _check_body(shape, _parameters(found.get("body")), where)
     _check_buttons(shape, buttons, where)
-    if shape.offer_expires and not _parameters(found.get("limited_time_offer")):
+    offer = _parameters(found.get("limited_time_offer"))
+    if shape.offer_expires and not offer:
         raise refusal(131008, "limited_time_offer: expiration_time_ms is required")
+    if offer:
+        check_offer(offer)
+    if "tap_target_configuration" in found:
+        check_tap_targets(_parameters(found["tap_target_configuration"]))
     _check_cards(shape, found.get("carousel"))
 
 
@@ -82,6 +88,8 @@ def _check_header(shape: Shape, values: list[dict[str, Any]], where: str) -> Non
     content = mapping(required(values[0], f"{where}header", kind), kind)
     if kind == "location":
         check_location(content)
+    elif kind == "product":
+        check_product(content)
     elif kind in ("image", "video", "document"):
         check_media(kind, {key: value for key, value in content.items() if key != "caption"}, kind)
 
@@ -120,7 +128,9 @@ def _shown(value: dict[str, Any], where: str) -> str:
     if kind in ("currency", "date_time"):
         inner = mapping(required(value, where, kind), kind)
         if kind == "currency":
-            required(inner, kind, "code"), required(inner, kind, "amount_1000")
+            string(required(inner, kind, "code"), "currency['code']", 3, 3)
+            if type(required(inner, kind, "amount_1000")) is not int:
+                raise bad_parameter("Param currency['amount_1000'] must be an integer.")
         return string(required(inner, kind, "fallback_value"), f"{kind}['fallback_value']")
     if kind != "text":
         raise refusal(132012, f"{where}: Format mismatch, expected TEXT, received {kind.upper() or 'UNKNOWN'}")
@@ -166,7 +176,7 @@ def _check_button_value(sub_type: str | None, needs: str | None, values: list[di
         )
     content = values[0].get(wanted)
     if wanted == "action":
-        mapping(content if content is not None else {}, wanted)
+        check_action(sub_type or "", content, where)
         return
     most = {"payload": PAYLOAD, "coupon_code": 20}.get(wanted, 2000)
     if not isinstance(content, str) or not 1 <= len(content) <= most:

@@ -40,8 +40,7 @@ class MessagesRoute:
             raw = await _read(receive)
             body = parsed(raw, _content_type(scope))
             if "status" in body and "type" not in body:
-                self._messages.mark_read(number, body)
-                await _answer(send, _READ)
+                await self._mark_read(number, body, send)
                 return
             if scope["path"].endswith("/marketing_messages"):
                 _check_marketing(self._world, number, body)
@@ -50,6 +49,18 @@ class MessagesRoute:
             if "status" not in body:
                 self._messages.reject(number_id, body, error)
             await error_response(error)(scope, receive, send)
+
+    async def _mark_read(self, number: Number, body: dict[str, Any], send: Send) -> None:
+        person = self._messages.writer_of(str(body.get("message_id")))
+        if (slow := self._faults.strike("slow", number.id, person)) is not None:
+            await asyncio.sleep(slow.number("seconds", SLOW))
+        if (error := self._faults.strike("error", number.id, person)) is not None:
+            raise chosen(error)
+        if (struck := self._faults.strike("http_5xx", number.id, person)) is not None:
+            await _answer(send, *broken(struck))
+            return
+        self._messages.mark_read(number, body)
+        await _answer(send, _READ)
 
     async def _send(self, number: Number, body: dict[str, Any], raw: bytes, receive: Receive, send: Send) -> None:
         person = _person(body) if self._faults.all else None

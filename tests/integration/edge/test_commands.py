@@ -1,57 +1,14 @@
 import asyncio
 import json
-import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition  # type: ignore[import-untyped]
-
-from libs.events.envelope import Envelope
-from libs.events.topics import MESSAGES_REJECTED, MESSAGES_REQUESTED, MESSAGES_STATUS
+from libs.events.messages import SendMessage
+from libs.events.topics import MESSAGES_REJECTED, MESSAGES_STATUS
+from tests.support.message_kinds import NAMES, posted, stored_templates
 from tests.support.running import Number, Stack, until
-from tests.support.shared_stack import Tenant, greet, newest
-
-SOURCE = "tests"
-
-
-def envelope(stack: Stack, **changes: Any) -> Envelope:
-    name = secrets.token_hex(8)
-    made = {
-        "id": name, "type": "SendMessage.v1", "source": SOURCE, "time": datetime.now(UTC),
-        "tenant": stack.info["tenant"], "correlationid": f"request-{name}",
-    }  # fmt: skip
-    return Envelope(**made | changes)
-
-
-async def produce(stack: Stack, *records: tuple[Envelope, bytes]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=stack.info["kafka"])
-    await producer.start()
-    try:
-        for each, value in records:
-            await producer.send_and_wait(MESSAGES_REQUESTED, value, key=b"k", headers=each.headers())
-    finally:
-        await producer.stop()
-
-
-async def told(stack: Stack, topic: str, wanted: Callable[[dict[str, str], dict[str, Any]], bool], count: int) -> Any:
-    """Return the first `count` events of a topic that are wanted, with their headers."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=stack.info["kafka"], auto_offset_reset="earliest")
-    await consumer.start()
-    found: list[tuple[dict[str, str], dict[str, Any]]] = []
-    try:
-        await consumer._client.add_topic(topic)
-        consumer.assign([TopicPartition(topic, part) for part in consumer.partitions_for_topic(topic) or ()])
-        async with asyncio.timeout(15):
-            while len(found) < count:
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    for record in records:
-                        headers = {name: (value or b"").decode() for name, value in record.headers}
-                        data = json.loads(record.value)
-                        found += [(headers, data)] if wanted(headers, data) else []
-    finally:
-        await consumer.stop()
-    return found
+from tests.support.shared_stack import Tenant, greet, install, newest
+from tests.support.topics import envelope, produce, told
 
 
 def send(number: Number, who: str, **more: Any) -> bytes:
@@ -113,3 +70,32 @@ def test_a_command_that_is_refused_is_told_with_its_correlation(
         assert headers["ce_correlationid"] == cases[code][0].correlationid
         assert headers["ce_type"] == "MessageRejected.v1"
     assert newest(stack, direction="outbound") == before
+
+
+def test_a_command_carries_every_kind_of_message(stack: Stack, number: Number, person: Callable[[], str]) -> None:
+    install(stack, number, *stored_templates())
+    people = {name: person() for name in NAMES}
+    for who in people.values():
+        number.hears(who)
+    for who in people.values():
+        greet(number, who)
+    wanted = {who: posted(number, name, who) for name, who in people.items()}
+    commands = [
+        (envelope(stack), SendMessage(type=it["type"], **_own(it["body"])).to_bytes()) for it in wanted.values()
+    ]
+    asyncio.run(produce(stack, *commands))
+    for name, who in people.items():
+        path = f"/messages?direction=outbound&recipient={who}"
+        rows = until(lambda path=path: stack.call("GET", path).json()["data"], f"{name} is there", 10)  # type: ignore[misc]
+        assert number.reaches(rows[0]["id"], "delivered", "failed")["status"] == "delivered", name
+    target = stack.call("GET", f"/messages?direction=inbound&recipient={who}").json()["data"][0]["id"]
+    reaction = SendMessage(
+        type="reaction", phone_number_id=number.id, to=f"+{who}", message_id=target, emoji="😀", client_ref="reacted"
+    )
+    asyncio.run(produce(stack, (envelope(stack), reaction.to_bytes())))
+    rows = until(lambda: stack.call("GET", "/messages?client_ref=reacted").json()["data"], "the reaction is there", 10)
+    assert number.reaches(rows[0]["id"], "sent", "failed")["status"] == "sent"
+
+
+def _own(body: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in body.items() if field != "type"}

@@ -1,16 +1,21 @@
 import re
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.support.message_kinds import FREE_FORM, posted
 from tests.support.running import API, Number, Stack
 from tests.support.shared_stack import SHAPE
 
 EXPECTED = {
     ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
-    ("POST", "/messages/template"), ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
+    ("POST", "/messages/template"), ("POST", "/messages/media"), ("POST", "/messages/interactive"),
+    ("POST", "/messages/location"), ("POST", "/messages/contacts"), ("POST", "/messages/reaction"),
+    ("POST", "/messages/bulk"), ("POST", "/messages/{message_id}/read"), ("POST", "/messages/{message_id}/cancel"),
+    ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
     ("POST", "/templates/sync"), ("GET", "/templates/sync/{job_id}"), ("GET", "/templates/{template_id}"),
     ("POST", "/templates"), ("DELETE", "/templates"), ("POST", "/templates/media"),
     ("PATCH", "/templates/{template_id}"), ("DELETE", "/templates/{template_id}"),
@@ -33,6 +38,20 @@ def test_the_document_names_every_call_of_every_service(stack: Stack) -> None:
                 assert call["security"], f"{method} {path} says no key"
                 assert call["x-scope"].startswith("whatsapp:")
     assert not [path for path in document["paths"] if "internal" in path]
+
+
+def test_the_document_takes_what_the_api_takes(stack: Stack, number: Number) -> None:
+    paths = stack.http.get(stack.info["edge"] + "/openapi.json").json()["paths"]
+
+    def schema(path: str) -> Any:
+        return paths[API + path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+
+    for name in FREE_FORM:
+        wanted = posted(number, name, "15570000000")
+        assert jsonschema_rs.is_valid(schema(wanted["path"]), wanted["body"]), name
+        item = {"type": wanted["type"]} | wanted["body"]
+        assert jsonschema_rs.is_valid(schema("/messages/bulk"), {"messages": [item]}), name
+        assert not jsonschema_rs.is_valid(schema("/messages/bulk"), {"messages": [item | {"colour": "red"}]}), name
 
 
 @pytest.mark.parametrize("path", ["/docs", "/healthz", "/readyz", "/metrics"])

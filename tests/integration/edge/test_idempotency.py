@@ -1,10 +1,12 @@
+import asyncio
 import concurrent.futures
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.support.running import Number, Stack
+from tests.support.running import API, Number, Stack
 from tests.support.shared_stack import Tenant, greet, newest, refused
 
 
@@ -76,6 +78,30 @@ def test_twenty_at_once_with_one_key_are_one_message(stack: Stack, number: Numbe
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
     rows = stack.call("GET", f"/messages?direction=outbound&recipient={friend}").json()["data"]
     assert len(rows) == 1
+
+
+def test_a_thousand_at_once_with_one_key_are_one_message(stack: Stack, number: Number, friend: str) -> None:
+    body = {"phone_number_id": number.id, "to": f"+{friend}", "text": "once"}
+    headers = {"Authorization": f"Bearer {stack.key}", "Idempotency-Key": f"thousand-{friend}"}
+    url = stack.info["edge"] + API + "/messages"
+
+    async def post_all() -> list[tuple[int, dict[str, Any]]]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200), headers=headers) as session:
+
+            async def post() -> tuple[int, dict[str, Any]]:
+                async with session.post(url, json=body) as answer:
+                    return answer.status, await answer.json()
+
+            return await asyncio.gather(*(post() for _ in range(1000)))
+
+    answers = asyncio.run(post_all())
+    assert {status for status, _ in answers} == {202}
+    assert len({found["id"] for _, found in answers}) == 1
+    message_id = answers[0][1]["id"]
+    number.reaches(message_id, "delivered")
+    rows = stack.call("GET", f"/messages?direction=outbound&recipient={friend}").json()["data"]
+    assert [row["id"] for row in rows] == [message_id]
+    assert len([each for each in stack.sends() if each["to"] == friend]) == 1
 
 
 def test_a_sync_asked_for_twice_with_one_key_is_one_job(stack: Stack, number: Number, friend: str) -> None:

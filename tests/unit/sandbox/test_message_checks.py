@@ -4,9 +4,14 @@ import pytest
 
 from services.sandbox.checks.message import check_message, check_read
 from services.sandbox.errors import GraphError
+from tests.support.message_kinds import INTERACTIVE
 
 BASE = {"messaging_product": "whatsapp", "to": "+1 (555) 000-0001"}
 BUTTON = {"type": "reply", "reply": {"id": "yes", "title": "Yes"}}
+CARD = {
+    "card_index": 0, "type": "cta_url", "header": {"type": "image", "image": {"id": "1"}},
+    "action": {"name": "cta_url", "parameters": {"display_text": "Go", "url": "https://example.test"}},
+}  # fmt: skip
 ROW = {"id": "r1", "title": "Row"}
 
 
@@ -52,8 +57,10 @@ FINE = {
     "product": message("interactive", {"type": "product", "action": {"catalog_id": "1", "product_retailer_id": "2"}}),
     "carousel": interactive(
         "carousel",
-        {"cards": [{"card_index": i, "type": "cta_url", "header": {}, "action": {}} for i in range(2)]},
+        {"cards": [CARD | {"card_index": i} for i in range(2)]},
     ),
+    "reaction with a keycap": message("reaction", {"message_id": "wamid.x", "emoji": "1️⃣"}),
+    **{f"interactive {name}": message("interactive", body) for name, body in INTERACTIVE.items()},
 }
 
 WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
@@ -80,7 +87,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
     "contact with one name part": (message("contacts", [{"name": {"formatted_name": "A"}}]), 131009, "one more part"),
     "reaction with words": (message("reaction", {"message_id": "w", "emoji": "ok"}), 131009, "emoji"),
     "reaction as a reply": (
-        message("reaction", {"message_id": "w", "emoji": "😀"}, context={"message_id": "w"}),
+        message("reaction", {"message_id": "w", "emoji": "😀"}, context={"message_id": "wamid.w"}),
         131009,
         "contextual reply",
     ),
@@ -127,6 +134,30 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
         }}),
         131009,
         "only allowed with flow_action navigate",
+    ),
+    "quote of what is no message": (
+        message("text", {"body": "hi"}, context={"message_id": "x"}), 131009, "context['message_id']",
+    ),
+    "carousel card without a picture": (
+        interactive("carousel", {"cards": [CARD | {"header": None}, CARD | {"card_index": 1}]}), 131008, "['header']",
+    ),
+    "carousel card out of its place": (interactive("carousel", {"cards": [CARD, CARD]}), 131009, "must be 1"),
+    "carousel of two sorts": (
+        interactive("carousel", {"cards": [CARD, {
+            "card_index": 1, "type": "product", "action": {"catalog_id": "1", "product_retailer_id": "2"}}]}),
+        131009,
+        "same type",
+    ),
+    "carousel card that leads nowhere": (
+        interactive("carousel", {"cards": [CARD | {"action": {"name": "cta_url"}}, CARD | {"card_index": 1}]}),
+        131008,
+        "['parameters']",
+    ),
+    "address in a country without": (
+        interactive("address_message", {"name": "address_message", "parameters": {"country": "DE"}}), 100, "{IN, SG}",
+    ),
+    "catalog with an unknown key": (
+        interactive("catalog_message", {"name": "catalog_message", "parameters": {"picture": "1"}}), 100, "picture",
     ),
     "carousel of one": (
         interactive("carousel", {"cards": [{"card_index": 0, "type": "cta_url", "header": {}, "action": {}}]}),

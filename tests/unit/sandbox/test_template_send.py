@@ -6,6 +6,7 @@ from services.sandbox.checks.template_send import check_envelope, check_sendable
 from services.sandbox.checks.template_shape import shape_of
 from services.sandbox.errors import GraphError
 from services.sandbox.model import Template
+from tests.support.message_kinds import TEMPLATES
 
 ORDER: list[dict[str, Any]] = [
     {"type": "HEADER", "format": "IMAGE"},
@@ -156,3 +157,31 @@ def test_an_envelope_that_is_malformed_is_refused(template: dict[str, Any], word
         check_envelope(template)
     assert error.value.code == 100
     assert words in error.value.message
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_kind_of_value_is_taken(name: str) -> None:
+    category, form, stored, given = TEMPLATES[name]
+    _, _, components = check_envelope({"name": name, "language": {"code": "en_US"}, "components": given})
+    check_values(shape_of(category, form, stored), components)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "parameter", "code"),
+    [
+        ("positional", 1, {"type": "currency", "currency": {"fallback_value": "1", "code": "USD"}}, 100),
+        ("product_header", 0, {"type": "product", "product": {"product_retailer_id": "p"}}, 100),
+        ("buttons", 3, {"type": "action", "action": {"colour": "red"}}, 100),
+        ("catalog", 0, {"type": "action", "action": {"colour": "red"}}, 100),
+        ("products", 0, {"type": "action", "action": {}}, 131008),
+        ("offer", 0, {"type": "limited_time_offer", "limited_time_offer": {"expiration_time_ms": "soon"}}, 131009),
+        ("offer", 0, {"type": "text", "text": "soon"}, 132012),
+        ("tap_target", 1, {"type": "tap_target_configuration", "tap_target_configuration": [{"url": "x"}]}, 100),
+    ],
+)  # fmt: skip
+def test_a_rich_value_that_does_not_fit_is_refused(name: str, place: int, parameter: dict[str, Any], code: int) -> None:
+    category, form, stored, given = TEMPLATES[name]
+    wrong = given[place] | {"parameters": [*given[place]["parameters"][:-1], parameter]}
+    with pytest.raises(GraphError) as refusal:
+        check_values(shape_of(category, form, stored), [*given[:place], wrong, *given[place + 1 :]])
+    assert refusal.value.code == code
