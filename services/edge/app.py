@@ -151,7 +151,12 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     resources = [
         Resource(
             f"{BASE}/templates", settings.templates_url, {"GET": Scope.READ, "POST": Scope.WRITE, "DELETE": Scope.WRITE}
-        )
+        ),
+        Resource(
+            f"{BASE}/webhook_endpoints",
+            settings.notifier_url,
+            {"GET": Scope.READ, "POST": Scope.WRITE, "PATCH": Scope.WRITE, "DELETE": Scope.WRITE},
+        ),
     ]
     for endpoint in edge.endpoints:
         endpoint.register(api, edge.auth)

@@ -64,10 +64,10 @@ class Forwarder:
         if scope is None:
             raise MethodRefused(f"{request.method} is not allowed here.")
         caller = await self._auth.caller(request, scope)
-        if request.method != "POST":
-            return await self._stream(request, resource, caller, b"")
-        raw = await read_body(request)
-        idempotency = key_of(request.headers, request.method, request.scope["path"], raw)
+        raw = await read_body(request) if request.method in ("POST", "PATCH") else b""
+        idempotency = None
+        if request.method == "POST":
+            idempotency = key_of(request.headers, request.method, request.scope["path"], raw)
         if idempotency is None:
             return await self._stream(request, resource, caller, raw)
 

@@ -15,7 +15,18 @@ from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
 
 # As in production a message that nobody wakes waits for its first look; a stopped account is looked at more often.
-SETTINGS = QUICK | {"WABUS_EDGE_FIRST_LOOK": "PT45S", "WABUS_SENDER_STOPPED_WAIT": "PT1S"}
+# Webhooks to customers are given up in seconds, not days.
+SETTINGS = QUICK | {
+    "WABUS_EDGE_FIRST_LOOK": "PT45S",
+    "WABUS_SENDER_STOPPED_WAIT": "PT1S",
+    "WABUS_NOTIFIER_TIMEOUT": "PT2S",
+    "WABUS_NOTIFIER_RETRIES": "PT0.2S,PT0.3S,PT0.5S,PT1S,PT1S,PT1S,PT1S,PT1S,PT1S",
+    "WABUS_NOTIFIER_LOOK_EVERY": "PT0.2S",
+    "WABUS_NOTIFIER_CIRCUIT_FIRST": "PT0.3S",
+    "WABUS_NOTIFIER_CIRCUIT_LONGEST": "PT0.6S",
+    "WABUS_NOTIFIER_DISABLE_AFTER": "PT3S",
+    "WABUS_NOTIFIER_SESSION_TIMEOUT": "PT6S",
+}
 
 # Meta's statuses follow one another at once; nobody reads by himself.
 AT_ONCE = {"sent": 0.01, "delivered": 0.01, "read": 0.01, "answer": 0.01, "read_share": 0.0, "seed": 1}

@@ -1,0 +1,43 @@
+"""Kafka in: our events, a batch at a time."""
+
+from collections.abc import Sequence
+
+from libs.events.accounts import AccountChanged
+from libs.events.messages import MessageReceived, MessageStatusChanged
+from libs.events.model import Event
+from libs.events.templates import TemplateChanged
+from libs.kafka.batches import Rejected
+from libs.kafka.errors import Poison
+from libs.kafka.events import read_event
+from libs.kafka.record import Record
+from services.notifier.fan_out import FanOut
+from services.notifier.notices import notice_of
+from services.notifier.subscriptions import Subscriptions
+
+MODELS: tuple[type[Event], ...] = (MessageStatusChanged, MessageReceived, TemplateChanged, AccountChanged)
+TENANT = "ce_tenant"
+
+
+class EventHandlers:
+    """Reads the events of tenants that have endpoints; of all others not even the body."""
+
+    def __init__(self, subscriptions: Subscriptions, fan_out: FanOut) -> None:
+        self._subscriptions = subscriptions
+        self._fan_out = fan_out
+
+    async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
+        """Handle a batch; -> the records that cannot be read, to be buried while their siblings go on."""
+        tenants = {tenant for record in records if (tenant := record.header(TENANT))}
+        listening = {tenant for tenant in tenants if await self._subscriptions.of(tenant)}
+        notices, rejected = [], []
+        for record in records:
+            if record.header(TENANT) not in listening:
+                continue
+            try:
+                notice = notice_of(*read_event(record, *MODELS))
+            except Poison as poison:
+                rejected.append(Rejected(record, poison.reason, poison.error))
+            else:
+                notices += [notice] if notice is not None else []
+        await self._fan_out.tell(notices)
+        return rejected
