@@ -98,8 +98,11 @@ class Dispatcher:
                 self._waiting = True
                 continue
             owner, lease = self._rounds.owner, self._rounds.lease
-            for row in await self._endpoints.claim(owner, lease, self._clock.now(), room, tripped=tripped):
+            taken = await self._endpoints.claim(owner, lease, self._clock.now(), room, tripped=tripped)
+            for row in taken:
                 self._serve(row)
+            if len(taken) == room:  # there may be more
+                self._waiting = True
 
     def _serve(self, row: Document) -> None:
         task = asyncio.create_task(self._guarded(row))
