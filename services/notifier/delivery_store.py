@@ -13,6 +13,7 @@ from services.notifier.domain import DeliveryState, Outcome
 
 DELIVERIES = "webhook_deliveries"
 LOGGED = 20  # attempts that a delivery shows: its ten, and those of a replay
+BYTES = 4 * 1024 * 1024  # of bodies held for one endpoint at once (and one body in any case)
 COUNTED = 100_000  # deliveries: counting more says nothing new
 INDEXES = {
     DELIVERIES: [
@@ -67,12 +68,16 @@ class DeliveryStore:
         return len(rows)
 
     async def due(self, endpoint_id: str, now: datetime, most: int) -> list[Document]:
-        """Return what an endpoint is to be sent now, longest due first."""
+        """Return what an endpoint is to be sent now, longest due first: no more than may be held at once."""
         query = {"endpoint_id": endpoint_id, "due": {"$lte": now}}
+        deliveries = self._mongo.collection(DELIVERIES)
         with outages():
-            cursor = self._mongo.collection(DELIVERIES).find(query, {"log": 0}).sort("due", ASCENDING).limit(most)
-            rows: list[Document] = await cursor.to_list(None)
-        return rows
+            cursor = deliveries.find(query, {"log": 0, "body": 0}).sort("due", ASCENDING).limit(most)
+            rows = fitting(await cursor.to_list(None), BYTES)
+            ids = [row["_id"] for row in rows]
+            found = await deliveries.find({"_id": {"$in": ids}}, {"body": 1}).to_list(None) if ids else []
+        bodies = {row["_id"]: row["body"] for row in found}
+        return [row | {"body": bodies[row["_id"]]} for row in rows if row["_id"] in bodies]
 
     async def next_due(self, endpoint_id: str) -> datetime | None:
         """Return when an endpoint's next delivery is due; None where none waits."""
@@ -157,6 +162,18 @@ class DeliveryStore:
                 await deliveries.find_one(query, {"due": 1}, sort=[("due", ASCENDING)], hint="due") if count else None
             )
         return count, (now - oldest["due"]).total_seconds() if oldest else 0.0
+
+
+def fitting(rows: Sequence[Document], most: int) -> list[Document]:
+    """Return the first rows whose bodies have at most so many bytes together, and the first in any case."""
+    total = 0
+    taken: list[Document] = []
+    for row in rows:
+        total += row["size"]
+        if taken and total > most:
+            break
+        taken.append(row)
+    return taken
 
 
 def _settlement(one: Settled) -> tuple[Document, Document]:

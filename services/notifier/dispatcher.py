@@ -1,7 +1,7 @@
 """Who is served when: endpoints that have something due are claimed and served side by side, none behind another."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -104,6 +104,12 @@ class Dispatcher:
             if len(taken) == room:  # there may be more
                 self._waiting = True
 
+    def _wake_at(self, moment: datetime) -> None:
+        """Look for work at a time that is nearer than the next look; all further ones are found by looking."""
+        wait = (moment - self._clock.now()).total_seconds()
+        if wait < self._look_every:
+            asyncio.get_running_loop().call_later(max(wait, 0.0), self._woken.set)
+
     def _serve(self, row: Document) -> None:
         task = asyncio.create_task(self._guarded(row))
         self._serving[task] = row["failures"] >= CIRCUIT_AFTER
@@ -117,7 +123,7 @@ class Dispatcher:
     async def _guarded(self, row: Document) -> None:
         """Serve one; what goes wrong costs this endpoint the rest of its lease, and the others nothing."""
         try:
-            await self._rounds.serve(row, self.crowded)
+            await self._rounds.serve(row, self.crowded, self._wake_at)
         except Outage:
             log.info("endpoint_waits_for_an_outage_to_end")
         except Exception:

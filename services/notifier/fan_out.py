@@ -101,6 +101,7 @@ class FanOut:
             "attempt_count": 0,
             "log": [],
             "body": body,
+            "size": len(body),
             "event_at": notice.at,
             "created_at": now,
             "expires_at": now + self._kept,

@@ -89,15 +89,21 @@ class Rounds:
         self.lease = timeout * 2
         self._settle: Gather[Settled, None] = Gather(deliveries.settle, linger=LINGER)
 
-    async def serve(self, endpoint: Document | None, crowded: Callable[[], bool]) -> None:
-        """Send what is due, then let the endpoint go. `crowded` says that others wait; raises Outage."""
+    async def serve(
+        self, endpoint: Document | None, crowded: Callable[[], bool], wake_at: Callable[[datetime], None]
+    ) -> None:
+        """Send what is due, then let the endpoint go; raises Outage.
+
+        `crowded` says that others wait, `wake_at` is told when the endpoint has something to send again.
+        """
         while endpoint is not None:
             endpoint_id = endpoint["_id"]
             health = Health(endpoint["failures"], endpoint.get("failing_since"))
             most = 1 if health.tripped else CHUNK
             rows = await self._deliveries.due(endpoint_id, self._clock.now(), most)
             if rows:
-                if not await self._send(endpoint, rows, health):
+                if (until := await self._send(endpoint, rows, health)) is not None:
+                    wake_at(until)
                     return
                 if crowded():
                     await self._endpoints.yield_to_others(endpoint_id, self.owner, self._clock.now())
@@ -105,11 +111,13 @@ class Rounds:
             else:
                 next_due = await self._deliveries.next_due(endpoint_id)
                 if await self._endpoints.rest(endpoint_id, self.owner, endpoint["work"], next_due):
+                    if next_due is not None:
+                        wake_at(next_due)
                     return
             endpoint = await self._endpoints.renew(endpoint_id, self.owner, self.lease)
 
-    async def _send(self, endpoint: Document, rows: Sequence[Document], health: Health) -> bool:
-        """Send for a turn and write down what came of it; -> whether the endpoint may be sent more at once."""
+    async def _send(self, endpoint: Document, rows: Sequence[Document], health: Health) -> datetime | None:
+        """Send for a turn and write down what came of it; -> until when it is left in peace, None for not at all."""
         turn = await self._take_turn(endpoint, rows, health)
         endpoint_id, now = endpoint["_id"], self._clock.now()
         await self._endpoints.note(endpoint_id, turn.health, turn.succeeded_at, turn.failed_at)
@@ -119,10 +127,10 @@ class Rounds:
             await self._retirement.disable(endpoint, DisabledReason.FAILING, turn.health.failing_since or now)
         elif turn.health.tripped:
             TRIPPED.inc(not health.tripped)
-            await self._endpoints.pause(endpoint_id, self.owner, now + self._patience.pause(turn.health))
-        else:
-            return True
-        return False
+            until = now + self._patience.pause(turn.health)
+            await self._endpoints.pause(endpoint_id, self.owner, until)
+            return until
+        return None
 
     async def _take_turn(self, endpoint: Document, rows: Sequence[Document], health: Health) -> Turn:
         turn = Turn(health, self._clock.monotonic() + self._turn, self._clock)

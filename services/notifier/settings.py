@@ -49,7 +49,8 @@ class Settings(BusSettings):
         default=200, ge=2, le=2_000, description="Endpoints served at once; half of them may be failing ones."
     )
     notifier_look_every: timedelta = Field(
-        default=timedelta(seconds=2), description="Between looks for retries that are due; new events wake at once."
+        default=timedelta(seconds=5),
+        description="Between looks for what another process left; new events and our own retries wake at once.",
     )
     notifier_circuit_first: timedelta = Field(
         default=timedelta(seconds=10), description="Pause of an endpoint that fails again and again; it doubles."

@@ -12,6 +12,11 @@ EXPECTED = {
     ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
     ("POST", "/messages/template"), ("GET", "/messages"), ("GET", "/messages/{message_id}"), ("GET", "/templates"),
     ("POST", "/templates/sync"), ("GET", "/templates/sync/{job_id}"), ("GET", "/templates/{template_id}"),
+    ("POST", "/webhook_endpoints"), ("GET", "/webhook_endpoints"), ("GET", "/webhook_endpoints/{endpoint_id}"),
+    ("PATCH", "/webhook_endpoints/{endpoint_id}"), ("DELETE", "/webhook_endpoints/{endpoint_id}"),
+    ("POST", "/webhook_endpoints/{endpoint_id}/test"), ("POST", "/webhook_endpoints/{endpoint_id}/rotate_secret"),
+    ("GET", "/webhook_endpoints/{endpoint_id}/deliveries"), ("POST", "/webhook_endpoints/{endpoint_id}/replay"),
+    ("POST", "/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}/replay"),
 }  # fmt: skip
 EXAMPLES = 25  # of each call: enough to meet every field with what does not belong there, in seconds
 

@@ -33,7 +33,7 @@ class Queue:
         taken, self.waiting[tripped] = self.waiting[tripped][:most], self.waiting[tripped][most:]
         return taken
 
-    async def serve(self, endpoint: dict[str, Any], crowded: Any) -> None:
+    async def serve(self, endpoint: dict[str, Any], crowded: Any, wake_at: Any) -> None:
         self.served.append(endpoint["_id"])
         await self.open.wait()
 

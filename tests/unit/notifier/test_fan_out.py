@@ -9,7 +9,7 @@ from libs.events.messages import MessageReceived
 from libs.events.model import Event
 from libs.kafka.errors import Reason
 from libs.kafka.record import Record
-from services.notifier.delivery_store import DeliveryStore
+from services.notifier.delivery_store import DeliveryStore, fitting
 from services.notifier.endpoint_store import EndpointStore
 from services.notifier.fan_out import FanOut
 from services.notifier.handlers import EventHandlers
@@ -116,6 +116,14 @@ async def test_what_an_endpoint_misses_is_held_only_where_we_disabled_it_for_fai
     [row] = shelf.rows.values()
     assert (row["endpoint_id"], row["state"], "due" in row) == ("failing", "held", False)
     assert shelf.bumped == []
+
+
+def test_large_bodies_are_held_a_few_at_a_time_and_one_in_any_case() -> None:
+    rows = [{"_id": str(i), "size": size} for i, size in enumerate([900, 200, 10])]
+    assert [row["_id"] for row in fitting(rows, 1_000)] == ["0"]
+    assert [row["_id"] for row in fitting(rows, 1_100)] == ["0", "1"]
+    assert [row["_id"] for row in fitting(rows, 10)] == ["0"]
+    assert fitting([], 10) == []
 
 
 def record(tenant: str, value: bytes, kind: type[Event] = MessageReceived) -> Record:
