@@ -10,6 +10,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.subscription import FetchSettings
+from libs.ledger.reader import MessageReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.observability.http import operational_routes
@@ -72,7 +73,7 @@ class _Notifier:
             look_every=settings.notifier_look_every, timeout=settings.notifier_timeout,
         )  # fmt: skip
         self.census = Census(endpoints, deliveries, self.clock)
-        self.consumer = self._consumer(EventHandlers(subscriptions, fan_out), settings)
+        self.consumer = self._consumer(EventHandlers(subscriptions, MessageReader(self.mongo), fan_out), settings)
         self.endpoints = Endpoints(endpoints, deliveries, subscriptions, fan_out, vault, limits, self.clock)
 
     def _consumer(self, handlers: EventHandlers, settings: Settings) -> BatchConsumer:

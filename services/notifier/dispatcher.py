@@ -54,6 +54,7 @@ class Dispatcher:
     async def stop(self) -> None:
         """Begin nothing more, finish the attempts under way, let the endpoints go."""
         self._stopping = True
+        self._rounds.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -61,6 +62,8 @@ class Dispatcher:
             _, late = await asyncio.wait(set(self._serving), timeout=self._stop_within)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)
 
     def wake(self) -> None:
         """Look for work now."""

@@ -67,10 +67,10 @@ class EndpointStore:
         return row
 
     async def change(self, tenant: str, endpoint_id: str, fields: Mapping[str, Any], now: datetime) -> Document | None:
-        """Set fields; one that is enabled begins with a clean slate. -> the endpoint, or None."""
+        """Set fields; one that is enabled, or has another URL, begins with a clean slate. -> the endpoint, or None."""
         update: Document = {"$set": {**fields, "updated_at": now}}
-        if fields.get("status") == EndpointStatus.ENABLED:
-            update["$set"] |= {"failures": 0, "disabled_reason": None, "disabled_at": None, "next_due": now}
+        if fields.get("status") == EndpointStatus.ENABLED or "url" in fields:
+            update["$set"] |= {"failures": 0, "next_due": now}
             update["$unset"] = {"failing_since": "", "open_until": ""}
             update["$inc"] = {"work": 1}
         with outages():
@@ -104,14 +104,19 @@ class EndpointStore:
 
     # -- for those who send
 
-    async def bump(self, endpoint_ids: Collection[str], now: datetime) -> None:
-        """Note that these have something to send now."""
-        updates = [
-            UpdateOne({"_id": each}, {"$min": {"next_due": now}, "$inc": {"work": 1}}) for each in sorted(endpoint_ids)
-        ]
-        if updates:
-            with outages():
-                await self._mongo.collection(ENDPOINTS).bulk_write(updates, ordered=False)
+    async def bump(self, endpoint_ids: Collection[str], now: datetime) -> set[str]:
+        """Note that these have something to send now; -> those that are disabled or gone by now."""
+        if not endpoint_ids:
+            return set()
+        enabled, endpoints = EndpointStatus.ENABLED.value, self._mongo.collection(ENDPOINTS)
+        work = {"$min": {"next_due": now}, "$inc": {"work": 1}}
+        updates = [UpdateOne({"_id": each, "status": enabled}, work) for each in sorted(endpoint_ids)]
+        with outages():
+            done = await endpoints.bulk_write(updates, ordered=False)
+            if done.matched_count == len(updates):
+                return set()
+            there = await endpoints.distinct("_id", {"_id": {"$in": sorted(endpoint_ids)}, "status": enabled})
+        return set(endpoint_ids) - set(there)
 
     async def claim(
         self, owner: str, length: timedelta, now: datetime, most: int, *, tripped: bool

@@ -1,6 +1,6 @@
 """From events to deliveries: one per endpoint that listens, stored before anything is sent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -56,26 +56,30 @@ class FanOut:
                     self.delivery(notice, body, each.endpoint_id, now, held=not each.enabled) for each in listening
                 ]
                 EVENTS.labels(notice.type).inc()
-        await self._store(rows, now)
+        await self._store(rows)
 
     async def send(self, notice: Notice, endpoint_id: str) -> Document:
         """Store a delivery for one endpoint, whatever it listens to; -> the delivery."""
         now = self._clock.now()
         row = self.delivery(notice, notice.body(), endpoint_id, now)
-        await self._store([row], now)
+        await self._store([row])
         return row
 
     async def bump(self, endpoint_id: str) -> None:
-        """Note that an endpoint was given something to send again."""
-        await self._endpoints.bump({endpoint_id}, self._clock.now())
-        self.wake()
+        """Note that an endpoint was given something to send."""
+        await self._bump({endpoint_id})
 
-    async def _store(self, rows: Sequence[Document], now: datetime) -> None:
+    async def _store(self, rows: Sequence[Document]) -> None:
         if not rows:
             return
         QUEUED.inc(await self._deliveries.add(rows))
         # Also where none was new: a crash may have come between the deliveries and this.
-        await self._endpoints.bump({row["endpoint_id"] for row in rows if "due" in row}, now)
+        await self._bump({row["endpoint_id"] for row in rows if "due" in row})
+
+    async def _bump(self, endpoint_ids: Collection[str]) -> None:
+        for lost in await self._endpoints.bump(endpoint_ids, self._clock.now()):
+            # It was disabled or deleted while we still took it for one that listens: nobody will send these.
+            await self._deliveries.hold(lost)
         self.wake()
 
     def _is_news(self, notice: Notice, subscription: Subscription, now: datetime) -> bool:

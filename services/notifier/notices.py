@@ -1,7 +1,7 @@
 """What customers are told: our events under their public names, as the API would show the thing itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,10 @@ class Notice:
         """Return the bytes that are stored, signed and sent, the same at each attempt."""
         said = {"id": self.event_id, "type": self.type, "timestamp": self.at, "data": self.data}
         return to_json(said)
+
+    def addressed(self, to: str | None) -> "Notice":
+        """Return the same with its recipient, where it is about a message that has one."""
+        return self if to is None else replace(self, data={**self.data, "to": to})
 
 
 def notice_of(envelope: Envelope, event: Event) -> Notice | None:
@@ -72,6 +76,7 @@ def _status(event: MessageStatusChanged) -> Data:
         "direction": "outbound",
         "status": event.status.value,
         "at": event.at,
+        "to": None,
         "recipient_id": event.recipient_id,
         "lane": event.lane.value,
         "template": template if event.template else None,

@@ -27,21 +27,25 @@ log = structlog.get_logger()
 
 
 class Turn:
-    """One stretch of sending: over when its time is up, the endpoint fails in a row, or it says that it is gone."""
+    """One stretch of sending: over at its end, when we stop, or the endpoint fails in a row or says that it is gone."""
 
-    def __init__(self, health: Health, ends: float, clock: Clock) -> None:
+    def __init__(self, health: Health, ends: float, clock: Clock, closing: asyncio.Event) -> None:
         self.health = health
         self.gone = False
         self.succeeded_at: datetime | None = None
         self.failed_at: datetime | None = None
         self._ends = ends
         self._clock = clock
+        self._closing = closing
         self._made = 0
 
     @property
     def over(self) -> bool:
         """Tell whether nothing more is to be begun; the first attempt always is."""
-        return self._made > 0 and (self.gone or self.health.tripped or self._clock.monotonic() >= self._ends)
+        if self._made == 0:
+            return False
+        late = self._closing.is_set() or self._clock.monotonic() >= self._ends
+        return late or self.gone or self.health.tripped
 
     def begin(self) -> None:
         """Note that an attempt begins."""
@@ -87,7 +91,12 @@ class Rounds:
         # A turn and the attempts that began at its end fit into a lease, with as much again to write them down.
         self._turn = timeout.total_seconds() / 2
         self.lease = timeout * 2
+        self._closing = asyncio.Event()
         self._settle: Gather[Settled, None] = Gather(deliveries.settle, linger=LINGER)
+
+    def close(self) -> None:
+        """Begin no further attempt: those under way end and are written down."""
+        self._closing.set()
 
     async def serve(
         self, endpoint: Document | None, crowded: Callable[[], bool], wake_at: Callable[[datetime], None]
@@ -133,7 +142,7 @@ class Rounds:
         return None
 
     async def _take_turn(self, endpoint: Document, rows: Sequence[Document], health: Health) -> Turn:
-        turn = Turn(health, self._clock.monotonic() + self._turn, self._clock)
+        turn = Turn(health, self._clock.monotonic() + self._turn, self._clock, self._closing)
         left, settling = deque(rows), []
 
         async def send_some() -> None:

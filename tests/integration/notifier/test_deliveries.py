@@ -42,6 +42,7 @@ def test_the_statuses_of_a_message_arrive_with_what_the_api_shows(
         assert hit.is_signed_by(endpoint["secret"])
         assert (data["id"], data["client_ref"], data["direction"]) == (message_id, "order-7", "outbound")
         assert hit.event["type"] == f"message.{data['status']}"
+        assert data["to"] == customer.stack.call("GET", f"/messages/{message_id}", key=customer.tenant.key).json()["to"]
 
 
 def test_templates_and_accounts_that_change_are_told(customer: Customer, receiver: Receiver) -> None:

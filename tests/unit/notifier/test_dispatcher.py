@@ -27,6 +27,11 @@ class Queue:
         self.served: list[str] = []
         self.open = asyncio.Event()
 
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
     async def claim(
         self, owner: str, length: timedelta, now: datetime, most: int, *, tripped: bool
     ) -> Sequence[dict[str, Any]]:
@@ -67,6 +72,7 @@ async def test_a_stop_lets_what_is_under_way_end_and_begins_nothing() -> None:
     stopping = asyncio.create_task(dispatcher.stop())
     await eventually(dispatcher.crowded, "it is asked to make place")
     assert not stopping.done()
+    assert queue.closed
     queue.open.set()
     await stopping
     assert queue.served == ["well-0"]

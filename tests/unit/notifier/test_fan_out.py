@@ -40,6 +40,8 @@ class Shelf:
         self.rows: dict[str, dict[str, Any]] = {}
         self.bumped: list[str] = []
         self.asked: list[str] = []
+        self.lost: set[str] = set()
+        self.held: list[str] = []
 
     async def all_of(self, tenant: str) -> list[dict[str, Any]]:
         self.asked.append(tenant)
@@ -50,8 +52,15 @@ class Shelf:
         self.rows |= fresh
         return len(fresh)
 
-    async def bump(self, endpoint_ids: Collection[str], now: datetime) -> None:
+    async def bump(self, endpoint_ids: Collection[str], now: datetime) -> set[str]:
         self.bumped += endpoint_ids
+        return set(endpoint_ids) & self.lost
+
+    async def recipients(self, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        return {}
+
+    async def hold(self, endpoint_id: str) -> None:
+        self.held.append(endpoint_id)
 
 
 def endpoint(name: str, tenant: str = "ours", **more: Any) -> dict[str, Any]:
@@ -118,6 +127,14 @@ async def test_what_an_endpoint_misses_is_held_only_where_we_disabled_it_for_fai
     assert shelf.bumped == []
 
 
+async def test_what_was_stored_for_an_endpoint_that_just_went_does_not_wait_for_ever() -> None:
+    shelf = Shelf(endpoint("a"), endpoint("b"))
+    shelf.lost = {"b"}  # another process disabled it within the seconds for which ours is cached
+    fan_out, _, _ = built(shelf)
+    await fan_out.tell([notice()])
+    assert shelf.held == ["b"]
+
+
 def test_large_bodies_are_held_a_few_at_a_time_and_one_in_any_case() -> None:
     rows = [{"_id": str(i), "size": size} for i, size in enumerate([900, 200, 10])]
     assert [row["_id"] for row in fitting(rows, 1_000)] == ["0"]
@@ -134,7 +151,7 @@ def record(tenant: str, value: bytes, kind: type[Event] = MessageReceived) -> Re
 async def test_a_tenant_without_endpoints_costs_one_look_and_its_records_are_not_read() -> None:
     shelf = Shelf(endpoint("a"))
     fan_out, subscriptions, _ = built(shelf)
-    handlers = EventHandlers(subscriptions, fan_out)
+    handlers = EventHandlers(subscriptions, shelf, fan_out)
     assert await handlers.take([record("nobody", b"not even JSON")] * 100) == []
     assert await handlers.take([record("nobody", b"not even JSON")] * 100) == []
     assert shelf.asked == ["nobody"]
@@ -147,6 +164,6 @@ async def test_a_record_that_cannot_be_read_is_rejected_and_its_siblings_go_on()
         b'{"message_id":"m","wamid":"w","phone_number_id":"1","waba_id":"2","conversation_id":"c","contact_id":"k",'
         b'"sender":"s","type":"text","at":"2026-11-25T12:00:00Z","window_until":"2026-11-26T12:00:00Z"}'
     )
-    found = await EventHandlers(subscriptions, fan_out).take([record("ours", b"{}"), record("ours", good)])
+    found = await EventHandlers(subscriptions, shelf, fan_out).take([record("ours", b"{}"), record("ours", good)])
     assert [each.reason for each in found] == [Reason.UNREADABLE]
     assert len(shelf.rows) == 1
