@@ -23,7 +23,7 @@ READ_AT_MOST = 64 * 1024  # bytes of an answer: past that its connection is clos
 LOOKUPS = 64  # threads: a name server that does not answer holds up those who wait for it, and nobody else
 IDLE_CONNECTION = 30.0  # seconds that a connection is kept for the next event
 
-Lookup = Callable[[str, int], Awaitable[list[str]]]
+Lookup = Callable[[str, int], list[str]]
 
 
 class AddressRefused(OSError):
@@ -48,20 +48,21 @@ class SendFailed(Exception):
 
 
 class Egress:
-    """A part: holds the connections. `lookup` returns the addresses of a name; tests hand in their own."""
+    """A part: holds the connections. `lookup` returns the addresses of a name, in a thread; tests hand in their own."""
 
     def __init__(self, limits: Limits, timeout: timedelta, lookup: Lookup | None = None) -> None:
         self._limits = limits
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
         self._threads = ThreadPoolExecutor(LOOKUPS, "lookup")
-        self._lookup = lookup or self._look_up
+        self._lookup = lookup or _addresses
+        self._looking: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def start(self) -> None:
         """Make the clients: one for https, and one for http to the addresses that a test stack lists."""
         for secure in (True, False):
             connector = aiohttp.TCPConnector(
-                resolver=_CheckedResolver(self._lookup, self._limits, secure=secure),
+                resolver=_CheckedResolver(self._look_up, self._limits, secure=secure),
                 use_dns_cache=False,
                 limit=0,  # the dispatcher bounds what is under way
                 keepalive_timeout=IDLE_CONNECTION,
@@ -98,17 +99,24 @@ class Egress:
         return secure
 
     async def _look_up(self, host: str, port: int) -> list[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return [str(each[4][0]) for each in found]
+        """Look a name up, once for all who ask meanwhile: many attempts at one slow name take one thread."""
+        looking = self._looking.get((host, port))
+        if looking is None:
+            loop = asyncio.get_running_loop()
+            looking = loop.run_in_executor(self._threads, self._lookup, host, port)
+            self._looking[host, port] = looking
+            looking.add_done_callback(lambda _: self._looking.pop((host, port), None))
+        return await asyncio.shield(looking)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    return [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class _CheckedResolver(AbstractResolver):
     """Gives the connector addresses that were checked, and those are what it connects to."""
 
-    def __init__(self, lookup: Lookup, limits: Limits, *, secure: bool) -> None:
+    def __init__(self, lookup: Callable[[str, int], Awaitable[list[str]]], limits: Limits, *, secure: bool) -> None:
         self._lookup = lookup
         self._limits = limits
         self._secure = secure

@@ -103,10 +103,12 @@ class Endpoints:
 
     async def remove(self, tenant: str, endpoint_id: str) -> None:
         """Forget an endpoint and all its deliveries; raises NotFound."""
-        if not (is_uuid(endpoint_id) and await self._store.remove(tenant, endpoint_id)):
+        await self.get(tenant, endpoint_id)
+        await self._deliveries.forget(tenant, endpoint_id)  # first: whoever is cut off here can ask again
+        if not await self._store.remove(tenant, endpoint_id):
             raise _no_endpoint()
         self._subscriptions.forget(tenant)
-        await self._deliveries.forget(tenant, endpoint_id)
+        await self._deliveries.forget(tenant, endpoint_id)  # and what came in meanwhile
 
     async def rotate(self, tenant: str, endpoint_id: str, body: RotateBody) -> tuple[Document, str]:
         """Give it a new secret; the old ones sign too for the overlap. -> the endpoint and the secret."""

@@ -1,6 +1,7 @@
 """What is really connected to: checked addresses, by every way that leads to them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from services.notifier.addresses import Limits
 from services.notifier.egress import Answer, Egress, SendFailed
+from tests.support.waiting import eventually
 
 USUAL = Limits()
 LOCAL = Limits(allowed=[ip_network("127.0.0.1/32")])
@@ -35,7 +37,7 @@ async def post(url: str, *found: str, limits: Limits = LOCAL, seconds: float = 2
     """Post to a URL whose name has these addresses."""
     asked = []
 
-    async def lookup(host: str, port: int) -> list[str]:
+    def lookup(host: str, port: int) -> list[str]:
         asked.append(host)
         return list(found)
 
@@ -86,6 +88,26 @@ async def test_the_checked_address_is_connected_to_and_the_name_is_in_the_host_h
     async with serving(handle) as port:
         answer = await post(f"http://hooks.example.com:{port}/a%2Fb?c=d", "127.0.0.1")
     assert (answer.status, answer.start) == (200, f"hooks.example.com:{port}/a%2Fb?c=d".encode())
+
+
+async def test_attempts_at_one_slow_name_wait_for_one_look_up() -> None:
+    asked: list[str] = []
+    known = threading.Event()
+
+    def lookup(host: str, port: int) -> list[str]:
+        asked.append(host)
+        known.wait(5)
+        return ["10.0.0.1"]
+
+    egress = Egress(USUAL, timedelta(seconds=5), lookup)
+    await egress.start()
+    attempts = [asyncio.create_task(egress.post("https://slow.example.com/", b"", {}, 1)) for _ in range(100)]
+    await eventually(lambda: asked, "it is looked up")
+    known.set()
+    errors = await asyncio.gather(*attempts, return_exceptions=True)
+    await egress.stop()
+    assert [str(error) for error in errors] == ["address_not_allowed"] * 100
+    assert len(asked) < 5, "one look-up, or one more for who came just behind it"
 
 
 async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
