@@ -83,11 +83,15 @@ class Receiver:
         return planned.pop(0) if len(planned) > 1 else planned[0]
 
 
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Run a receiver on a port of the system's."""
-    receiver = Receiver(0)
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
+    def handle_error(self, *_: Any) -> None:
+        """A notifier that was killed leaves broken connections: that is what some tests are about."""
+
+
+def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -108,14 +112,14 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
+    return Handler
 
-        def handle_error(self, *_: Any) -> None:
-            """A notifier that was killed leaves broken connections: that is what some tests are about."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Run a receiver on a port of the system's."""
+    receiver = Receiver(0)
+    with _Server(("127.0.0.1", 0), _handler(receiver)) as server:
         receiver.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
