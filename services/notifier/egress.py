@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL  # aiohttp's own reading of URLs
 
 from services.notifier.addresses import Limits, UrlRefused, literal_address, port_of, split
 
@@ -81,8 +82,8 @@ class Egress:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], most: int) -> Answer:
         """POST and return the answer with its first `most` bytes; raises SendFailed."""
         try:
-            secure = self._check(url)
-            request = self._sessions[secure].post(url, data=body, headers=headers, allow_redirects=False)
+            target, secure = URL(url), self._check(url)
+            request = self._sessions[secure].post(target, data=body, headers=headers, allow_redirects=False)
             async with request as response:
                 start = await _beginning(response, most)
                 return Answer(response.status, start, response.headers.get("Retry-After"))
@@ -96,6 +97,10 @@ class Egress:
         secure, address = parts.scheme == "https", literal_address(parts.hostname or "")
         if address is not None and not self._limits.permits(address, port_of(parts), secure=secure):
             raise AddressRefused("not a public address")
+        # What is connected to is what the client reads in the URL: it must be what was checked.
+        host = URL(url).raw_host or ""
+        if (literal_address(host) or host.lower()) != (address or parts.hostname):
+            raise AddressRefused("a URL that is read in two ways")
         return secure
 
     async def _look_up(self, host: str, port: int) -> list[str]:

@@ -73,6 +73,12 @@ async def test_a_url_that_was_stored_under_other_rules_is_not_called(url: str) -
     assert await failure(url, "1.1.1.1") == "address_not_allowed"
 
 
+@pytest.mark.parametrize("host", ["[0:0:0:0:0:0:0:1]", "127.0.0.1", "HOOKS.Example.com", "hooks.example.com."])
+async def test_a_host_is_read_in_one_way_however_it_is_spelt(host: str) -> None:
+    both = Limits(allowed=[ip_network("127.0.0.1/32"), ip_network("::1/128")])
+    assert await failure(f"http://{host}:1/", "127.0.0.1", limits=both) == "connection_failed"
+
+
 async def test_http_to_a_public_address_is_not_called_where_private_ones_are_listed() -> None:
     assert await failure("http://hooks.example.com/", "1.1.1.1", limits=LOCAL) == "address_not_allowed"
 
