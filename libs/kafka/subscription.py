@@ -33,6 +33,7 @@ class FetchSettings:
     session_timeout_ms: int = 30_000  # without a heartbeat the member is taken for dead
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 60_000  # to come back from a revoke: more than a drain of 25 s
+    wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing
 
 
 class GatheringSubscriber(BatchSubscriber):
@@ -85,7 +86,7 @@ def subscribe(
         heartbeat_interval_ms=settings.heartbeat_interval_ms,
         rebalance_timeout_ms=settings.rebalance_timeout_ms,
         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=settings.wait_ms,
         max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
         batch_timeout_ms=settings.batch_timeout_ms,
         max_records=settings.max_records,

@@ -1,6 +1,6 @@
 """Reading message records: one by id, or a page newest first. Every query carries the tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,17 @@ class MessageReader:
                 {"tenant": tenant, "media_id": media_id}
             )
         return row
+
+    async def recipients(self, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return who outbound messages go to, by (tenant, message id); what is not there is not in the answer."""
+        query = {
+            "_id": {"$in": [message_id for _, message_id in ids]},
+            "tenant": {"$in": list({one for one, _ in ids})},
+        }
+        with outages():
+            rows = await self._mongo.collection(MESSAGES).find(query, {"tenant": 1, "recipient": 1}).to_list(None)
+        found = {(row["tenant"], row["_id"]): row["recipient"] for row in rows if "recipient" in row}
+        return {key: recipient for key, recipient in found.items() if key in ids}
 
     async def page(self, tenant: str, wanted: MessageFilter, limit: int, after: str | None) -> list[dict[str, Any]]:
         """Return up to `limit` records, newest first, beginning below the id `after`."""

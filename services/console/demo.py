@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from libs.runtime.ids import new_id
 from services.console.http_calls import Answer, Calls, refusal
+from services.console.receiver import Receiver
 from services.console.telling import Teller
 
 T = TypeVar("T")
@@ -22,10 +23,11 @@ ARRIVED = ("delivered", "read")
 class Story:
     """Plays against a running stack: `api` with a key, `sandbox` for what Meta and its users do."""
 
-    def __init__(self, api: Calls, sandbox: Calls, hook: Calls, tell: Teller) -> None:
+    def __init__(self, api: Calls, sandbox: Calls, hook: Calls, receiver: Receiver, tell: Teller) -> None:
         self._api = api
         self._sandbox = sandbox
         self._hook = hook
+        self._receiver = receiver
         self._tell = tell
         self._key = f"demo-{new_id()}"
         self._number = ""
@@ -34,6 +36,7 @@ class Story:
     def play(self) -> None:
         """Tell it from the first chapter to the last."""
         self._connect()
+        self._webhook_endpoint()
         self._refused_outside_the_window()
         self._customer_writes()
         self._text_goes_round()
@@ -41,6 +44,7 @@ class Story:
         self._template()
         self._not_on_whatsapp()
         self._forged_webhook()
+        self._customer_was_told()
 
     # -- chapters
 
@@ -53,6 +57,16 @@ class Story:
         self._tell.check("credentials checked at Meta, token stored encrypted", answer.status == 201, answer.body)
         self._listed("/accounts", "waba_id", self._waba)
         self._listed("/phone_numbers", "phone_number_id", self._number)
+
+    def _webhook_endpoint(self) -> None:
+        self._tell.chapter("The business wants to be told: a webhook endpoint on its own server")
+        body = {"url": self._receiver.url, "events": ["message.*"], "phone_number_ids": [self._number]}
+        answer = self._api.ask("POST", "/webhook_endpoints", body)
+        self._tell.check("201, with a secret that is shown this once", answer.status == 201, answer.body)
+        self._endpoint, self._receiver.secret = answer.body["id"], answer.body["secret"]
+        wrong = self._api.ask("POST", "/webhook_endpoints", body | {"url": "https://169.254.169.254/latest"})
+        self._tell.quote(refusal(wrong))
+        self._tell.check("an address inside our network is refused", wrong.status == 422, wrong.body)
 
     def _refused_outside_the_window(self) -> None:
         self._tell.chapter("Nobody wrote yet: a free-form text is refused")
@@ -124,7 +138,27 @@ class Story:
         answer = self._hook.ask("POST", "/webhooks/whatsapp", body, X_Hub_Signature_256="sha256=" + "0" * 64)
         self._tell.check("401, nothing is parsed", answer.status == 401, answer.status)
 
+    def _customer_was_told(self) -> None:
+        self._tell.chapter("And the business's server was told of all of it")
+        wanted = {"message.received", "message.accepted", "message.sent", "message.delivered", "message.failed"}
+        heard = self._until(self._receiver.heard, lambda events: wanted <= {event["type"] for event in events})
+        kinds = [event["type"] for event in heard]
+        self._tell.quote(", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))))
+        self._tell.check("each kind of event came", wanted <= set(kinds), kinds)
+        self._tell.check("each signature was checked and right", not self._receiver.unsigned, self._receiver.unsigned)
+        ids = [event["id"] for event in heard]
+        self._tell.check("each event came once", len(ids) == len(set(ids)), ids)
+        rows = self._until(lambda: self._deliveries("delivered"), lambda rows: len(rows) >= len(heard))
+        self._tell.check("the log shows them as delivered", len(rows) >= len(heard), rows)
+        gone = self._api.ask("DELETE", f"/webhook_endpoints/{self._endpoint}")
+        self._tell.check("the endpoint is deleted", gone.status == 204, gone.body)
+
     # -- what chapters share
+
+    def _deliveries(self, status: str) -> list[dict[str, Any]]:
+        path = f"/webhook_endpoints/{self._endpoint}/deliveries?limit=100&status={status}"
+        rows: list[dict[str, Any]] = self._api.do("GET", path)["data"]
+        return rows
 
     def _text(self, to: str, text: str, **headers: str) -> Answer:
         body = {"phone_number_id": self._number, "to": f"+{to}", "text": text}

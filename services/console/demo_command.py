@@ -17,6 +17,7 @@ from services.console.demo import Story
 from services.console.errors import CommandRefused
 from services.console.http_calls import Calls, public_api, sandbox_control
 from services.console.printing import console
+from services.console.receiver import receiving
 from services.console.starting import up_in_background
 from services.console.target import target_of
 from services.console.telling import Teller
@@ -42,7 +43,9 @@ def demo(state: StateOption = None) -> None:
     with _stack(state) as directory:
         target = target_of(directory)
         try:
-            Story(public_api(target), sandbox_control(target), Calls(target.need("edge")), tell).play()
+            with receiving() as receiver:
+                hook = Calls(target.need("edge"))
+                Story(public_api(target), sandbox_control(target), hook, receiver, tell).play()
         except (KeyError, TypeError, IndexError, CommandRefused) as error:  # an answer of another shape than promised
             tell.check("the story goes on", False, f"{type(error).__name__}: {error}")
     console.print(f"\n{tell.held} of {tell.held + len(tell.failed)} steps were right")

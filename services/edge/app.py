@@ -196,7 +196,12 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
             settings.templates_url,
             {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE),
             uploads=("/media",),
-        )
+        ),
+        Resource(
+            f"{BASE}/webhook_endpoints",
+            settings.notifier_url,
+            {"GET": Scope.READ, "POST": Scope.WRITE, "PATCH": Scope.WRITE, "DELETE": Scope.WRITE},
+        ),
     ]
     for endpoint in edge.endpoints:
         endpoint.register(api, edge.auth)

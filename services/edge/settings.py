@@ -19,6 +19,7 @@ class Settings(GraphSettings):
     internal_secret: SecretStr = Field(min_length=16, description="Signs the identity header between our services.")
     public_url: str = Field(description="Where Meta reaches edge, for callbacks of foreign apps.")
     templates_url: str = Field(description="Address of the templates service.")
+    notifier_url: str = Field(description="Address of the notifier.")
     edge_key_rate: int = Field(default=2_000, ge=1, description="Requests per second that one key may make.")
     edge_waiting_per_tenant: int = Field(default=250_000, ge=1, description="Messages a tenant may have waiting.")
     edge_waiting_in_all: int = Field(default=2_000_000, ge=1, description="Messages that may wait in all.")

@@ -10,6 +10,7 @@ PEOPLE = re.compile(rb"(?<![0-9])\+?155[5-9][0-9]{7}(?![0-9])")
 SECRETS = {
     "an API key": re.compile(rb"cm_(?:live|test)_[A-Za-z0-9]{20}"),
     "a token of Meta's": re.compile(rb"EAA[A-Za-z0-9]{20}"),
+    "a webhook secret": re.compile(rb"whsec_[A-Za-z0-9+/]{20}"),
     "a text": re.compile(rb"hello there|while Kafka is away|Half price today|so that webhooks flow"),
     "a phone number": PEOPLE,
 }

@@ -15,10 +15,18 @@ from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
 
 # As in production a message that nobody wakes waits for its first look; a stopped account is looked at more often.
+# Webhooks to customers are given up in seconds, not days.
 SETTINGS = QUICK | {
     "WABUS_EDGE_FIRST_LOOK": "PT45S",
     "WABUS_SENDER_STOPPED_WAIT": "PT1S",
     "WABUS_TEMPLATES_RETRY_EVERY": "PT1S",
+    "WABUS_NOTIFIER_TIMEOUT": "PT2S",
+    "WABUS_NOTIFIER_RETRIES": "PT0.2S,PT0.3S,PT0.5S,PT1S,PT1S,PT1S,PT1S,PT1S,PT1S",
+    "WABUS_NOTIFIER_LOOK_EVERY": "PT1S",
+    "WABUS_NOTIFIER_CIRCUIT_FIRST": "PT0.3S",
+    "WABUS_NOTIFIER_CIRCUIT_LONGEST": "PT0.6S",
+    "WABUS_NOTIFIER_DISABLE_AFTER": "PT3S",
+    "WABUS_NOTIFIER_SESSION_TIMEOUT": "PT6S",
 }
 
 # Meta's statuses follow one another at once; nobody reads by himself.

@@ -1,0 +1,191 @@
+"""What customers do with their endpoints: make, change, remove, rotate, try, and have things sent again."""
+
+from datetime import timedelta
+from typing import Any
+
+from libs.directory.vault import Vault
+from libs.runtime.clock import Clock
+from libs.runtime.ids import is_uuid, new_id
+from libs.web.errors import BadRequest, FieldProblem, Invalid, NotFound
+from services.notifier.addresses import Limits, UrlRefused
+from services.notifier.bodies import CreateBody, ReplayBody, RotateBody, UpdateBody
+from services.notifier.delivery_store import DeliveryStore, Span
+from services.notifier.domain import DeliveryState, DisabledReason, EndpointStatus
+from services.notifier.endpoint_store import MOST, EndpointStore, disabled
+from services.notifier.errors import EndpointDisabled, SecretJustRotated, TooManyEndpoints
+from services.notifier.event_types import pattern
+from services.notifier.fan_out import FanOut
+from services.notifier.notices import test_notice
+from services.notifier.postman import secret_field
+from services.notifier.signing import new_secret
+from services.notifier.subscriptions import Subscriptions
+
+SECRETS_KEPT = 4  # of an endpoint that sign at once: whoever rotates more often in an overlap is testing
+MOST_REPLAYED = 100_000  # deliveries of one call: what one update does well within MongoDB's deadline
+
+Document = dict[str, Any]
+
+
+class Endpoints:
+    """A tenant's endpoints. Every call carries the tenant; another one's id is as one that does not exist."""
+
+    def __init__(
+        self,
+        store: EndpointStore,
+        deliveries: DeliveryStore,
+        subscriptions: Subscriptions,
+        fan_out: FanOut,
+        vault: Vault,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._deliveries = deliveries
+        self._subscriptions = subscriptions
+        self._fan_out = fan_out
+        self._vault = vault
+        self._limits = limits
+        self._clock = clock
+
+    async def create(self, tenant: str, body: CreateBody) -> tuple[Document, str]:
+        """Make an endpoint; -> it and its secret, which is shown this once. Raises Invalid, TooManyEndpoints."""
+        self._check_url(body.url)
+        now, endpoint_id, secret = self._clock.now(), new_id(), new_secret()
+        row: Document = {
+            "_id": endpoint_id,
+            "tenant": tenant,
+            "url": body.url,
+            "events": body.events,
+            "description": body.description,
+            "phone_number_ids": body.phone_number_ids or [],
+            "secrets": [self._sealed(tenant, endpoint_id, secret)],
+            "failures": 0,
+            "work": 0,
+            "created_at": now,
+            "updated_at": now,
+        } | self._status(body.status)
+        if not await self._store.add(row):
+            raise TooManyEndpoints(f"A tenant may have {MOST} endpoints; delete one first.", more={"limit": MOST})
+        self._subscriptions.forget(tenant)
+        return row, secret
+
+    async def get(self, tenant: str, endpoint_id: str) -> Document:
+        """Return one; raises NotFound."""
+        row = await self._store.get(tenant, endpoint_id) if is_uuid(endpoint_id) else None
+        if row is None:
+            raise _no_endpoint()
+        return row
+
+    async def page(self, tenant: str, limit: int, after: str | None) -> list[Document]:
+        """Return them, newest first."""
+        return await self._store.page(tenant, limit, after)
+
+    async def update(self, tenant: str, endpoint_id: str, body: UpdateBody) -> Document:
+        """Set what was given; raises Invalid, NotFound. Enabling begins with a clean slate."""
+        await self.get(tenant, endpoint_id)
+        for name in body.nulls():
+            raise _invalid(name, "Must not be null.")
+        if body.url is not None:
+            self._check_url(body.url)
+        fields = {name: getattr(body, name) for name in body.model_fields_set}
+        if "phone_number_ids" in fields:
+            fields["phone_number_ids"] = fields["phone_number_ids"] or []
+        if body.status is not None:
+            fields |= self._status(body.status)
+        row = await self._store.change(tenant, endpoint_id, fields, self._clock.now())
+        if row is None:
+            raise _no_endpoint()
+        if row["status"] == EndpointStatus.DISABLED:
+            await self._deliveries.hold(endpoint_id)
+        self._subscriptions.forget(tenant)
+        self._fan_out.wake()
+        return row
+
+    async def remove(self, tenant: str, endpoint_id: str) -> None:
+        """Forget an endpoint and all its deliveries; raises NotFound."""
+        await self.get(tenant, endpoint_id)
+        await self._deliveries.forget(tenant, endpoint_id)  # first: whoever is cut off here can ask again
+        if not await self._store.remove(tenant, endpoint_id):
+            raise _no_endpoint()
+        self._subscriptions.forget(tenant)
+        await self._deliveries.forget(tenant, endpoint_id)  # and what came in meanwhile
+
+    async def rotate(self, tenant: str, endpoint_id: str, body: RotateBody) -> tuple[Document, str]:
+        """Give it a new secret; the old ones sign too for the overlap. -> the endpoint and the secret."""
+        row, secret = await self.get(tenant, endpoint_id), new_secret()
+        now = self._clock.now()
+        until = now + timedelta(seconds=body.overlap_seconds)
+        old = [each | {"until": min(each.get("until") or until, until)} for each in row["secrets"]]
+        valid = [each for each in old if each["until"] > now][: SECRETS_KEPT - 1]
+        secrets = [self._sealed(tenant, endpoint_id, secret), *valid]
+        changed = await self._store.rotate(tenant, endpoint_id, row["secrets"], secrets, now)
+        if changed is None:
+            raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
+        return changed, secret
+
+    async def test(self, tenant: str, endpoint_id: str) -> Document:
+        """Send a test event; -> its delivery. Raises NotFound, EndpointDisabled."""
+        await self._enabled(tenant, endpoint_id)
+        return await self._fan_out.send(test_notice(tenant, endpoint_id, new_id(), self._clock.now()), endpoint_id)
+
+    async def log(
+        self, tenant: str, endpoint_id: str, state: DeliveryState | None, limit: int, after: str | None
+    ) -> list[Document]:
+        """Return an endpoint's deliveries, newest first; raises NotFound, BadRequest."""
+        await self.get(tenant, endpoint_id)
+        rows = await self._deliveries.page(tenant, endpoint_id, state, limit, after)
+        if rows is None:
+            words = "starting_after must be the id of the last row of the page before."
+            raise BadRequest(words, param="starting_after")
+        return rows
+
+    async def replay_one(self, tenant: str, endpoint_id: str, delivery_id: str) -> Document:
+        """Send one delivery again, whatever became of it; raises NotFound, EndpointDisabled."""
+        await self._enabled(tenant, endpoint_id)
+        now = self._clock.now()
+        row = await self._deliveries.send_again(tenant, endpoint_id, delivery_id, now) if is_uuid(delivery_id) else None
+        if row is None:
+            raise NotFound("There is no such delivery.", code="delivery_not_found", param="delivery_id")
+        await self._fan_out.bump(endpoint_id)
+        return row
+
+    async def replay(self, tenant: str, endpoint_id: str, body: ReplayBody) -> int:
+        """Send again all that was stored in a span of time; -> how many. Raises Invalid, NotFound, EndpointDisabled."""
+        await self._enabled(tenant, endpoint_id)
+        if body.until is not None and body.until <= body.since:
+            raise _invalid("until", "Must be later than since.")
+        types = None if body.events is None else pattern(body.events)
+        span = Span(body.since, body.until, types, body.status)
+        if await self._deliveries.count(tenant, endpoint_id, span, MOST_REPLAYED + 1) > MOST_REPLAYED:
+            raise _invalid("since", f"That is more than {MOST_REPLAYED} deliveries; replay a shorter time.")
+        count = await self._deliveries.send_all_again(tenant, endpoint_id, span, self._clock.now())
+        await self._fan_out.bump(endpoint_id)
+        return count
+
+    async def _enabled(self, tenant: str, endpoint_id: str) -> Document:
+        row = await self.get(tenant, endpoint_id)
+        if row["status"] == EndpointStatus.DISABLED:
+            raise EndpointDisabled('The endpoint is disabled; set its status to "enabled" first.')
+        return row
+
+    def _status(self, status: str) -> Document:
+        if status == EndpointStatus.DISABLED:
+            return disabled(DisabledReason.BY_REQUEST, self._clock.now())
+        return {"status": EndpointStatus.ENABLED.value, "disabled_reason": None, "disabled_at": None}
+
+    def _sealed(self, tenant: str, endpoint_id: str, secret: str) -> Document:
+        return {"sealed": self._vault.encrypt(tenant, secret_field(endpoint_id), secret), "until": None}
+
+    def _check_url(self, url: str) -> None:
+        try:
+            self._limits.check(url)
+        except UrlRefused as refused:
+            raise _invalid("url", str(refused)) from None
+
+
+def _no_endpoint() -> NotFound:
+    return NotFound("There is no such webhook endpoint.", code="webhook_endpoint_not_found", param="endpoint_id")
+
+
+def _invalid(name: str, words: str) -> Invalid:
+    return Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[FieldProblem(name, words)])

@@ -1,0 +1,83 @@
+"""One attempt: signed, posted, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from libs.directory.vault import Vault
+from libs.kafka.dead_letters import redacted
+from libs.runtime.clock import Clock
+from services.notifier.domain import Outcome
+from services.notifier.egress import Answer, Egress, SendFailed
+from services.notifier.signing import signed_headers
+
+ANSWER_BYTES = 512  # of an answer that the log shows: enough for an error message, too few to be an archive
+USER_AGENT = "Wabus-Webhooks/1"
+
+Document = dict[str, Any]
+
+
+def secret_field(endpoint_id: str) -> str:
+    """Return the name under which an endpoint's secrets are encrypted."""
+    return f"webhook_secret:{endpoint_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to, and the secrets that are valid now, the newest first."""
+
+    url: str
+    secrets: Sequence[str]
+
+    @classmethod
+    def of(cls, endpoint: Mapping[str, Any], vault: Vault, now: datetime) -> Self:
+        """Return an endpoint's; raises CannotDecrypt."""
+        field = secret_field(endpoint["_id"])
+        valid = [each for each in endpoint["secrets"] if each.get("until") is None or each["until"] > now]
+        return cls(endpoint["url"], [vault.decrypt(endpoint["tenant"], field, each["sealed"]) for each in valid])
+
+    def __repr__(self) -> str:
+        return "Target(…)"
+
+
+class Postman:
+    """Makes single attempts."""
+
+    def __init__(self, egress: Egress, clock: Clock) -> None:
+        self._egress = egress
+        self._clock = clock
+
+    async def attempt(self, target: Target, delivery: Document) -> Outcome:
+        """Make one; whatever happens is an outcome."""
+        at, began = self._clock.now(), self._clock.monotonic()
+        body = bytes(delivery["body"])
+        headers = signed_headers(target.secrets, delivery["event_id"], at, body)
+        headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        try:
+            answer = await self._egress.post(target.url, body, headers, ANSWER_BYTES)
+        except SendFailed as failed:
+            return Outcome(at, self._since(began), failed.error)
+        return Outcome(
+            at,
+            self._since(began),
+            error_of(answer.status),
+            answer.status,
+            redacted(answer.start.decode("utf-8", "replace")) or None,
+            _asked(answer),
+        )
+
+    def _since(self, began: float) -> int:
+        return int((self._clock.monotonic() - began) * 1000)
+
+
+def error_of(status: int) -> str | None:
+    """Return the word for a status; None for the only success, 2xx."""
+    if 200 <= status < 300:
+        return None
+    return "redirect" if 300 <= status < 400 else "status"
+
+
+def _asked(answer: Answer) -> timedelta | None:
+    text = answer.retry_after or ""
+    return timedelta(seconds=int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else None
