@@ -1,6 +1,6 @@
 """What edge refuses beyond what every HTTP side does."""
 
-from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, UpstreamFailed, WrongMediaType
+from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, WrongMediaType
 
 
 class NoSuchNumber(NotFound):
@@ -98,10 +98,3 @@ class NotCancelable(Conflict):
     """The message is past the point where it could be taken back."""
 
     code = "message_not_cancelable"
-
-
-class MetaRefused(UpstreamFailed):
-    """Meta said no on a synchronous call, and would say so again."""
-
-    code = "meta_refused"
-    retryable = False

@@ -228,7 +228,7 @@ class Onboarding(Periodic):
     @contextlib.asynccontextmanager
     async def _step(self, run: Run, name: str) -> AsyncIterator[None]:
         try:
-            with meta_step(name, "Nothing was connected; the same call goes on from here."):
+            with meta_step(name):
                 yield
         except ApiError as refusal:
             refusal.more = refusal.more | {"step": name}

@@ -5,12 +5,12 @@ from datetime import timedelta
 from libs.directory.directory import Directory
 from libs.graph.client import GraphClient
 from libs.graph.errors import GraphFailure
+from libs.graph.refusals import answer_for
 from libs.ledger.reader import MessageReader
 from libs.runtime.clock import Clock
 from libs.web.errors import NotFound
 from services.edge.errors import NoSuchNumber, NotInbound, NumberCannotSend
 from services.edge.numbers import sendable
-from services.edge.upstream import upstream_error
 
 READABLE_FOR = timedelta(days=30)  # Meta's: an older message cannot be marked
 
@@ -27,7 +27,7 @@ class Receipts:
     async def mark_read(self, tenant: str, mode: str, message_id: str, typing: bool) -> None:
         """Mark a message, and all before it in its conversation.
 
-        Raises NotFound, NotInbound, NumberCannotSend (with the reason), UpstreamFailed and UpstreamSlow.
+        Raises NotFound, NotInbound, NumberCannotSend (with the reason), and what becomes of Meta's refusals.
         """
         row = await self._reader.get(tenant, message_id)
         if row is None:
@@ -46,4 +46,4 @@ class Receipts:
             token = account.access_token.get_secret_value()
             await self._graph.mark_read(number, token, row["wamids"][0], typing)
         except GraphFailure as failure:
-            raise upstream_error(failure) from None
+            raise answer_for(failure, "mark the message as read") from None

@@ -53,7 +53,7 @@ def test_a_refresh_brings_what_no_webhook_told(stack: Stack) -> None:
 def test_a_refresh_with_a_revoked_token_stops_the_account_and_says_so(stack: Stack) -> None:
     lost = stack.connect()
     stack.box("POST", f"/accounts/{lost.waba_id}/events", {"event": "TOKEN_REVOKED"})
-    error = refused(at(lost, "POST", "/refresh"), 422, "meta_refused")
+    error = refused(at(lost, "POST", "/refresh"), 409, "token_invalid")
     assert (error["step"], error["meta"]["code"]) == ("refresh", 190)
     assert at(lost, "GET", "").json()["cannot_send_because"] == ["token_invalid"]
 

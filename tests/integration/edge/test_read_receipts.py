@@ -66,9 +66,9 @@ def test_what_we_sent_cannot_be_marked_and_what_is_not_there_is_not_found(
 def test_meta_that_refuses_is_told_with_its_own_words(stack: Stack, number: Number, person: Callable[[], str]) -> None:
     who = person()
     row = heard(number, who)
-    for code, kind, retryable in ((131009, "meta_refused", False), (131000, "meta_failed", True)):
+    for code, status, kind, retryable in ((131009, 422, "meta_refused", False), (131000, 502, "meta_failed", True)):
         stack.box("POST", "/faults", {"kind": "error", "code": code, "to": who, "count": 1})
-        error = refused(mark(stack, row["id"]), 502, kind)
+        error = refused(mark(stack, row["id"]), status, kind)
         assert (error["meta"]["code"], error["retryable"]) == (code, retryable)
     stack.box("POST", "/faults", {"kind": "http_5xx", "status": 503, "body": "html", "to": who, "count": 1})
     refused(mark(stack, row["id"]), 502, "meta_failed")

@@ -4,8 +4,8 @@ import pytest
 
 from libs.events.messages import MessageStatus
 from libs.graph.errors import TABLE, GraphError, GraphRefused, GraphUnavailable, Policy, verdict_of_status
+from libs.graph.refusals import answer_for
 from libs.graph.send import Refused
-from services.edge.upstream import upstream_error
 from services.sandbox.errors import CATALOGUE
 from services.sender.decisions import TRANSIENT_TRIES, Decision, decide
 from tests.support.meta_errors import ELSEWHERE, FAILED, MESSAGING, NEWS, RETRIED, STOPPED, Row
@@ -42,9 +42,9 @@ def test_a_code_has_its_class_its_end_and_its_answer(row: Row) -> None:
         assert (decision.error.code, decision.error.retryable) == (row.ours, False)
         assert decision.error.meta is not None
         assert decision.error.meta.code == row.code
-    answer = upstream_error(GraphRefused(error_of(row)))
-    expected = ("meta_failed", True) if row.end == RETRIED else ("meta_refused", False)
-    assert (answer.status, answer.public_code, answer.retryable) == (502, *expected)
+    answer = answer_for(GraphRefused(error_of(row)), "do it")
+    assert (answer.status, answer.public_code) == answered(row, verdict.policy)
+    assert answer.retryable == (answer.status in (429, 502))
     assert answer.meta is not None
     assert answer.meta["code"] == row.code
 
@@ -81,7 +81,15 @@ def test_an_unknown_code_goes_by_its_status() -> None:
     assert policy(http_status=400) is Policy.CALLER
 
 
+def answered(row: Row, policy: Policy) -> tuple[int, str]:
+    """Return the status and code that a synchronous call of ours answers."""
+    if policy in (Policy.THROTTLE, Policy.PAIR):
+        return 429, row.ours
+    if policy is Policy.TRANSIENT:
+        return 502, "meta_failed"
+    return (409, row.ours) if policy is Policy.ACCOUNT else (422, "meta_refused")
+
+
 def test_meta_that_is_away_or_slow_is_told_apart() -> None:
-    assert (upstream_error(GraphUnavailable("x")).status, upstream_error(GraphUnavailable("x", slow=True)).status) == (
-        502, 504,
-    )  # fmt: skip
+    answers = [answer_for(GraphUnavailable("x", slow=slow), "do it").status for slow in (False, True)]
+    assert answers == [502, 504]
