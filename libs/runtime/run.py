@@ -15,7 +15,7 @@ import uvloop
 from libs.observability.log import configure_logging
 from libs.runtime.application import Application, Part
 from libs.runtime.errors import StartRefused
-from libs.runtime.http_deadlines import DeadlineHttpProtocol
+from libs.runtime.http_connections import capped_http_protocol
 from libs.runtime.settings import ServiceSettings
 
 YOUNG = 10_000  # objects made between two looks at the youngest: some 50 requests' worth, gone by then
@@ -108,7 +108,7 @@ class _HttpServer:
             app.http,
             host=settings.http_host,
             port=settings.http_port,
-            http=DeadlineHttpProtocol,
+            http=capped_http_protocol(settings.http_connections_per_address),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -23,6 +23,9 @@ class ServiceSettings(BaseSettings):
 
     http_host: str = Field(default="127.0.0.1", description="Address the HTTP side listens on.")
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port the HTTP side listens on.")
+    http_connections_per_address: int = Field(
+        default=2_000, ge=1, description="Connections one address may hold; behind a proxy: those of the proxy."
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     log_hash_key: SecretStr = Field(min_length=16, description="Key of the hash that stands for a person in logs.")
     stop_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest orderly stop.")

@@ -8,10 +8,12 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import uvicorn
 
 from libs.runtime import http_deadlines
+from libs.runtime.http_connections import capped_http_protocol
 from libs.runtime.http_deadlines import DeadlineHttpProtocol
 from tests.support.running import API, Number, Stack, until
 from tests.support.shared_stack import newest, refused
@@ -103,10 +105,8 @@ def test_rubbish_instead_of_http_is_refused_without_a_crash(stack: Stack, number
 class Server:
     """A server with our protocol and an application that answers with the length of what it was sent."""
 
-    def __init__(self) -> None:
-        config = uvicorn.Config(
-            self._app, http=DeadlineHttpProtocol, interface="asgi3", lifespan="off", log_config=None
-        )
+    def __init__(self, protocol: type[DeadlineHttpProtocol] = DeadlineHttpProtocol) -> None:
+        config = uvicorn.Config(self._app, http=protocol, interface="asgi3", lifespan="off", log_config=None)
         self._server = uvicorn.Server(config)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -136,6 +136,17 @@ class Server:
         headers = [(b"content-length", b"%d" % len(text))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": text})
+
+
+def test_one_address_may_hold_so_many_connections_and_gets_one_again_when_it_lets_go() -> None:
+    with Server(capped_http_protocol(2)) as server:
+        address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+        held = [socket.create_connection(address, 5) for _ in range(2)]
+        until(lambda: httpx.get(server.url, trust_env=False).status_code == 429, "the third is turned away", 5)
+        assert httpx.get(server.url, trust_env=False).headers["retry-after"] == "1"
+        held.pop().close()
+        until(lambda: httpx.get(server.url, trust_env=False).status_code == 200, "there is room again", 5)
+        held.pop().close()
 
 
 @pytest.fixture
