@@ -35,8 +35,9 @@ class FlowNotes(Periodic):
         self._places = places
 
     def heard(self, numbers: Mapping[Heard, datetime]) -> None:
-        """Note that statuses of these numbers came in."""
-        self._heard.update(numbers)
+        """Note up to when statuses of these numbers came in."""
+        for number, at in numbers.items():
+            self._heard[number] = max(at, self._heard.get(number, at))
 
     async def _round(self) -> None:
         # The time before asking: what comes in while we ask is not counted as applied.

@@ -13,7 +13,7 @@ import structlog
 
 from libs.directory.directory import Directory
 from libs.events.messages import MessageStatus
-from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem
+from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem, moment
 from libs.kafka.record import Outgoing, Record
 from libs.ledger.contacts import alias, conversation_id_of
 from libs.ledger.flow import Heard
@@ -132,7 +132,7 @@ class StatusTracker:
         for it in items:
             if not isinstance(it.item, StatusItem):
                 continue
-            await self._hear(it, it.item.phone_number_id, batch)
+            await self._hear(it, it.item, batch)
             try:
                 report = read_status(it.item)
             except DoesNotFit as error:
@@ -155,11 +155,17 @@ class StatusTracker:
             if (encounter := _learnt(it, record, report)) is not None and self._is_news(encounter):
                 batch.encounters.append(encounter)
 
-    async def _hear(self, it: _Item, phone_number_id: str, batch: _Batch) -> None:
-        """Note that a number was heard of, by who may speak for it: it is evidence that its webhooks flow."""
+    async def _hear(self, it: _Item, status: StatusItem, batch: _Batch) -> None:
+        """Note up to when a number was heard of, by who may speak for it: it is evidence that its webhooks flow.
+
+        A status speaks for the time it is about: one that comes late, from a backlog of Meta's, says nothing of now.
+        """
+        phone_number_id = status.phone_number_id
         number = self._directory.numbers.peek(phone_number_id) or await self._directory.numbers.get(phone_number_id)
         if number is not None and _may(it, number.tenant):
-            batch.heard[Heard(phone_number_id, bool(it.bound))] = _arrived(it.record)
+            who, arrived = Heard(phone_number_id, bool(it.bound)), _arrived(it.record)
+            said = min(moment(status.item.get("timestamp")) or arrived, arrived)
+            batch.heard[who] = max(said, batch.heard.get(who, said))
 
     def _is_news(self, encounter: Encounter) -> bool:
         """Tell whether an encounter has to be written: names that were met before are not, words always."""
