@@ -34,6 +34,9 @@ EXPECTED = {
     ("POST", "/webhook_endpoints/{endpoint_id}/test"), ("POST", "/webhook_endpoints/{endpoint_id}/rotate_secret"),
     ("GET", "/webhook_endpoints/{endpoint_id}/deliveries"), ("POST", "/webhook_endpoints/{endpoint_id}/replay"),
     ("POST", "/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}/replay"),
+    ("POST", "/keys"), ("GET", "/keys"), ("GET", "/keys/{key_id}"), ("POST", "/keys/{key_id}/roll"),
+    ("POST", "/keys/{key_id}/revoke"), ("GET", "/dead_letters"), ("GET", "/dead_letters/{dead_letter_id}"),
+    ("POST", "/dead_letters/{dead_letter_id}/replay"), ("POST", "/dead_letters/{dead_letter_id}/discard"),
 }  # fmt: skip
 EXAMPLES = 10  # of each call: with the many fields of a call still hundreds of odd values, in half a minute for all
 
