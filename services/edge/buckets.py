@@ -50,4 +50,4 @@ class Buckets:
             return found
         if len(self._young) >= self._half or now - self._turned >= self._life:
             self._old, self._young, self._turned = self._young, {}, now
-        return found or self._old.pop(name, None) or (burst, now)
+        return self._old.pop(name, None) or (burst, now)
