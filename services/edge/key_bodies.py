@@ -21,6 +21,13 @@ def _network(text: str) -> str:
         raise ValueError(words) from None
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Must be a time that exists in UTC.") from None
+
+
 Addresses = Annotated[
     list[Annotated[str, Field(max_length=64), AfterValidator(_network)]],
     Field(max_length=NETWORKS, description="Networks (CIDR, IPv4 or IPv6) it may be used from; any where left out."),
@@ -30,7 +37,7 @@ Rate = Annotated[
 ]
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
 Mode = Literal["live", "test"]
-Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class KeyBody(BaseModel):
