@@ -135,7 +135,9 @@ class _Edge:
         )  # fmt: skip
         self.interruptions = Interruptions(Flow(self.mongo), self.clock)
         desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
-        self.cancellations = Cancellations(reader, Claims(self.mongo), self.wakeups, self.bus, self.clock)
+        self.cancellations = Cancellations(
+            reader, Claims(self.mongo), self.directory, self.wakeups, self.bus, self.clock
+        )
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())

@@ -88,7 +88,8 @@ def test_the_list_is_newest_first_and_goes_on_where_it_ended(stack: Stack, ours:
 @pytest.mark.parametrize(
     ("query", "status", "param"),
     [
-        ("topic=messages.requested.v1", 422, "topic"), ("topic=no.such.dlt", 422, "topic"), ("state=lost", 422, "state"),
+        ("topic=messages.requested.v1", 422, "topic"), ("topic=no.such.dlt", 422, "topic"),
+        ("state=lost", 422, "state"),
         ("limit=0", 422, "limit"), ("starting_after=x", 400, "starting_after"),
     ],
 )  # fmt: skip
