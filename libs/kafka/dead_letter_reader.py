@@ -90,8 +90,9 @@ class DeadLetterReader:
     Raises KafkaError when the broker cannot be reached.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, chunk: int = CHUNK) -> None:
         self._bus = bus
+        self._chunk = chunk
         self._consumer: Any = None
 
     async def __aenter__(self) -> Self:
@@ -131,7 +132,7 @@ class DeadLetterReader:
             mine: list[DeadLetter] = []
             end = ends[partition]
             while len(mine) < limit and end > starts[partition]:
-                first = max(starts[partition], end - CHUNK)
+                first = max(starts[partition], end - self._chunk)
                 older = await self._read(partition, first, end, values=False)
                 mine += [it for it in older if (after is None or newness(it) < newness(after)) and chosen(it)]
                 end = first

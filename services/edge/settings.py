@@ -24,7 +24,7 @@ class Settings(GraphSettings):
     edge_key_rate: int = Field(default=2_000, ge=1, description="Requests per second that one key may make.")
     edge_tenant_rate: int = Field(default=10_000, ge=1, description="Requests per second of all keys of a tenant.")
     edge_failed_attempts: int = Field(
-        default=120, ge=1, description="Calls per minute that one address may make with keys that are not valid."
+        default=600, ge=1, description="Calls per minute that one address may make with keys that are not valid."
     )
     edge_trusted_proxies: str = Field(
         default="", description="Networks whose X-Forwarded-For is believed, comma separated: those of load balancers."

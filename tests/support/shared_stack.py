@@ -19,6 +19,7 @@ from tests.support.running import Number, Stack, running_stack, until
 SETTINGS = QUICK | {
     "WABUS_EDGE_FIRST_LOOK": "PT45S",
     "WABUS_EDGE_TRUSTED_PROXIES": "127.0.0.1",
+    "WABUS_EDGE_FAILED_ATTEMPTS": "120",
     "WABUS_EDGE_LAST_USED_EVERY": "PT0.5S",
     "WABUS_SENDER_STOPPED_WAIT": "PT1S",
     "WABUS_TEMPLATES_RETRY_EVERY": "PT1S",
