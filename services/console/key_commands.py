@@ -57,11 +57,15 @@ def create_key(
     scopes: Annotated[str, typer.Option(help="Comma separated.")] = DEFAULT_SCOPES,
     mode: Annotated[str, typer.Option(help="test keys reach sandbox accounts only; or live.")] = "test",
     name: Annotated[str, typer.Option(help="What it is for.")] = "key",
-    expires_in: Annotated[str | None, typer.Option(help="How long it lives: 90d, 12h, 30m or 45s; for ever.")] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(help="How long it lives: 90d, 12h, 30m or seconds; for ever if not said.")
+    ] = None,
     allow_address: Annotated[
         list[str] | None, typer.Option(help="A network it may be used from, e.g. 203.0.113.0/24; more than once.")
     ] = None,
-    rate: Annotated[int | None, typer.Option(min=1, help="Requests per second; what every key has.")] = None,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Requests per second; what every key has if not said.")
+    ] = None,
     state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
@@ -138,9 +142,9 @@ def _tenant(target: Target, given: str | None) -> str:
 
 
 def _seconds(text: str) -> int:
-    amount, unit = text[:-1], UNITS.get(text[-1:])
-    if unit is None or not (amount.isascii() and amount.isdigit()) or len(amount) > 6 or int(amount) == 0:
-        raise CommandRefused(f"{text!r} is not a length of time: say it as 90d, 12h, 30m or 45s")
+    amount, unit = (text, 1) if text.isdigit() else (text[:-1], UNITS.get(text[-1:]))
+    if unit is None or not (amount.isascii() and amount.isdigit()) or len(amount) > 9 or int(amount) == 0:
+        raise CommandRefused(f"{text!r} is not a length of time: say it as 90d, 12h, 30m or in seconds")
     return int(amount) * unit
 
 

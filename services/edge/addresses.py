@@ -11,6 +11,7 @@ from libs.directory.addresses import Network, networks
 Address = IPv4Address | IPv6Address
 
 FORWARDED = b"x-forwarded-for"
+LONGEST = 64  # characters of an address with brackets and port
 V6_HOME = 64  # bits: what one subscriber of an IPv6 network has all addresses of
 
 
@@ -49,10 +50,14 @@ def home_of(address: Address | None) -> str:
     return str(address)
 
 
-@lru_cache(maxsize=4096)
 def parsed(text: str) -> Address | None:
     """Read an address, with or without brackets and a port; IPv4 written as IPv6 is IPv4. None where it is none."""
     text = text.strip()
+    return _parsed(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Address | None:
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

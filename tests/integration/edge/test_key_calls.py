@@ -232,6 +232,21 @@ def test_a_kept_answer_comes_again_and_lies_encrypted(
     assert whole[12:] not in str(rows)
 
 
+def test_a_kept_answer_is_of_its_own_call_only(stack: Stack) -> None:
+    names = [f"moved {random_key('test').key_id}" for _ in range(2)]
+    for name in names:
+        assert admin(stack, "POST", "/keys", READ, Idempotency_Key=name).status_code == 201
+    client: MongoClient[dict[str, Any]] = MongoClient(stack.info["mongo"])
+    with client:
+        kept = client["wabus"]["idempotency_keys"]
+        one, other = (kept.find_one({"_id": {"$regex": f"{name}$"}}) for name in names)
+        assert one is not None
+        assert other is not None
+        kept.update_one({"_id": other["_id"]}, {"$set": {"answer": one["answer"]}})
+    assert admin(stack, "POST", "/keys", READ, Idempotency_Key=names[0]).status_code == 201
+    refused(admin(stack, "POST", "/keys", READ, Idempotency_Key=names[1]), 409, "answer_not_kept")
+
+
 def test_the_command_line_makes_keys_with_all_that_they_may_have(stack: Stack) -> None:
     options = ("--expires-in", "2h", "--allow-address", "127.0.0.1", "--allow-address", "2001:db8::/32", "--rate", "9")
     key = json.loads(stack.cli("keys", "create", "--scopes", "whatsapp:read", *options, "--json"))
