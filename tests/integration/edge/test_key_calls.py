@@ -66,6 +66,8 @@ def test_a_key_is_made_shown_once_and_works(stack: Stack) -> None:
         (READ | {"mode": "prod"}, "mode"), (READ | {"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         (READ | {"expires_at": "2099-01-01T00:00:00"}, "expires_at"),
         (READ | {"rate_per_second": 0}, "rate_per_second"),
+        (READ | {"expires_at": "9999-12-31T23:59:59Z"}, "expires_at"),
+        (READ | {"expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at"),
         (READ | {"allowed_addresses": ["10.0.0.1/8"]}, "allowed_addresses.0"),
         (READ | {"allowed_addresses": ["office"]}, "allowed_addresses.0"), (READ | {"name": ""}, "name"),
         (READ | {"tenant": "another"}, "tenant"), (READ | {"secret_hash": "x"}, "secret_hash"),
