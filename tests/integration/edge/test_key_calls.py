@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from libs.runtime.clock import rfc3339
 from services.edge.api_keys import new_key as random_key
-from tests.support.running import Stack, until
+from tests.support.running import Stack, parallel_calls, until
 from tests.support.shared_stack import Tenant, new_key, refused
 
 READ = {"scopes": ["whatsapp:read"]}
@@ -123,21 +123,22 @@ def test_a_test_key_gives_no_live_key(stack: Stack) -> None:
 
 def test_both_keys_work_in_an_overlap_and_the_successor_is_what_the_old_one_was(stack: Stack) -> None:
     old = made(stack, name="till", allowed_addresses=["127.0.0.0/8", "2001:db8::/32"], rate_per_second=7)
-    answer = admin(stack, "POST", f"/keys/{old['id']}/roll", {"overlap_seconds": 1})
+    answer = admin(stack, "POST", f"/keys/{old['id']}/roll", {"overlap_seconds": 3600})
     assert answer.status_code == 201, answer.text
     new = answer.json()
     assert (reads(stack, old), reads(stack, new)) == (200, 200)
     kept = ("name", "mode", "scopes", "allowed_addresses", "rate_per_second", "expires_at")
     assert {name: new[name] for name in kept} == {name: old[name] for name in kept}
-    until(lambda: reads(stack, old) == 401, "the overlap is over", 7)
+    assert admin(stack, "POST", f"/keys/{old['id']}/roll", {"overlap_seconds": 0}).status_code == 201
+    until(lambda: reads(stack, old) == 401, "the overlap is over", 5)
     assert reads(stack, new) == 200
 
 
 def test_an_expired_key_is_dead_and_its_successor_lives_as_long(stack: Stack) -> None:
-    end = datetime.now(UTC) + timedelta(seconds=1.5)
+    end = datetime.now(UTC) + timedelta(seconds=2)
     key = made(stack, expires_at=rfc3339(end))
-    assert reads(stack, key) == 200
     until(lambda: reads(stack, key) == 401, "the key is expired", 5)
+    assert datetime.now(UTC) >= end
     new = admin(stack, "POST", f"/keys/{key['id']}/roll").json()
     assert datetime.fromisoformat(new["expires_at"]) > end
 
@@ -174,13 +175,13 @@ def test_a_key_with_a_list_works_from_its_addresses_only(stack: Stack) -> None:
 
 
 def test_a_key_s_own_rate_is_kept(stack: Stack) -> None:
-    key = made(stack, rate_per_second=2)
+    key = made(stack, rate_per_second=1)
 
     def limited() -> Any:
         answer = stack.call("GET", "/accounts", key=key["key"])
         return answer if answer.status_code == 429 else None
 
-    answer = until(limited, "it is limited", 5, 0)
+    answer = until(limited, "it is limited", 15, 0)
     refused(answer, 429, "rate_limited")
     assert int(answer.headers["Retry-After"]) >= 1
     until(lambda: reads(stack, key) == 200, "it may go on", 3)
@@ -193,7 +194,11 @@ def test_who_guesses_is_told_to_wait_and_others_are_not(stack: Stack) -> None:
         return stack.call("GET", "/accounts", key=random_key("test").text, headers=address)
 
     refused(guess(), 401, "invalid_key")
-    answer = until(lambda: found if (found := guess()).status_code != 401 else None, "it is enough", 20, 0)
+
+    def enough() -> Any:
+        return next((answer for answer in parallel_calls(40, guess) if answer.status_code != 401), None)
+
+    answer = until(enough, "it is enough", 20, 0)
     refused(answer, 429, "too_many_attempts")
     assert int(answer.headers["Retry-After"]) >= 1
     assert stack.call("GET", "/accounts").status_code == 200
