@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from libs.directory.addresses import network
 from libs.directory.cache import EntryCache
 from libs.directory.entries import AccountEntry, KeyEntry, NumberEntry, TemplateEntry
 from libs.directory.vault import Vault
@@ -152,6 +153,8 @@ def _key_entry(row: dict[str, Any]) -> KeyEntry:
         secret_hash=row["secret_hash"],
         expires_at=row.get("expires_at"),
         revoked_at=row.get("revoked_at"),
+        allowed=tuple(network(each) for each in row.get("allowed_addresses") or ()),
+        rate=row.get("rate_per_second"),
     )
 
 

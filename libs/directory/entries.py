@@ -6,10 +6,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from libs.directory.addresses import Network
+
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """An API key: who it is, what it may do and until when. The secret is only known by its SHA-256."""
+    """An API key: who it is, what it may do and until when. The secret is only known by its SHA-256.
+
+    `allowed` are the networks that it may come from (none: any), `rate` its own requests per second.
+    """
 
     key_id: str
     tenant: str
@@ -18,6 +23,8 @@ class KeyEntry:
     secret_hash: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    allowed: tuple[Network, ...] = ()
+    rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

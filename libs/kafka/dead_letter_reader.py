@@ -1,17 +1,21 @@
 """Dead letters for people: list them, look at one, put one back where it came from."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
+from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import PREFIX
 from libs.kafka.record import Outgoing, Record, raw_record
 
 SUFFIX = ".dlt"
 POLL_MS = 500  # one poll; the end of what is read is known beforehand
+CHUNK = 2_000  # records looked at at once on the way back through a topic where not all are wanted; values are dropped
+
+Choice = Callable[["DeadLetter"], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,25 @@ class DeadLetter:
             schema=text("schema"),
         )
 
+    @property
+    def place(self) -> str:
+        """Where it lies: one text that names it, `topic:partition:offset` of the dead-letter topic."""
+        return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is, by its envelope; empty where that does not say."""
+        return self.record.header("ce_tenant") or ""
+
+    @property
+    def returnable(self) -> bool:
+        """Whether it says where it came from, and lies where what came from there is put."""
+        return bool(self.topic) and dead_letter_topic(self.topic, self.group) == self.record.topic
+
+    def without_value(self) -> Self:
+        """Return it without the record's value, for lists: a value may have megabytes."""
+        return replace(self, record=self.record._replace(value=None))
+
     def original(self) -> Outgoing:
         """Return the record as it was before it was buried."""
         headers = tuple((name, value) for name, value in self.record.headers if not name.startswith(PREFIX))
@@ -67,8 +90,9 @@ class DeadLetterReader:
     Raises KafkaError when the broker cannot be reached.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, chunk: int = CHUNK) -> None:
         self._bus = bus
+        self._chunk = chunk
         self._consumer: Any = None
 
     async def __aenter__(self) -> Self:
@@ -92,8 +116,28 @@ class DeadLetterReader:
             for partition in partitions:
                 first = max(starts[partition], ends[partition] - limit)
                 found += await self._read(partition, first, ends[partition])
-        found.sort(key=lambda letter: letter.record.timestamp, reverse=True)
-        return found[:limit]
+        return sorted(found, key=newness, reverse=True)[:limit]
+
+    async def page(
+        self, topics: Iterable[str], limit: int, chosen: Choice, after: DeadLetter | None = None
+    ) -> Sequence[DeadLetter]:
+        """Return the newest dead letters that are chosen, those older than `after`, without their values."""
+        found: list[DeadLetter] = []
+        partitions = [
+            TopicPartition(topic, number) for topic in topics for number in await self._partitions(topic)
+        ]  # fmt: skip
+        ends = await self._consumer.end_offsets(partitions)
+        starts = await self._consumer.beginning_offsets(partitions)
+        for partition in partitions:
+            mine: list[DeadLetter] = []
+            end = ends[partition]
+            while len(mine) < limit and end > starts[partition]:
+                first = max(starts[partition], end - self._chunk)
+                older = await self._read(partition, first, end, values=False)
+                mine += [it for it in older if (after is None or newness(it) < newness(after)) and chosen(it)]
+                end = first
+            found = sorted(found + mine, key=newness, reverse=True)[:limit]
+        return found
 
     async def show(self, topic: str, partition: int, offset: int) -> DeadLetter | None:
         """Return the dead letter at this place in its dead-letter topic, None when there is none (any more)."""
@@ -121,7 +165,9 @@ class DeadLetterReader:
     async def _partitions(self, topic: str) -> Sequence[int]:
         return range((await self._bus.partition_counts([topic]))[topic])
 
-    async def _read(self, partition: TopicPartition, first: int, end: int) -> Sequence[DeadLetter]:
+    async def _read(
+        self, partition: TopicPartition, first: int, end: int, *, values: bool = True
+    ) -> Sequence[DeadLetter]:
         found: list[DeadLetter] = []
         if first >= end:
             return found
@@ -132,10 +178,17 @@ class DeadLetterReader:
             consumer.seek(partition, first)
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
-                    found += [DeadLetter.read(raw_record(raw)) for raw in records if raw.offset < end]
+                    letters = [DeadLetter.read(raw_record(raw)) for raw in records if raw.offset < end]
+                    found += letters if values else [letter.without_value() for letter in letters]
         finally:
             await consumer.stop()
         return found
+
+
+def newness(letter: DeadLetter) -> tuple[int, str, int, int]:
+    """Return what dead letters of all topics are sorted by."""
+    record = letter.record
+    return (record.timestamp, record.topic, record.partition, record.offset)
 
 
 async def replay(bus: Bus, letter: DeadLetter) -> None:

@@ -12,6 +12,7 @@ from services.console.printing import console, print_json, print_rows
 from services.console.target import Target, target_of
 
 DEFAULT_SCOPES = "whatsapp:read,whatsapp:write,whatsapp:send"
+UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}  # seconds
 KEY_COLUMNS = ("id", "name", "mode", "prefix", "last4", "scopes", "expires_at", "revoked_at", "last_used_at")
 
 TenantId = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Whose; the stack's own if not said.")]
@@ -56,16 +57,29 @@ def create_key(
     scopes: Annotated[str, typer.Option(help="Comma separated.")] = DEFAULT_SCOPES,
     mode: Annotated[str, typer.Option(help="test keys reach sandbox accounts only; or live.")] = "test",
     name: Annotated[str, typer.Option(help="What it is for.")] = "key",
+    expires_in: Annotated[
+        str | None, typer.Option(help="How long it lives: 90d, 12h, 30m or seconds; for ever if not said.")
+    ] = None,
+    allow_address: Annotated[
+        list[str] | None, typer.Option(help="A network it may be used from, e.g. 203.0.113.0/24; more than once.")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Requests per second; what every key has if not said.")
+    ] = None,
     state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown now and never again.
 
-    Example: wabus keys create --scopes whatsapp:read,whatsapp:send --name "shop backend"
+    Example: wabus keys create --scopes whatsapp:read --expires-in 90d --allow-address 203.0.113.0/24 --rate 50
     """
     target = target_of(state)
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    body = {"tenant": _tenant(target, tenant), "scopes": wanted, "mode": mode, "name": name}
+    body = {
+        "tenant": _tenant(target, tenant), "scopes": wanted, "mode": mode, "name": name,
+        "expires_in": _seconds(expires_in) if expires_in else None, "allowed_addresses": allow_address or [],
+        "rate_per_second": rate,
+    }  # fmt: skip
     _show_new_key(internal_routes(target).do("POST", "/keys", body), as_json)
 
 
@@ -125,6 +139,13 @@ def _tenant(target: Target, given: str | None) -> str:
     if given is None and target.tenant is None:
         raise CommandRefused("say whose key with --tenant ID: `wabus tenants list` shows them")
     return given or target.tenant or ""
+
+
+def _seconds(text: str) -> int:
+    amount, unit = (text, 1) if text.isdigit() else (text[:-1], UNITS.get(text[-1:]))
+    if unit is None or not (amount.isascii() and amount.isdigit()) or len(amount) > 9 or int(amount) == 0:
+        raise CommandRefused(f"{text!r} is not a length of time: say it as 90d, 12h, 30m or in seconds")
+    return int(amount) * unit
 
 
 def _key(key_id: str) -> str:

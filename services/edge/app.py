@@ -34,16 +34,26 @@ from libs.runtime.clock import SystemClock
 from libs.runtime.ids import new_id
 from libs.web.api import create_api
 from libs.web.door import Door
-from services.edge import account_store, idempotency_store, key_store, media_store, onboarding_store
+from services.edge import (
+    account_store,
+    dead_letter_store,
+    idempotency_store,
+    key_store,
+    media_store,
+    onboarding_store,
+)
 from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
+from services.edge.addresses import CallerAddress
 from services.edge.announcements import Announcements
 from services.edge.api_keys import Scope
-from services.edge.auth import Authenticator, KeyBuckets
+from services.edge.auth import Authenticator, Limits
 from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
 from services.edge.commands import SendCommands
 from services.edge.credentials import Credentials
+from services.edge.dead_letter_store import DeadLetterStore
+from services.edge.dead_letters import DeadLetters
 from services.edge.forward import Forwarder, Resource
 from services.edge.handlers import CommandHandlers
 from services.edge.idempotency import IdempotencyGuard
@@ -63,9 +73,11 @@ from services.edge.policy import refusal
 from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.routes.accounts import AccountRoutes
+from services.edge.routes.dead_letters import DeadLetterRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
+from services.edge.routes.keys import KeyRoutes
 from services.edge.routes.media import MediaRoutes
 from services.edge.routes.message_acts import MessageActRoutes
 from services.edge.routes.messages import MessageReadRoutes
@@ -94,12 +106,13 @@ class _Edge:
         announcements = Announcements(self.bus, self.clock)
         keys = KeyStore(self.mongo)
         accounts = AccountStore(self.mongo, vault)
-        self.last_used = LastUsed(keys, self.clock)
+        self.last_used = LastUsed(keys, self.clock, settings.edge_last_used_every)
         self.keys = Keys(keys, self.directory, announcements, self.clock)
+        addresses = CallerAddress(settings.edge_trusted_proxies)
         self.auth = Authenticator(
-            self.directory, KeyBuckets(settings.edge_key_rate, self.clock), self.last_used, self.clock
+            self.directory, Limits.of(settings, self.clock), addresses, self.last_used, self.clock
         )
-        self.guard = IdempotencyGuard(IdempotencyStore(self.mongo), self.clock)
+        self.guard = IdempotencyGuard(IdempotencyStore(self.mongo, vault), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
         runs = OnboardingStore(self.mongo, vault)
         hosts = settings.edge_media_hosts.split(",")
@@ -122,7 +135,9 @@ class _Edge:
         )  # fmt: skip
         self.interruptions = Interruptions(Flow(self.mongo), self.clock)
         desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
-        self.cancellations = Cancellations(reader, Claims(self.mongo), self.wakeups, self.bus, self.clock)
+        self.cancellations = Cancellations(
+            reader, Claims(self.mongo), self.directory, self.wakeups, self.bus, self.clock
+        )
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
@@ -132,6 +147,8 @@ class _Edge:
             *MediaRoutes(desk, self.guard).endpoints(BASE),
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
+            *KeyRoutes(self.keys, self.guard).endpoints(BASE),
+            *DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard).endpoints(BASE),
             *MessageActRoutes(
                 Receipts(reader, self.directory, self.graph, self.clock), self.cancellations, self.guard
             ).endpoints(BASE),
@@ -156,7 +173,7 @@ class _Edge:
             self.mongo,
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, account_store.INDEXES, key_store.INDEXES,
-                idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES,
+                idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES, dead_letter_store.INDEXES,
             ),
             self.bus,
             self.graph,
@@ -206,7 +223,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     for endpoint in edge.endpoints:
         endpoint.register(api, edge.auth)
     _add_forwarding(api, edge.forwarder, resources)
-    InternalRoutes(edge.keys, settings.internal_secret.get_secret_value()).register(api)
+    InternalRoutes(edge.keys, edge.clock, settings.internal_secret.get_secret_value()).register(api)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.handshake, ["GET"], include_in_schema=False)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.take, ["POST"], include_in_schema=False)
     if settings.edge_docs:

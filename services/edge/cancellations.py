@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from libs.directory.directory import Directory
 from libs.events.messages import MessageStatus
 from libs.kafka.bus import Bus, BusUnavailable
 from libs.kafka.events import outgoing
@@ -13,7 +14,7 @@ from libs.ledger.states import status_of
 from libs.runtime.clock import Clock
 from libs.runtime.gather import Gather
 from libs.web.errors import NotFound
-from services.edge.errors import NotCancelable
+from services.edge.errors import NotCancelable, check_reach
 from services.edge.wakeups import WakeUps
 
 LINGER = 0.02  # seconds a cancellation's event waits for others
@@ -25,8 +26,11 @@ Document = dict[str, Any]
 class Cancellations:
     """A part: cancels queued messages, and tells of it."""
 
-    def __init__(self, reader: MessageReader, claims: Claims, wakeups: WakeUps, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self, reader: MessageReader, claims: Claims, directory: Directory, wakeups: WakeUps, bus: Bus, clock: Clock
+    ) -> None:
         self._reader = reader
+        self._directory = directory
         self._claims = claims
         self._wakeups = wakeups
         self._bus = bus
@@ -40,12 +44,15 @@ class Cancellations:
         """Tell what waits."""
         await self._telling.drain()
 
-    async def cancel(self, tenant: str, message_id: str) -> Document:
+    async def cancel(self, tenant: str, message_id: str, mode: str) -> Document:
         """Cancel a message and return its record, also where it was canceled before.
 
-        Raises NotFound, and NotCancelable naming the state where it may be on its way or has come to another end.
+        Raises NotFound, SandboxOnly (for a test key), and NotCancelable naming the state where it may be on its way or
+        has come to another end.
         """
         row = await self._row(tenant, message_id)
+        if mode == "test" and (account := await self._directory.account(tenant, row["waba_id"])) is not None:
+            check_reach(mode, account.sandbox)
         if row["direction"] == "outbound" and await self._claims.end(row, MessageStatus.CANCELED, self._clock.now()):
             waiting = row.get("open", False)
             row = await self._row(tenant, message_id)

@@ -21,6 +21,12 @@ class SandboxOnly(Forbidden):
     code = "test_key"
 
 
+def check_reach(mode: str, sandbox: bool) -> None:
+    """Raise SandboxOnly where a key of this mode does not reach an account that is a sandbox's or is not."""
+    if mode == "test" and not sandbox:
+        raise SandboxOnly("A test key reaches only sandbox accounts.")
+
+
 class NoSuchTemplate(Invalid):
     """The account has no template of this name in this language."""
 

@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from libs.directory.directory import KEYS
 from libs.mongo.client import Mongo, outages
 from services.edge.api_keys import ApiKey
 
 TENANTS = "tenants"
-INDEXES = {KEYS: [IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant")]}
+NEWEST = [("created_at", DESCENDING), ("_id", DESCENDING)]
+INDEXES = {KEYS: [IndexModel([("tenant", ASCENDING), *NEWEST], name="newest")]}
 
 
 class KeyStore:
@@ -40,20 +41,14 @@ class KeyStore:
         with outages():
             return await self._mongo.collection(TENANTS).find_one({"_id": tenant_id}, {"_id": 1}) is not None
 
-    async def add(
-        self, key: ApiKey, tenant: str, scopes: Iterable[str], name: str, now: datetime, expires_at: datetime | None
-    ) -> dict[str, Any]:
+    async def add(self, key: ApiKey, tenant: str, facts: dict[str, Any]) -> dict[str, Any]:
         """Store a key and return its record."""
-        document = {
+        document = facts | {
             "_id": key.key_id,
             "tenant": tenant,
             "mode": key.mode,
-            "name": name,
-            "scopes": sorted(scopes),
             "secret_hash": key.secret_hash,
             "last4": key.text[-4:],
-            "created_at": now,
-            "expires_at": expires_at,
             "revoked_at": None,
             "last_used_at": None,
         }
@@ -61,7 +56,7 @@ class KeyStore:
             await self._mongo.collection(KEYS).insert_one(document)
         return document
 
-    async def list(self, tenant: str) -> list[dict[str, Any]]:
+    async def all_of(self, tenant: str) -> list[dict[str, Any]]:
         """Return the keys of a tenant."""
         with outages():
             rows: list[dict[str, Any]] = (
@@ -69,10 +64,23 @@ class KeyStore:
             )
         return rows
 
-    async def get(self, key_id: str) -> dict[str, Any] | None:
-        """Return a key's record."""
+    async def page(self, tenant: str, limit: int, last: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return a tenant's keys, newest first, those after `last`."""
+        query: dict[str, Any] = {"tenant": tenant}
+        if last is not None:
+            at = last["created_at"]
+            query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": last["_id"]}}]
         with outages():
-            row: dict[str, Any] | None = await self._mongo.collection(KEYS).find_one({"_id": key_id})
+            rows: list[dict[str, Any]] = (
+                await self._mongo.collection(KEYS).find(query).sort(NEWEST).limit(limit).to_list(None)
+            )
+        return rows
+
+    async def get(self, key_id: str, tenant: str | None) -> dict[str, Any] | None:
+        """Return a key's record: of a tenant, or of whichever for our own tools."""
+        query = {"_id": key_id} if tenant is None else {"_id": key_id, "tenant": tenant}
+        with outages():
+            row: dict[str, Any] | None = await self._mongo.collection(KEYS).find_one(query)
         return row
 
     async def end(self, key_id: str, at: datetime, field: str) -> dict[str, Any] | None:

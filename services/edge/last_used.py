@@ -1,20 +1,19 @@
 """When each key was last used: noted in memory, written now and then, lost without harm."""
 
 import contextlib
+from datetime import timedelta
 
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from libs.runtime.periodic import Periodic
 from services.edge.key_store import KeyStore
 
-EVERY = 15.0  # seconds between two writes
-
 
 class LastUsed(Periodic):
     """A part that writes the last use of keys every few seconds."""
 
-    def __init__(self, store: KeyStore, clock: Clock) -> None:
-        super().__init__(EVERY, at_once=False)
+    def __init__(self, store: KeyStore, clock: Clock, every: timedelta) -> None:
+        super().__init__(every.total_seconds(), at_once=False)
         self._store = store
         self._clock = clock
         self._used: set[str] = set()

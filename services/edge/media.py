@@ -17,7 +17,7 @@ from libs.runtime.clock import Clock
 from libs.web.errors import Conflict, FieldProblem, Invalid
 from libs.web.multipart import AFTER_FILE, FormFile, FormUpload
 from services.edge.auth import Caller
-from services.edge.errors import MediaGone, MediaTooLarge, NoSuchMedia, NoSuchNumber, SandboxOnly, WrongMedia
+from services.edge.errors import MediaGone, MediaTooLarge, NoSuchMedia, NoSuchNumber, WrongMedia, check_reach
 from services.edge.metrics import MEDIA_BYTES
 
 UPLOADED_FOR, RECEIVED_FOR = timedelta(days=30), timedelta(days=7)  # how long Meta keeps a file
@@ -185,7 +185,7 @@ class MediaDesk:
             raise NoSuchMedia("There is no such media.", param="media_id")
         if account is None:
             raise Conflict("The account of this media is not connected.", code="account_not_connected")
-        _check_mode(caller, account)
+        check_reach(caller.mode, account.sandbox)
         return Place(row["phone_number_id"], account.access_token.get_secret_value(), until)
 
     async def _number(self, caller: Caller, phone_number_id: str | None) -> tuple[NumberEntry, AccountEntry]:
@@ -194,7 +194,7 @@ class MediaDesk:
         account = await self._owners.account_now(caller.tenant, number.waba_id)
         if account is None:
             raise _no_number()
-        _check_mode(caller, account)
+        check_reach(caller.mode, account.sandbox)
         return number, account
 
 
@@ -232,11 +232,6 @@ def _type_of(file: FormFile, start: bytes) -> MediaType:
             more={"declared": declared[:128], "found": found[0]},
         )  # fmt: skip
     return media_type
-
-
-def _check_mode(caller: Caller, account: AccountEntry) -> None:
-    if caller.mode == "test" and not account.sandbox:
-        raise SandboxOnly("A test key reaches only sandbox accounts.")
 
 
 def _too_large(media_type: MediaType, most: int) -> MediaTooLarge:

@@ -7,14 +7,18 @@ from libs.directory.directory import Directory
 from libs.graph.errors import GraphRefused
 from libs.graph.numbers import GraphNumbers
 from services.edge.account_store import AccountStore, Document
-from services.edge.errors import NoSuchNumber
+from services.edge.auth import Caller
+from services.edge.errors import NoSuchNumber, check_reach
 from services.edge.meta_steps import invalid, meta_step
 from services.edge.onboarding import PIN_MISMATCH
 from services.edge.refresh import NumberRefresh
 
 
 class NumberDesk:
-    """Calls Graph for one number, with the account's token. Every method raises NoSuchNumber, and what Meta refuses."""
+    """Calls Graph for one number, with the account's token.
+
+    Every method raises NoSuchNumber, SandboxOnly (for a test key), and what Meta refuses.
+    """
 
     def __init__(self, store: AccountStore, directory: Directory, graph: GraphNumbers, refresh: NumberRefresh) -> None:
         self._store = store
@@ -22,24 +26,27 @@ class NumberDesk:
         self._graph = graph
         self._refresh = refresh
 
-    async def get(self, tenant: str, phone_number_id: str) -> tuple[Document, Document | None]:
+    async def get(self, caller: Caller, phone_number_id: str) -> tuple[Document, Document | None]:
         """Return the number and its account."""
-        number = await self._store.number(tenant, phone_number_id)
+        number = await self._store.number(caller.tenant, phone_number_id)
         if number is None:
             raise _unknown()
-        return number, await self._store.account(tenant, number["waba_id"])
+        account = await self._store.account(caller.tenant, number["waba_id"])
+        if account is not None:
+            check_reach(caller.mode, account.get("sandbox", False))
+        return number, account
 
-    async def refresh(self, tenant: str, phone_number_id: str) -> tuple[Document, Document | None]:
+    async def refresh(self, caller: Caller, phone_number_id: str) -> tuple[Document, Document | None]:
         """Read the number's account from Meta now; -> the number and its account after it."""
-        number, account = await self.get(tenant, phone_number_id)
+        number, account = await self.get(caller, phone_number_id)
         if account is not None:
             with meta_step("refresh"):
                 await self._refresh.account(account)
-        return await self.get(tenant, number["_id"])
+        return await self.get(caller, number["_id"])
 
-    async def register(self, tenant: str, phone_number_id: str, pin: str | None) -> None:
+    async def register(self, caller: Caller, phone_number_id: str, pin: str | None) -> None:
         """Register the number with the PIN given, the one we know, or a new one that we keep."""
-        number, token = await self._with_token(tenant, phone_number_id)
+        number, token = await self._with_token(caller, phone_number_id)
         pin = pin or self._store.pin_of(number) or f"{secrets.randbelow(10**6):06d}"
         await self._store.keep_pin(number, pin)
         with meta_step("register"):
@@ -49,65 +56,68 @@ class NumberDesk:
                 if refused.error.code != PIN_MISMATCH:
                     raise
                 raise invalid("pin", "two_step_pin_mismatch", "This is not the number's two-step PIN.") from None
-        await self.refresh(tenant, phone_number_id)
+        await self.refresh(caller, phone_number_id)
 
-    async def deregister(self, tenant: str, phone_number_id: str) -> None:
+    async def deregister(self, caller: Caller, phone_number_id: str) -> None:
         """Take the number off the Cloud API."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("deregister"):
             await self._graph.deregister(phone_number_id, token)
-        await self.refresh(tenant, phone_number_id)
+        await self.refresh(caller, phone_number_id)
 
-    async def set_pin(self, tenant: str, phone_number_id: str, pin: str) -> None:
+    async def set_pin(self, caller: Caller, phone_number_id: str, pin: str) -> None:
         """Set the two-step PIN, and keep it for later registrations."""
-        number, token = await self._with_token(tenant, phone_number_id)
+        number, token = await self._with_token(caller, phone_number_id)
         with meta_step("two_step_pin"):
             await self._graph.set_pin(phone_number_id, token, pin)
         await self._store.keep_pin(number, pin)
 
-    async def request_code(self, tenant: str, phone_number_id: str, method: str, language: str) -> None:
+    async def request_code(self, caller: Caller, phone_number_id: str, method: str, language: str) -> None:
         """Have Meta send a verification code to the number."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("request_code"):
             await self._graph.request_code(phone_number_id, token, method, language)
 
-    async def verify_code(self, tenant: str, phone_number_id: str, code: str) -> None:
+    async def verify_code(self, caller: Caller, phone_number_id: str, code: str) -> None:
         """Enter the code that came to the number."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("verify_code"):
             await self._graph.verify_code(phone_number_id, token, code)
-        await self.refresh(tenant, phone_number_id)
+        await self.refresh(caller, phone_number_id)
 
-    async def profile(self, tenant: str, phone_number_id: str) -> Document:
+    async def profile(self, caller: Caller, phone_number_id: str) -> Document:
         """Read the business profile from Meta."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("profile"):
             return await self._graph.profile(phone_number_id, token)
 
-    async def change_profile(self, tenant: str, phone_number_id: str, changes: Document) -> Document:
+    async def change_profile(self, caller: Caller, phone_number_id: str, changes: Document) -> Document:
         """Change the business profile; -> it as Meta has it after that."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("profile"):
             await self._graph.change_profile(phone_number_id, token, changes)
             return await self._graph.profile(phone_number_id, token)
 
-    async def blocked(self, tenant: str, phone_number_id: str, limit: int, after: str | None) -> tuple[list[Any], str]:
+    async def blocked(
+        self, caller: Caller, phone_number_id: str, limit: int, after: str | None
+    ) -> tuple[list[Any], str]:
         """Read a page of blocked users; -> the rows and the next page's cursor or nothing."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("blocked_users"):
             return await self._graph.blocked(phone_number_id, token, limit, after)
 
-    async def block(self, tenant: str, phone_number_id: str, users: list[str], *, blocked: bool) -> Document:
+    async def block(self, caller: Caller, phone_number_id: str, users: list[str], *, blocked: bool) -> Document:
         """Block or unblock users; -> Meta's answer for each."""
-        _, token = await self._with_token(tenant, phone_number_id)
+        _, token = await self._with_token(caller, phone_number_id)
         with meta_step("blocked_users"):
             return await self._graph.block(phone_number_id, token, users, blocked=blocked)
 
-    async def _with_token(self, tenant: str, phone_number_id: str) -> tuple[Document, str]:
-        number = await self._store.number(tenant, phone_number_id)
-        account = await self._directory.account(tenant, number["waba_id"]) if number else None
+    async def _with_token(self, caller: Caller, phone_number_id: str) -> tuple[Document, str]:
+        number = await self._store.number(caller.tenant, phone_number_id)
+        account = await self._directory.account(caller.tenant, number["waba_id"]) if number else None
         if number is None or account is None:
             raise _unknown()
+        check_reach(caller.mode, account.sandbox)
         return number, account.access_token.get_secret_value()
 
 

@@ -2,7 +2,7 @@
 
 from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry
-from services.edge.errors import NoSuchNumber, NumberCannotSend, SandboxOnly
+from services.edge.errors import NoSuchNumber, NumberCannotSend, check_reach
 
 WORDS = "You have no connected number with this id."
 
@@ -18,8 +18,7 @@ async def sendable(
     account = await directory.account(tenant, number.waba_id) if number is not None else None
     if number is None or account is None:
         raise NoSuchNumber(WORDS, param="phone_number_id")
-    if mode == "test" and not account.sandbox:
-        raise SandboxOnly("A test key reaches only sandbox accounts.")
+    check_reach(mode, account.sandbox)
     for state, reason in ((account.active, account.stop_reason), (number.active, number.stop_reason)):
         if not state:
             words = f"The number cannot send now: {reason or 'it is not connected'}."

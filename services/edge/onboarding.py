@@ -22,7 +22,7 @@ from libs.web.errors import ApiError
 from services.edge.account_store import AccountStore, Document, Taken
 from services.edge.announcements import Announcements
 from services.edge.credentials import Credentials, check_token, granted_accounts
-from services.edge.errors import NoSuchAccount, NumberTaken, OnboardingRunning
+from services.edge.errors import NoSuchAccount, NumberTaken, OnboardingRunning, check_reach
 from services.edge.meta_facts import account_facts, needs_registration, number_facts
 from services.edge.meta_steps import invalid, meta_step
 from services.edge.onboarding_store import OnboardingStore, Run, Running
@@ -36,13 +36,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be connected, and with what. `waba_id` None: whichever granted account has the number."""
+    """What is to be connected, with what, and by a key of which mode.
+
+    `waba_id` None: whichever granted account has the number.
+    """
 
     tenant: str
     phone_number_id: str
     waba_id: str | None = None
     app_secret: str | None = None
     pin: str | None = None
+    mode: str = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,10 @@ class Onboarding(Periodic):
     async def manual(self, wish: Wish, token: str) -> Connected:
         """Connect an account with a system user's token.
 
-        Raises Invalid (naming the field) for credentials that do not fit, NumberTaken, OnboardingRunning,
-        UpstreamFailed, UpstreamSlow; all name the step.
+        Raises Invalid (naming the field) for credentials that do not fit, SandboxOnly (for a test key), NumberTaken,
+        OnboardingRunning, UpstreamFailed, UpstreamSlow; all name the step.
         """
+        check_reach(wish.mode, self._credentials.sandbox)
         run_id = derived_id("onboarding", wish.tenant, wish.waba_id or "", wish.phone_number_id)
         async with self._taken_up(run_id, wish, "manual") as run:
             return await self._connect(run, wish, token)
@@ -97,6 +102,7 @@ class Onboarding(Periodic):
         Source: a code works once and for 30 seconds, so the token is kept until the account has it, and the same code
         again goes on with that.
         """
+        check_reach(wish.mode, self._credentials.sandbox)
         run_id = derived_id("onboarding", wish.tenant, hashlib.sha256(code.encode()).hexdigest())
         async with self._taken_up(run_id, wish, "exchange") as run:
             if run.done and (before := await self._connected_before(run, wish)) is not None:
@@ -108,12 +114,16 @@ class Onboarding(Periodic):
                     await self._runs.keep_token(run, token)
             return await self._connect(run, wish, run.token or "")
 
-    async def disconnect(self, tenant: str, waba_id: str) -> None:
-        """Disconnect an account: nothing is sent any more and its credentials are forgotten. Raises NoSuchAccount.
+    async def disconnect(self, tenant: str, waba_id: str, mode: str = "live") -> None:
+        """Disconnect an account: nothing is sent any more and its credentials are forgotten.
+
+        Raises NoSuchAccount, and SandboxOnly for a test key.
 
         Meta is told last, and its silence changes nothing: webhooks for a number that nobody has are dropped.
         """
-        entry = await self._directory.account(tenant, waba_id)
+        entry = await self._directory.account_now(tenant, waba_id)
+        if entry is not None:
+            check_reach(mode, entry.sandbox)
         numbers = [number["_id"] for number in await self._store.numbers_of(waba_id)]
         if not await self._store.disconnect(tenant, waba_id, self._clock.now()):
             raise NoSuchAccount("You have no connected account with this id.", param="waba_id")

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
+from libs.directory.addresses import networks
 from libs.graph.media import META_HOSTS
 from libs.ledger.record import FIRST_LOOK
 from libs.runtime.settings import GraphSettings
@@ -21,6 +22,16 @@ class Settings(GraphSettings):
     templates_url: str = Field(description="Address of the templates service.")
     notifier_url: str = Field(description="Address of the notifier.")
     edge_key_rate: int = Field(default=2_000, ge=1, description="Requests per second that one key may make.")
+    edge_tenant_rate: int = Field(default=10_000, ge=1, description="Requests per second of all keys of a tenant.")
+    edge_failed_attempts: int = Field(
+        default=600, ge=1, description="Calls per minute that one address may make with keys that are not valid."
+    )
+    edge_trusted_proxies: str = Field(
+        default="", description="Networks whose X-Forwarded-For is believed, comma separated: those of load balancers."
+    )
+    edge_last_used_every: timedelta = Field(
+        default=timedelta(seconds=15), description="How often the last use of keys is written."
+    )
     edge_waiting_per_tenant: int = Field(default=250_000, ge=1, description="Messages a tenant may have waiting.")
     edge_waiting_in_all: int = Field(default=2_000_000, ge=1, description="Messages that may wait in all.")
     edge_webhook_deadline: timedelta = Field(
@@ -39,3 +50,9 @@ class Settings(GraphSettings):
         default=",".join(META_HOSTS),
         description="Hosts that media may be downloaded from, comma separated; a leading dot stands for all below it.",
     )
+
+    @field_validator("edge_trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        networks(text)
+        return text

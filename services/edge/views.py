@@ -131,7 +131,10 @@ def _obstacles(number: Document, account: Document | None) -> list[str]:
 
 def key(document: Document) -> Document:
     """An API key as it is listed: its prefix and last four characters, never its secret."""
-    fields = ("tenant", "name", "mode", "scopes", "last4", "created_at", "expires_at", "revoked_at", "last_used_at")
+    fields = (
+        "tenant", "name", "mode", "scopes", "last4", "allowed_addresses", "rate_per_second", "created_at", "expires_at",
+        "revoked_at", "last_used_at",
+    )  # fmt: skip
     prefix = f"cm_{document['mode']}_{document['_id']}"
     return {"id": document["_id"], "object": "key", "prefix": prefix} | {name: document.get(name) for name in fields}
 

@@ -33,6 +33,20 @@ class Accounts:
             raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
         return _admitted(caller, account)
 
+    async def named(self, caller: Identity, waba_id: str | None) -> list[str]:
+        """Return the account that is named, or all that the caller reaches: as ids, sorted.
+
+        Raises NoSuchAccount where there is none, and Forbidden for a test key that names another than a sandbox's.
+        """
+        if waba_id is not None:
+            return [(await self.chosen(caller, waba_id)).waba_id]
+        mine = await self._directory.wabas_of(caller.tenant)
+        found = [await self._directory.account_now(caller.tenant, each) for each in mine]
+        reached = sorted(account.waba_id for account in found if account and _reaches(caller, account))
+        if not reached:
+            raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
+        return reached
+
     async def of(self, caller: Identity, waba_id: str) -> AccountEntry:
         """Return the account of a template that is known; raises TemplateConflict where it is not connected."""
         account = await self._directory.account_now(caller.tenant, waba_id)
@@ -43,6 +57,10 @@ class Accounts:
 
 
 def _admitted(caller: Identity, account: AccountEntry) -> AccountEntry:
-    if caller.mode == "test" and not account.sandbox:
+    if not _reaches(caller, account):
         raise Forbidden("A test key reaches only sandbox accounts.", code="test_key")
     return account
+
+
+def _reaches(caller: Identity, account: AccountEntry) -> bool:
+    return caller.mode != "test" or account.sandbox

@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> Application:
     author = TemplateAuthor(templates, jobs, accounts, GraphTemplates(graph), keeper, clock)
     writing = WritingRoutes(author, Samples(accounts, graph, media))
     api = create_api("Wabus templates", "Templates, behind edge.", docs_url=None, redoc_url=None)
-    reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, directory, bus, clock))
+    reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, accounts, bus, clock))
     api.include_router(_router([*writing.calls(), *reading.calls()], settings.internal_secret.get_secret_value()))
     application = Application(
         "templates",

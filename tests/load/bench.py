@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--numbers", type=int, default=4)
     chosen = parser.parse_args()
-    with running_stack(WABUS_EDGE_KEY_RATE="100000") as stack:
+    with running_stack(WABUS_EDGE_KEY_RATE="100000", WABUS_EDGE_TENANT_RATE="100000") as stack:
         return Bench(stack, chosen.messages, chosen.connections, chosen.numbers).run()
 
 

@@ -16,7 +16,9 @@ PEOPLE = 1_000  # a number: 25 messages each, below the burst of 45 that Meta al
 
 
 def test_no_service_grows_beyond_300_mb_over_100_000_messages() -> None:
-    with running_stack(WABUS_EDGE_KEY_RATE="100000", WABUS_EDGE_WAITING_PER_TENANT="1000000") as stack:
+    with running_stack(
+        WABUS_EDGE_KEY_RATE="100000", WABUS_EDGE_TENANT_RATE="100000", WABUS_EDGE_WAITING_PER_TENANT="1000000"
+    ) as stack:
         bench = Bench(stack, MESSAGES, connections=64, numbers=4, people=PEOPLE)
         bench.open_windows()
         for _ in range(10):

@@ -15,9 +15,12 @@ from tests.faults.scenarios import QUICK
 from tests.support.running import Number, Stack, running_stack, until
 
 # As in production a message that nobody wakes waits for its first look; a stopped account is looked at more often.
-# Webhooks to customers are given up in seconds, not days.
+# Webhooks to customers are given up in seconds, not days. Tests are a load balancer to edge: they may say who calls.
 SETTINGS = QUICK | {
     "WABUS_EDGE_FIRST_LOOK": "PT45S",
+    "WABUS_EDGE_TRUSTED_PROXIES": "127.0.0.1",
+    "WABUS_EDGE_FAILED_ATTEMPTS": "120",
+    "WABUS_EDGE_LAST_USED_EVERY": "PT0.5S",
     "WABUS_SENDER_STOPPED_WAIT": "PT1S",
     "WABUS_TEMPLATES_RETRY_EVERY": "PT1S",
     "WABUS_NOTIFIER_TIMEOUT": "PT2S",

@@ -17,7 +17,7 @@ from services.edge.account_store import AccountStore
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.bodies import GraphId, Pin
-from services.edge.errors import NoSuchAccount
+from services.edge.errors import NoSuchAccount, check_reach
 from services.edge.idempotency import IdempotencyGuard, key_of
 from services.edge.onboarding import Connected, Onboarding, Wish
 from services.edge.onboarding_store import OnboardingStore
@@ -91,7 +91,9 @@ class AccountRoutes:
         """Connect: 201 at first, 200 when repeated."""
         raw = await read_body(request)
         body = parse(ManualBody, raw)
-        wish = Wish(caller.tenant, body.phone_number_id, body.waba_id, _plain(body.app_secret), _plain(body.pin))
+        wish = Wish(
+            caller.tenant, body.phone_number_id, body.waba_id, _plain(body.app_secret), _plain(body.pin), caller.mode
+        )
         connect = self._onboarding.manual(wish, body.access_token.get_secret_value())
         return await self._connected(request, caller, raw, connect)
 
@@ -99,7 +101,7 @@ class AccountRoutes:
         """Complete Embedded Signup: 201 at first, 200 when repeated."""
         raw = await read_body(request)
         body = parse(ExchangeBody, raw)
-        wish = Wish(caller.tenant, body.phone_number_id, body.waba_id, pin=_plain(body.pin))
+        wish = Wish(caller.tenant, body.phone_number_id, body.waba_id, None, _plain(body.pin), caller.mode)
         connect = self._onboarding.exchange(wish, body.code.get_secret_value())
         return await self._connected(request, caller, raw, connect)
 
@@ -116,11 +118,12 @@ class AccountRoutes:
         row = await self._store.account(caller.tenant, request.path_params["waba_id"])
         if row is None:
             raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
+        check_reach(caller.mode, row.get("sandbox", False))
         return JsonAnswer(views.account(row))
 
     async def disconnect(self, request: Request, caller: Caller) -> Response:
         """Disconnect an account."""
-        await self._onboarding.disconnect(caller.tenant, request.path_params["waba_id"])
+        await self._onboarding.disconnect(caller.tenant, request.path_params["waba_id"], caller.mode)
         return Answer(status_code=204)
 
     async def _connected(
@@ -144,7 +147,7 @@ class AccountRoutes:
         """List accounts, newest first."""
         limit = page_limit(request.query_params.get("limit"))
         after = page_cursor(request.query_params.get("starting_after"))
-        rows = await self._store.accounts(caller.tenant, limit + 1, after)
+        rows = await self._store.accounts(caller.tenant, limit + 1, after, caller.mode)
         return JsonAnswer(listing([views.account(row) for row in rows], limit))
 
     async def numbers(self, request: Request, caller: Caller) -> Response:
@@ -155,7 +158,7 @@ class AccountRoutes:
             raise BadRequest(
                 "starting_after must be the id of the last row of the page before.", param="starting_after"
             )
-        rows = await self._store.numbers(caller.tenant, limit + 1, after)
+        rows = await self._store.numbers(caller.tenant, limit + 1, after, caller.mode)
         accounts = await self._store.accounts_of(caller.tenant, (row["waba_id"] for row in rows))
         return JsonAnswer(listing([views.number(row, accounts.get(row["waba_id"])) for row in rows], limit))
 

@@ -1,23 +1,21 @@
 """Tenants and keys for our own tools: `/internal`, with the signed identity header only."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.runtime.clock import Clock
 from libs.web.answers import JsonAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.door import Handler
 from libs.web.errors import Forbidden, Unauthenticated
 from libs.web.identity import HEADER, INTERNAL, IdentityRefused, read_identity
 from services.edge import views
-from services.edge.api_keys import Scope
-from services.edge.keys import Keys
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+from services.edge.key_bodies import InternalKeyBody, Name, RollBody
+from services.edge.keys import Keys, KeyWish
 
 
 class TenantBody(BaseModel):
@@ -28,31 +26,12 @@ class TenantBody(BaseModel):
     name: Name
 
 
-class KeyBody(BaseModel):
-    """A key to make."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    tenant: str
-    scopes: Annotated[list[Scope], Field(min_length=1)]
-    mode: Literal["live", "test"] = "live"
-    name: Name = "key"
-    expires_in: Annotated[int | None, Field(ge=60, description="Seconds.")] = None
-
-
-class RollBody(BaseModel):
-    """How long the old key stays valid beside the new one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    overlap_seconds: Annotated[int, Field(ge=0, le=30 * 24 * 3600)] = 24 * 3600
-
-
 class InternalRoutes:
     """Makes, lists, rolls and revokes keys; makes and lists tenants."""
 
-    def __init__(self, keys: Keys, internal_secret: str) -> None:
+    def __init__(self, keys: Keys, clock: Clock, internal_secret: str) -> None:
         self._keys = keys
+        self._clock = clock
         self._secret = internal_secret
 
     def register(self, api: FastAPI) -> None:
@@ -92,9 +71,12 @@ class InternalRoutes:
 
     async def add_key(self, request: Request) -> Response:
         """Make a key; the answer is the only place where it stands in the clear."""
-        body = parse(KeyBody, await read_body(request))
-        life = timedelta(seconds=body.expires_in) if body.expires_in else None
-        text, row = await self._keys.create(body.tenant, body.scopes, body.mode, body.name, life)
+        body = parse(InternalKeyBody, await read_body(request))
+        wish = KeyWish(
+            body.name, body.mode, body.scopes, body.expires_at(self._clock.now()), body.allowed_addresses,
+            body.rate_per_second,
+        )  # fmt: skip
+        text, row = await self._keys.create(body.tenant, wish)
         return JsonAnswer(views.key(row) | {"key": text}, 201)
 
     async def list_keys(self, request: Request) -> Response:

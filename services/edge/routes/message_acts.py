@@ -74,7 +74,7 @@ class MessageActRoutes:
         parse(NoBody, raw or b"{}")
 
         async def take_back() -> Response:
-            return JsonAnswer(views.message(await self._cancellations.cancel(caller.tenant, message_id)))
+            return JsonAnswer(views.message(await self._cancellations.cancel(caller.tenant, message_id, caller.mode)))
 
         return await self._guard.once(
             caller.tenant, key_of(request.headers, "POST", request.scope["path"], raw), take_back

@@ -122,25 +122,25 @@ class NumberRoutes:
 
     async def get(self, request: Request, caller: Caller) -> Response:
         """Read one number."""
-        return JsonAnswer(views.number(*await self._desk.get(caller.tenant, _phone(request))))
+        return JsonAnswer(views.number(*await self._desk.get(caller, _phone(request))))
 
     async def refresh(self, request: Request, caller: Caller) -> Response:
         """Ask Meta now."""
-        return JsonAnswer(views.number(*await self._desk.refresh(caller.tenant, _phone(request))))
+        return JsonAnswer(views.number(*await self._desk.refresh(caller, _phone(request))))
 
     async def profile(self, request: Request, caller: Caller) -> Response:
         """Read the profile."""
-        return _profile(_phone(request), await self._desk.profile(caller.tenant, _phone(request)))
+        return _profile(_phone(request), await self._desk.profile(caller, _phone(request)))
 
     async def change_profile(self, request: Request, caller: Caller) -> Response:
         """Change the profile."""
         changes = parse(ProfileBody, await read_body(request)).model_dump(exclude_unset=True, exclude_none=True)
-        return _profile(_phone(request), await self._desk.change_profile(caller.tenant, _phone(request), changes))
+        return _profile(_phone(request), await self._desk.change_profile(caller, _phone(request), changes))
 
     async def request_code(self, request: Request, caller: Caller) -> Response:
         """Have a code sent."""
         body = parse(CodeRequestBody, await read_body(request) or b"{}")
-        await self._desk.request_code(caller.tenant, _phone(request), body.method, body.language)
+        await self._desk.request_code(caller, _phone(request), body.method, body.language)
         return JsonAnswer(
             {"phone_number_id": _phone(request), "object": "verification_code", "method": body.method}, 202
         )
@@ -148,44 +148,44 @@ class NumberRoutes:
     async def verify_code(self, request: Request, caller: Caller) -> Response:
         """Enter the code."""
         body = parse(CodeBody, await read_body(request))
-        await self._desk.verify_code(caller.tenant, _phone(request), body.code.replace("-", ""))
+        await self._desk.verify_code(caller, _phone(request), body.code.replace("-", ""))
         return await self.get(request, caller)
 
     async def register(self, request: Request, caller: Caller) -> Response:
         """Register."""
         body = parse(RegisterBody, await read_body(request) or b"{}")
         pin = body.pin.get_secret_value() if body.pin else None
-        await self._desk.register(caller.tenant, _phone(request), pin)
+        await self._desk.register(caller, _phone(request), pin)
         return await self.get(request, caller)
 
     async def deregister(self, request: Request, caller: Caller) -> Response:
         """Deregister."""
-        await self._desk.deregister(caller.tenant, _phone(request))
+        await self._desk.deregister(caller, _phone(request))
         return await self.get(request, caller)
 
     async def set_pin(self, request: Request, caller: Caller) -> Response:
         """Set the PIN."""
         pin = parse(PinBody, await read_body(request)).pin.get_secret_value()
-        await self._desk.set_pin(caller.tenant, _phone(request), pin)
+        await self._desk.set_pin(caller, _phone(request), pin)
         return Answer(status_code=204)
 
     async def blocked(self, request: Request, caller: Caller) -> Response:
         """List blocked users."""
         limit, after = page_limit(request.query_params.get("limit")), request.query_params.get("after")
-        rows, following = await self._desk.blocked(caller.tenant, _phone(request), limit, after)
+        rows, following = await self._desk.blocked(caller, _phone(request), limit, after)
         page = {"object": "list", "data": rows, "has_more": bool(following), "after": following or None}
         return JsonAnswer(page)
 
     async def block(self, request: Request, caller: Caller) -> Response:
         """Block users."""
         body = parse(BlockBody, await read_body(request))
-        told = await self._desk.block(caller.tenant, _phone(request), body.users, blocked=True)
+        told = await self._desk.block(caller, _phone(request), body.users, blocked=True)
         rows = {"blocked": told.get("added_users", []), "failed": told.get("failed_users", [])}
         return JsonAnswer({"phone_number_id": _phone(request), "object": "blocked_users"} | rows)
 
     async def unblock(self, request: Request, caller: Caller) -> Response:
         """Unblock a user."""
-        await self._desk.block(caller.tenant, _phone(request), [request.path_params["user"]], blocked=False)
+        await self._desk.block(caller, _phone(request), [request.path_params["user"]], blocked=False)
         return Answer(status_code=204)
 
 

@@ -72,7 +72,7 @@ class ReadingRoutes:
     async def sync(self, request: Request, caller: Identity) -> Response:
         """Ask for a sync; the answer names the job."""
         body = parse(SyncBody, await read_body(request) or b"{}")
-        return JsonAnswer(job_view(await self._requests.ask(caller.tenant, body.waba_id)), 202)
+        return JsonAnswer(job_view(await self._requests.ask(caller, body.waba_id)), 202)
 
     async def job(self, request: Request, caller: Identity) -> Response:
         """Read a sync job."""

@@ -1,9 +1,11 @@
 """Which records a lane consumer buries, with what story, and how they come back, on the real broker."""
 
+from collections.abc import Sequence
+
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus, Outgoing
 from libs.kafka.ceiling import Ceiling
-from libs.kafka.dead_letter_reader import DeadLetterReader, replay
+from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader, replay
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Poison, Reason
 from libs.kafka.record import Record
@@ -98,3 +100,24 @@ async def test_too_many_dead_letters_stop_the_consumer_and_leave_the_rest_where_
     await consume([topic], mended)
     await eventually(lambda: len(seen) == 17, "what the bad deploy left")
     assert seen == [b"%d" % number for number in range(3, 20)]
+
+
+async def test_a_page_of_chosen_letters_goes_back_as_far_as_it_must(bus: Bus, make_topics: MakeTopics) -> None:
+    topics = [dead_letter_topic(topic, GROUP) for topic in await make_topics(count=2)]
+    for number in range(12):  # one by one: each has a time of its own, or the same as its neighbour
+        whose = b"rare" if number % 6 == 0 else b"frequent"
+        headers = [("ce_tenant", whose), ("dlt_topic", b"x")]
+        await bus.publish(topics[number % 2], key=None, value=b"%d" % number, headers=headers)
+    async with DeadLetterReader(bus, chunk=2) as reader:
+
+        def numbers(letters: Sequence[DeadLetter]) -> list[int]:
+            assert all(letter.record.value is None for letter in letters)
+            return [letter.record.offset * 2 + topics.index(letter.record.topic) for letter in letters]
+
+        rare = await reader.page(topics, 5, lambda letter: letter.tenant == "rare")
+        assert numbers(rare) == [6, 0]
+        first = await reader.page(topics, 3, lambda letter: letter.tenant == "frequent")
+        rest = await reader.page(topics, 20, lambda letter: letter.tenant == "frequent", first[-1])
+        assert sorted(numbers([*first, *rest]), reverse=True) == [11, 10, 9, 8, 7, 5, 4, 3, 2, 1]
+        assert len(first) == 3
+        assert await reader.page([], 5, lambda _: True) == []

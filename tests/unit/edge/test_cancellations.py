@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from libs.directory.entries import AccountEntry
 from libs.events.messages import MessageStatus
 from libs.kafka.bus import BusUnavailable
 from libs.web.errors import NotFound
 from services.edge.cancellations import Cancellations
-from services.edge.errors import NotCancelable
+from services.edge.errors import NotCancelable, SandboxOnly
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -35,6 +37,9 @@ class Ledger:
         self.row |= {"state": status.value, "times": {status.value: at}}
         del self.row["open"]
         return True
+
+    async def account(self, tenant: str, waba_id: str) -> AccountEntry:
+        return AccountEntry(tenant, waba_id, "active", SecretStr("x"), None, "p", None, False, False, None)
 
     async def told(self, ids: Sequence[tuple[str, str]]) -> None:
         self.told_ids += [message_id for _, message_id in ids]
@@ -63,17 +68,17 @@ class Clock:
 
 
 def cancellations(ledger: Ledger, broker: Broker) -> Cancellations:
-    return Cancellations(ledger, ledger, broker, broker, Clock())  # type: ignore[arg-type]  # what it needs of each
+    return Cancellations(ledger, ledger, ledger, broker, broker, Clock())  # type: ignore[arg-type]  # what it needs of each
 
 
 async def test_the_event_is_told_and_noted_and_those_behind_are_woken() -> None:
     ledger, broker = Ledger(), Broker()
     cancel = cancellations(ledger, broker)
-    assert (await cancel.cancel("t1", "m1"))["state"] == "canceled"
+    assert (await cancel.cancel("t1", "m1", "live"))["state"] == "canceled"
     await cancel.stop()
     assert len(broker.events) == 1
     assert (ledger.told_ids, broker.woken) == (["m1"], ["m1"])
-    assert (await cancel.cancel("t1", "m1"))["state"] == "canceled"
+    assert (await cancel.cancel("t1", "m1", "live"))["state"] == "canceled"
     await cancel.stop()
     assert len(broker.events) == 1, "told once"
 
@@ -81,7 +86,7 @@ async def test_the_event_is_told_and_noted_and_those_behind_are_woken() -> None:
 async def test_with_kafka_away_it_is_canceled_and_stays_due_for_the_sweeper() -> None:
     ledger = Ledger()
     cancel = cancellations(ledger, Broker(away=True))
-    assert (await cancel.cancel("t1", "m1"))["state"] == "canceled"
+    assert (await cancel.cancel("t1", "m1", "live"))["state"] == "canceled"
     await cancel.stop()
     assert ledger.told_ids == []
 
@@ -93,10 +98,17 @@ async def test_with_kafka_away_it_is_canceled_and_stays_due_for_the_sweeper() ->
 )  # fmt: skip
 async def test_what_may_be_on_its_way_is_refused_with_its_state(ledger: Ledger, state: str) -> None:
     with pytest.raises(NotCancelable) as refusal:
-        await cancellations(ledger, Broker()).cancel("t1", "m1")
+        await cancellations(ledger, Broker()).cancel("t1", "m1", "live")
     assert refusal.value.more == {"status": state}
 
 
 async def test_another_tenants_message_is_not_there() -> None:
     with pytest.raises(NotFound):
-        await cancellations(Ledger(), Broker()).cancel("t2", "m1")
+        await cancellations(Ledger(), Broker()).cancel("t2", "m1", "live")
+
+
+async def test_a_test_key_cancels_nothing_of_an_account_at_meta() -> None:
+    ledger = Ledger()
+    with pytest.raises(SandboxOnly):
+        await cancellations(ledger, Broker()).cancel("t1", "m1", "test")
+    assert ledger.row["state"] == "queued"
