@@ -105,3 +105,27 @@ class MetaRefused(UpstreamFailed):
 
     code = "meta_refused"
     retryable = False
+
+
+class NoSuchContact(NotFound):
+    """The contact is not one of the tenant's."""
+
+    code = "contact_not_found"
+
+
+class NoSuchConversation(NotFound):
+    """The conversation is not one of the tenant's."""
+
+    code = "conversation_not_found"
+
+
+class NoSuchOptOut(NotFound):
+    """The contact is none of the tenant's, or has not opted out of this."""
+
+    code = "opt_out_not_found"
+
+
+class PersonOptedOut(Conflict):
+    """The person opted out themselves: only their own later word lifts that."""
+
+    code = "person_opted_out"

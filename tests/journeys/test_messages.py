@@ -134,11 +134,14 @@ def test_stop_ends_marketing_but_not_the_conversation_and_start_gives_it_back(
     assert offer(shop, f"+{who}").status_code == 202
 
 
-def test_stop_all_ends_everything_until_start(shop: Number, person: Callable[[], str]) -> None:
-    who = person()
+def test_stop_all_ends_everything_but_replies_until_start(
+    stack: Stack, shop: Number, person: Callable[[], str]
+) -> None:
+    who, other = person(), stack.connect()
     said(shop, who, "stop all")
-    for answer in (offer(shop, f"+{who}"), offer(shop, f"+{who}", "receipt"), shop.send(who)):
+    for answer in (offer(shop, f"+{who}"), offer(shop, f"+{who}", "receipt"), other.send(who)):
         refused(answer, 422, "recipient_opted_out", "to")
+    shop.reaches(shop.send(who).json()["id"])
     said(shop, who, "START")
     assert shop.send(who).status_code == 202
     assert offer(shop, f"+{who}").status_code == 202
