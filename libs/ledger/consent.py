@@ -111,15 +111,24 @@ class ConsentLog:
                 duplicates(error)
                 async for kept in log.find({"_id": {"$in": list(rows)}}):
                     rows[kept["_id"]] |= {name: kept[name] for name in kept if name != "contact_id"}
-            updates = [applied(row["tenant"], row["contact_id"], row["covers"], _word(row)) for row in rows.values()]
-            await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=True)
+        await self._apply([(row["tenant"], row["contact_id"], row["covers"], _word(row)) for row in rows.values()])
+
+    async def _apply(self, words: Sequence[tuple[str, str, str, Document]]) -> None:
+        """Apply words to contacts, and to the survivors of those that were merged into another meanwhile."""
+        contacts = self._mongo.collection(CONTACTS)
+        while words:
+            query = {"_id": {"$in": [contact_id for _, contact_id, _, _ in words]}, "merged_into": {"$exists": True}}
+            with outages():
+                await contacts.bulk_write([applied(*word) for word in words], ordered=True)
+                gone = {row["_id"]: row["merged_into"] async for row in contacts.find(query, {"merged_into": 1})}
+            words = [(tenant, gone[at], covers, said) for tenant, at, covers, said in words if at in gone]
 
     async def history(self, tenant: str, contact_ids: Iterable[str]) -> list[Document]:
         """Return the latest words of a person, newest first, under any of the ids that they had."""
         query = {"tenant": tenant, "contact_id": {"$in": list(contact_ids)}}
         with outages():
-            cursor = self._mongo.collection(CONSENT_LOG).find(query)
-            rows: list[Document] = await cursor.sort([("at", DESCENDING), ("arrived_at", DESCENDING)]).to_list(HISTORY)
+            cursor = self._mongo.collection(CONSENT_LOG).find(query).limit(HISTORY)
+            rows: list[Document] = await cursor.sort([("at", DESCENDING), ("arrived_at", DESCENDING)]).to_list(None)
         return rows
 
 

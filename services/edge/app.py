@@ -23,7 +23,6 @@ from libs.ledger import consent, contacts, record
 from libs.ledger.claims import Claims
 from libs.ledger.consent import ConsentLog
 from libs.ledger.contact_book import ContactBook
-from libs.ledger.contacts import ContactReader
 from libs.ledger.conversations import ConversationReader
 from libs.ledger.flow import Flow
 from libs.ledger.intake import Intake
@@ -136,7 +135,7 @@ class _Edge:
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
-            *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
+            *MessageReadRoutes(reader, ContactBook(self.mongo), self.directory).endpoints(BASE),
             *MediaRoutes(desk, self.guard).endpoints(BASE),
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from libs.directory.directory import Directory
 from libs.events.messages import MessageStatus
-from libs.ledger.contacts import ContactReader, alias, contact_id_of, conversation_id_of
+from libs.ledger.contact_book import ContactBook
+from libs.ledger.contacts import contact_id_of, conversation_id_of
 from libs.ledger.reader import MessageFilter, MessageReader
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
@@ -46,7 +47,7 @@ class Direction(StrEnum):
 class MessageReadRoutes:
     """`GET /messages/{message_id}` and `GET /messages`."""
 
-    def __init__(self, reader: MessageReader, contacts: ContactReader, directory: Directory) -> None:
+    def __init__(self, reader: MessageReader, contacts: ContactBook, directory: Directory) -> None:
         self._reader = reader
         self._contacts = contacts
         self._directory = directory
@@ -93,8 +94,8 @@ class MessageReadRoutes:
             return [given]
         if (person := recipient(query)) is None:
             return None
-        known = (await self._contacts.find([(tenant, person)])).get(alias(tenant, person))
-        ids = {contact_id_of(tenant, person)} | ({known.contact_id} if known else set())
+        known = await self._contacts.named(tenant, person)
+        ids = {contact_id_of(tenant, person)} | ({known["_id"], *known.get("merged", [])} if known else set())
         return [conversation_id_of(contact_id, number) for contact_id in ids for number in numbers]
 
 

@@ -32,7 +32,7 @@ def test_whom_the_api_opts_out_gets_no_marketing_until_the_api_lifts_it(
     assert (made["object"], made["covers"], made["by"], made["recipient"]) == ("opt_out", "marketing", "api", f"+{who}")
     refused(offer(shop, f"+{who}"), 422, "recipient_opted_out", "to")
     assert offer(shop, f"+{who}", "receipt").status_code == 202
-    key_id = stack.key.split("_")[2]
+    key_id = stack.key.split("_")[2][:12]
     assert (made["key_id"], made["reason"]) == (key_id, "asked on the phone")
     assert stack.call("DELETE", f"/opt_outs/{made['contact_id']}").status_code == 204
     assert offer(shop, f"+{who}").status_code == 202
@@ -82,9 +82,7 @@ def test_the_persons_later_word_lifts_what_the_api_set_but_not_their_earlier_one
 
 def test_the_list_has_the_latest_first_and_is_narrowed_and_paged(shop: Number, person: Callable[[], str]) -> None:
     people, stack = [person() for _ in range(3)], shop.stack
-    made = [
-        opt_out(shop, who, covers=covers)["id"] for who, covers in zip(people, ("marketing", "all", "all"), strict=True)
-    ]
+    made = [opt_out(shop, who, covers="all" if place else "marketing")["id"] for place, who in enumerate(people)]
     rows = stack.call("GET", "/opt_outs?limit=3").json()
     assert [row["id"] for row in rows["data"]] == made[::-1]
     everything = stack.call("GET", "/opt_outs?covers=all&limit=2").json()["data"]
