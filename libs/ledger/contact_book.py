@@ -53,18 +53,20 @@ class ContactBook:
 
     async def page(self, tenant: str, limit: int, after: Document | None) -> list[Document]:
         """Return up to `limit` contacts, newest first, after a contact."""
-        query = {"tenant": tenant, "aliases": {"$exists": True}} | _below("created_at", after)
-        return await self._newest("created_at", query, limit)
+        return await self._newest("created_at", {"tenant": tenant}, limit, after)
 
     async def opted_out(self, tenant: str, covers: str | None, limit: int, after: Document | None) -> list[Document]:
         """Return up to `limit` contacts who are opted out (of what `covers` names), the latest opt-out first."""
-        query = {
-            "tenant": tenant, "opted_out_at": {"$exists": True}, "aliases": {"$exists": True},
-            "opted_out": covers or {"$in": ["marketing", "all"]},
-        }  # fmt: skip
-        return await self._newest("opted_out_at", query | _below("opted_out_at", after), limit)
+        query = {"tenant": tenant, "opted_out": covers or {"$in": ["marketing", "all"]}}
+        return await self._newest("opted_out_at", query, limit, after)
 
-    async def _newest(self, by: str, query: Document, limit: int) -> list[Document]:
+    async def _newest(self, by: str, query: Document, limit: int, after: Document | None) -> list[Document]:
+        """Return who fits, newest first by a time and the id. Both conditions of existence are the indexes' own."""
+        query = query | {"aliases": {"$exists": True}, by: {"$exists": True}}
+        if after is not None:
+            moment: datetime = after[by]
+            query[by] = {"$exists": True, "$lte": moment}
+            query["$or"] = [{by: {"$lt": moment}}, {"_id": {"$lt": after["_id"]}}]
         with outages():
             cursor = self._mongo.collection(CONTACTS).find(query).sort([(by, DESCENDING), ("_id", DESCENDING)])
             rows: list[Document] = await cursor.limit(limit).to_list(None)
@@ -74,11 +76,3 @@ class ContactBook:
         with outages():
             rows: list[Document] = await self._mongo.collection(CONTACTS).find(query).to_list(None)
         return rows
-
-
-def _below(field: str, after: Document | None) -> Document:
-    """Return the condition of what comes after a row in a list by a time and the id."""
-    if after is None:
-        return {}
-    moment: datetime = after[field]
-    return {"$or": [{field: {"$lt": moment}}, {field: moment, "_id": {"$lt": after["_id"]}}]}

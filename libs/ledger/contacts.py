@@ -88,7 +88,8 @@ class Contact:
 
 def alias(tenant: str, name: str) -> str:
     """Return the alias of a phone number (any of its forms) or a business-scoped user id within a tenant."""
-    return f"{tenant}|{one_form(name.removeprefix('+'))}"
+    digits = name.removeprefix("+")
+    return f"{tenant}|{one_form(digits) if digits[:1] == '5' else digits}"  # few have two
 
 
 @lru_cache(maxsize=IDS_KEPT)

@@ -21,7 +21,7 @@ def accepted(document: Document) -> Document:
         "client_ref": document.get("client_ref"),
         "created_at": rfc3339(document["created_at"]),
     }
-    return answer | {"send_at": document["send_at"]} if "send_at" in document else answer
+    return answer | {"send_at": rfc3339(document["send_at"])} if "send_at" in document else answer
 
 
 def message(document: Document) -> Document:

@@ -1,6 +1,6 @@
 """Opt-outs and the words by which people opt out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -48,8 +48,9 @@ class OptOutBody(BaseModel):
 
     to: Annotated[Recipient, Field(description="E.164 phone number, or a business-scoped user id.")]
     covers: Annotated[
-        Consent, Field(description="`marketing`: marketing templates; `all`: everything but replies.")
-    ] = Consent.MARKETING
+        Literal["marketing", "all"],
+        Field(description="`marketing`: marketing templates; `all`: everything but replies."),
+    ] = "marketing"
     reason: Annotated[Plain | None, Field(max_length=500, description="Your own note; it is kept in the log.")] = None
 
 
@@ -116,7 +117,7 @@ class ConsentRoutes:
 
         async def call() -> Response:
             request_id = request.scope["wabus.request_id"]
-            row = await self._opt_outs.add(caller, request_id, body.to, body.covers, body.reason)
+            row = await self._opt_outs.add(caller, request_id, body.to, Consent(body.covers), body.reason)
             return JsonAnswer(views.opt_out(row), 201)
 
         return await self._guard.once(caller.tenant, key_of(request.headers, "POST", request.scope["path"], raw), call)
