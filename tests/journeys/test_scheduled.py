@@ -122,8 +122,10 @@ def test_who_opted_out_in_the_meantime_is_left_alone_but_for_replies(
     install(stack, number, NOTICE)
     greet(number, who)
     reply = schedule(number, who, after(seconds=2)).json()["id"]
-    body = {"phone_number_id": number.id, "to": f"+{who}", "template": NOTICE["name"], "language": NOTICE["language"]}
-    message_id = stack.call("POST", "/messages/template", body | {"send_at": after(seconds=2)}).json()["id"]
+    body = {"phone_number_id": number.id, "to": f"+{who}", "template": "notice", "language": "en_US"}
+    message_id = stack.call(
+        "POST", "/messages/template", body | {"components": ONE, "send_at": after(seconds=2)}
+    ).json()["id"]
     number.hears(who, "stop all")
     row = number.reaches(message_id, "failed", "delivered")
     assert (row["status"], row["error"]["code"]) == ("failed", "recipient_opted_out")

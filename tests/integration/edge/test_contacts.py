@@ -103,7 +103,7 @@ def test_conversations_are_narrowed_to_open_and_closed_windows(
     assert not is_open & is_closed
 
 
-def test_a_person_nobody_met_has_a_conversation_once_they_are_written_to(
+def test_the_conversation_that_a_message_names_is_between_its_number_and_its_contact(
     stack: Stack, shop: Number, person: Callable[[], str]
 ) -> None:
     who = person()
