@@ -4,14 +4,15 @@ A person has several names: the number as typed, Meta's `wa_id` (not always the 
 id. All are aliases of one contact. Ids are derived from the first alias, so that intake needs no write to know them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from libs.ledger.forms import one_form
 from libs.mongo.client import Mongo, outages
 from libs.runtime.ids import derived_id
 
@@ -25,13 +26,22 @@ INDEXES = {
             partialFilterExpression={"aliases": {"$exists": True}},
         ),
         IndexModel([("tenant", ASCENDING), ("_id", ASCENDING)], name="tenant"),
+        # Lists, newest first. Partial: who was merged into another is not listed.
+        IndexModel(
+            [("tenant", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
+            name="newest",
+            partialFilterExpression={"aliases": {"$exists": True}},
+        ),
+        # Lists of who opted out, newest first. Partial: few people ever do.
+        IndexModel(
+            [("tenant", ASCENDING), ("opted_out_at", DESCENDING), ("_id", DESCENDING)],
+            name="opted_out",
+            partialFilterExpression={"opted_out_at": {"$exists": True}},
+        ),
     ]
 }
 
 IDS_KEPT = 50_000  # derived ids of the people at work: a hash each is dearer than all else we do to know them
-
-# What a person withdrew. `marketing` stops marketing templates; `all` stops everything.
-OPTED_OUT = "opted_out"
 
 MARKETING = "MARKETING"  # the template category that an opt-out of marketing stops, as Meta spells it
 
@@ -62,9 +72,14 @@ class Contact:
     opted_out_of_marketing: bool
     opted_out_of_all: bool
 
-    def refuses(self, category: str) -> bool:
-        """Tell whether the person opted out of what this is: a template's category, empty for free-form messages."""
-        return self.opted_out_of_all or (self.opted_out_of_marketing and category == MARKETING)
+    def refuses(self, template: Mapping[str, str] | None, phone_number_id: str, at: datetime) -> bool:
+        """Tell whether the person opted out of this: of a template, or of a free-form message (None) going at a time.
+
+        Who opted out of everything still gets replies: free-form messages inside the window that they opened.
+        """
+        if template is None:
+            return self.opted_out_of_all and not self.window(phone_number_id).is_open(at)
+        return self.opted_out_of_all or (self.opted_out_of_marketing and template.get("category") == MARKETING)
 
     def window(self, phone_number_id: str) -> Window:
         """Return the window with this number; a closed one where they never wrote."""
@@ -73,7 +88,8 @@ class Contact:
 
 def alias(tenant: str, name: str) -> str:
     """Return the alias of a phone number (any of its forms) or a business-scoped user id within a tenant."""
-    return f"{tenant}|{name.removeprefix('+')}"
+    digits = name.removeprefix("+")
+    return f"{tenant}|{one_form(digits) if digits[:1] == '5' else digits}"  # few have two
 
 
 @lru_cache(maxsize=IDS_KEPT)
@@ -95,7 +111,7 @@ def stranger(tenant: str, name: str) -> Contact:
 
 def contact_from(document: dict[str, Any]) -> Contact:
     """Read a contact's document."""
-    consent = document.get("consent", {})
+    opted_out = document.get("opted_out", ())
     windows = {
         number: Window(entry.get("last_inbound_at"), entry.get("open_until"), entry.get("free_entry_until"))
         for number, entry in document.get("windows", {}).items()
@@ -103,8 +119,8 @@ def contact_from(document: dict[str, Any]) -> Contact:
     return Contact(
         document["_id"],
         windows,
-        consent.get("marketing", {}).get("state") == OPTED_OUT,
-        consent.get("all", {}).get("state") == OPTED_OUT,
+        "marketing" in opted_out,
+        "all" in opted_out,
     )
 
 
@@ -120,7 +136,7 @@ class ContactReader:
         found: dict[str, Contact] = {}
         with outages():
             cursor = self._mongo.collection(CONTACTS).find(
-                {"aliases": {"$in": aliases}}, {"aliases": 1, "windows": 1, "consent": 1}
+                {"aliases": {"$in": aliases}}, {"aliases": 1, "windows": 1, "opted_out": 1}
             )
             for document in await cursor.to_list(None):
                 contact = contact_from(document)

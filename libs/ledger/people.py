@@ -3,34 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
+from libs.ledger.consent import ConsentLog, Spoken, Word, applied, words_on
 from libs.ledger.contacts import CONTACTS, alias, contact_id_of
 from libs.mongo.client import Mongo, duplicates, outages
 
 CUSTOMER_SERVICE_WINDOW = timedelta(hours=24)  # Meta: 24 h from the user's last message, renewed by each
+FACTS = ("phone", "wa_id", "user_id", "profile_name", "username")  # what a contact shows of who it is
 ROUNDS = 5  # tries when two trackers meet the same new person at once
-
-
-class Consent(StrEnum):
-    """What a person's word covers."""
-
-    MARKETING = "marketing"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A person's own word about what they want to get: `opted_out` or `opted_in`, said at a time, heard how."""
-
-    covers: Consent
-    state: str
-    at: datetime
-    source: str
 
 
 @dataclass(slots=True)
@@ -59,6 +43,7 @@ class People:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+        self._log = ConsentLog(mongo)
 
     async def meet(self, encounters: Sequence[Encounter]) -> dict[str, str]:
         """Record all encounters; -> alias -> contact id. Repeating it changes nothing."""
@@ -68,19 +53,20 @@ class People:
                 await self._merge(encounter, known)
             try:
                 await self._write([_update(encounter, known) for encounter in encounters])
-                await self._write(  # after the contacts are there: a word for nobody would be lost
-                    [_word(each.tenant, known[each.aliases[0]], word) for each in encounters for word in each.words],
-                    ordered=True,
-                )
-                return known
+                break
             except BulkWriteError as error:
                 duplicates(error)
-        raise RuntimeError("contacts kept changing under us")
+        else:
+            raise RuntimeError("contacts kept changing under us")
+        await self._log.record(  # after the contacts are there: a word for nobody would be lost
+            [Spoken(each.tenant, known[each.aliases[0]], word) for each in encounters for word in each.words]
+        )
+        return known
 
-    async def _write(self, updates: list[UpdateOne], ordered: bool = False) -> None:
+    async def _write(self, updates: list[UpdateOne]) -> None:
         if updates:
             with outages():
-                await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=ordered)
+                await self._mongo.collection(CONTACTS).bulk_write(updates, ordered=False)
 
     async def _known(self, aliases: Iterable[str]) -> dict[str, str]:
         wanted = list(set(aliases))
@@ -102,25 +88,50 @@ class People:
             known.setdefault(name, contact_id)
 
     async def _absorb(self, tenant: str, survivor: str, other: str) -> None:
-        """Move what one contact has to the other: two names turned out to be one person."""
-        collection = self._mongo.collection(CONTACTS)
+        """Move what one contact has to the other: two names turned out to be one person.
+
+        It is copied before the other one goes, so that a crash loses no window and no consent, and once more after it,
+        for what came in between.
+        """
+        collection, query = self._mongo.collection(CONTACTS), {"_id": other, "tenant": tenant}
         with outages():
-            gone = await collection.find_one_and_update(
-                {"_id": other, "tenant": tenant}, {"$set": {"merged_into": survivor}, "$unset": {"aliases": ""}}
-            )
+            gone = await collection.find_one(query | {"aliases": {"$exists": True}})
             if gone is None:
                 return
-            latest: dict[str, Any] = {}
-            for number, window in gone.get("windows", {}).items():
-                latest |= {f"windows.{number}.{name}": at for name, at in window.items()}
-            update: dict[str, Any] = {"$addToSet": {"aliases": {"$each": gone.get("aliases", [])}}}
-            if latest:
-                update["$max"] = latest
-            await collection.update_one({"_id": survivor, "tenant": tenant}, update)
-            for covers, word in gone.get("consent", {}).items():
-                await self._write(
-                    [_word(tenant, survivor, Word(Consent(covers), word["state"], word["at"], word["source"]))]
-                )
+            await self._write(_moved(tenant, survivor, gone | {"aliases": []}))
+            last = await collection.find_one_and_update(
+                query, {"$set": {"merged_into": survivor}, "$unset": {"aliases": ""}}
+            )
+            if last is not None:
+                await self._write(_moved(tenant, survivor, gone | last))
+
+
+def _moved(tenant: str, survivor: str, gone: dict[str, Any]) -> list[UpdateOne]:
+    """Return the updates that give the survivor what another contact has, except where its own is later."""
+    latest: dict[str, Any] = {}
+    for number, window in gone.get("windows", {}).items():
+        latest |= {f"windows.{number}.{name}": at for name, at in window.items()}
+    update: dict[str, Any] = {
+        "$addToSet": {
+            "aliases": {"$each": gone.get("aliases", [])},
+            "merged": {"$each": [gone["_id"], *gone.get("merged", [])]},
+        },
+        "$min": {"created_at": gone["created_at"]},
+    }
+    if latest:
+        update["$max"] = latest
+    query = {"_id": survivor, "tenant": tenant}
+    facts = [
+        UpdateOne(query | {name: {"$exists": False}}, {"$set": {name: gone[name]}}) for name in FACTS if name in gone
+    ]
+    words = [applied(tenant, survivor, covers, said) for covers, said in words_on(gone) if "arrived_at" in said]
+    return [UpdateOne(query, update), *facts, *words]
+
+
+def _identities(names: Iterable[str]) -> dict[str, str]:
+    """Tell names apart by their form: a phone number as typed, Meta's digits, a business-scoped user id."""
+    kinds = {True: "wa_id", False: "user_id"}
+    return {"phone" if name.startswith("+") else kinds[name.isdigit()]: name for name in names}
 
 
 def _update(encounter: Encounter, known: dict[str, str]) -> UpdateOne:
@@ -134,7 +145,7 @@ def _update(encounter: Encounter, known: dict[str, str]) -> UpdateOne:
         latest[f"{window}.referral_at"] = encounter.referral_at
     if encounter.free_entry_until is not None:
         latest[f"{window}.free_entry_until"] = encounter.free_entry_until
-    facts = {"profile_name": encounter.profile_name, "username": encounter.username}
+    facts = {"profile_name": encounter.profile_name, "username": encounter.username} | _identities(encounter.names)
     update: dict[str, Any] = {
         "$setOnInsert": {"tenant": encounter.tenant, "created_at": encounter.seen_at},
         "$addToSet": {"aliases": {"$each": encounter.aliases}},
@@ -143,22 +154,3 @@ def _update(encounter: Encounter, known: dict[str, str]) -> UpdateOne:
     if told := {name: fact for name, fact in facts.items() if fact is not None}:
         update["$set"] = told
     return UpdateOne({"_id": contact_id}, update, upsert=True)
-
-
-def _word(tenant: str, contact_id: str, word: Word) -> UpdateOne:
-    """Set a person's word unless they have said something later.
-
-    Meta's times are whole seconds: of two words of one second the one that came later counts.
-    """
-    place = f"consent.{word.covers.value}"
-    query = {
-        "_id": contact_id,
-        "tenant": tenant,
-        "$or": [
-            {f"{place}.at": {"$lte": word.at}},
-            {f"{place}.at": {"$exists": False}},
-            {f"{place}.by": {"$ne": "person"}},
-        ],
-    }
-    said = {"state": word.state, "at": word.at, "by": "person", "source": word.source}
-    return UpdateOne(query, {"$set": {place: said}})

@@ -29,6 +29,12 @@ def derived_time_id(moment: datetime, *parts: str) -> str:
     return str(uuid.UUID(int=value))
 
 
+def earliest_id(moment: datetime) -> str:
+    """Return the least UUIDv7 of a time: all ids of that time and later sort at or after it."""
+    stamp = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
+    return str(uuid.UUID(int=stamp << 80 | 7 << 76 | 2 << 62))
+
+
 def is_uuid(text: str) -> bool:
     """Tell whether the text is a UUID in its canonical form."""
     try:

@@ -19,11 +19,15 @@ from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
-from libs.ledger import contacts, record
+from libs.ledger import consent, contacts, record
 from libs.ledger.claims import Claims
-from libs.ledger.contacts import ContactReader
+from libs.ledger.consent import ConsentLog
+from libs.ledger.contact_book import ContactBook
+from libs.ledger.conversations import ConversationReader
 from libs.ledger.flow import Flow
 from libs.ledger.intake import Intake
+from libs.ledger.opt_out_words import OptOutWordsBook
+from libs.ledger.people import People
 from libs.ledger.reader import MessageReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
@@ -69,10 +73,13 @@ from services.edge.number_desk import NumberDesk
 from services.edge.onboarding import Onboarding
 from services.edge.onboarding_store import OnboardingStore
 from services.edge.openapi import ApiDocument
+from services.edge.opt_outs import OptOuts
 from services.edge.policy import refusal
 from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.routes.accounts import AccountRoutes
+from services.edge.routes.consent import ConsentRoutes
+from services.edge.routes.contacts import ContactRoutes
 from services.edge.routes.dead_letters import DeadLetterRoutes
 from services.edge.routes.endpoint import Endpoint
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
@@ -143,18 +150,27 @@ class _Edge:
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
-            *MessageReadRoutes(reader, ContactReader(self.mongo), self.directory).endpoints(BASE),
+            *MessageReadRoutes(reader, ContactBook(self.mongo), self.directory).endpoints(BASE),
             *MediaRoutes(desk, self.guard).endpoints(BASE),
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
             *DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard).endpoints(BASE),
+            *self._people_routes(),
             *MessageActRoutes(
                 Receipts(reader, self.directory, self.graph, self.clock), self.cancellations, self.guard
             ).endpoints(BASE),
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
+
+    def _people_routes(self) -> list[Endpoint]:
+        book, log = ContactBook(self.mongo), ConsentLog(self.mongo)
+        opt_outs = OptOuts(People(self.mongo), log, book, self.clock)
+        return [
+            *ConsentRoutes(opt_outs, book, OptOutWordsBook(self.mongo, self.clock), self.guard).endpoints(BASE),
+            *ContactRoutes(book, log, ConversationReader(self.mongo), self.directory, self.clock).endpoints(BASE),
+        ]
 
     def _webhook_door(self, settings: Settings) -> WebhookDoor:
         secrets = [settings.app_secret.get_secret_value()]
@@ -172,7 +188,7 @@ class _Edge:
         return [
             self.mongo,
             IndexBuilder(
-                self.mongo, record.INDEXES, contacts.INDEXES, account_store.INDEXES, key_store.INDEXES,
+                self.mongo, record.INDEXES, contacts.INDEXES, consent.INDEXES, account_store.INDEXES, key_store.INDEXES,
                 idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES, dead_letter_store.INDEXES,
             ),
             self.bus,

@@ -104,3 +104,27 @@ class NotCancelable(Conflict):
     """The message is past the point where it could be taken back."""
 
     code = "message_not_cancelable"
+
+
+class NoSuchContact(NotFound):
+    """The contact is not one of the tenant's."""
+
+    code = "contact_not_found"
+
+
+class NoSuchConversation(NotFound):
+    """The conversation is not one of the tenant's."""
+
+    code = "conversation_not_found"
+
+
+class NoSuchOptOut(NotFound):
+    """The contact is none of the tenant's, or has not opted out of this."""
+
+    code = "opt_out_not_found"
+
+
+class PersonOptedOut(Conflict):
+    """The person opted out themselves: only their own later word lifts that."""
+
+    code = "person_opted_out"

@@ -23,16 +23,15 @@ def refusal(draft: OutboundDraft, contact: Contact) -> Invalid | None:
     """Return why this draft may not be accepted for this person, or None.
 
     Source: Meta's customer service window. An opt-out of marketing stops marketing templates, one of everything stops
-    everything. A message that is put off needs a window that is open at its time, as far as anybody can know now; the
-    sender asks again then.
+    all but replies. A message that is put off needs a window that is open at its time, as far as anybody can know now;
+    the sender asks again then.
     """
     if draft.same_as is not None:
         field, conversation_id = draft.same_as
         if conversation_id_of(contact.contact_id, draft.phone_number_id) != conversation_id:
             words = f"{field}: The message is one of another conversation."
             return TargetNotUsable(words, code="target_of_another_conversation", param=field)
-    category = (draft.template or {}).get("category", "")
-    if contact.refuses(category):
+    if contact.refuses(draft.template, draft.phone_number_id, draft.goes_at):
         return OptedOut("The person has opted out.", param="to")
     window = contact.window(draft.phone_number_id)
     if draft.free_form and not window.is_open(draft.goes_at):

@@ -62,11 +62,14 @@ def digits_of(typed: str) -> str | None:
 def canonical(digits: str) -> str:
     """Return Meta's `wa_id` of a number: Brazil's ninth digit, Mexico's 1 and Argentina's 9 as WhatsApp keeps them.
 
-    Meta does not publish the rules: this is the table that integrators share.
+    Meta does not publish the rules: this is the table that integrators share. Brazil's mobile numbers have the ninth
+    digit up to area code 28 and not beyond; what begins with 2 to 5 without it is a landline.
     """
     first = digits[:2]
-    if first == "55" and len(digits) == 13 and digits[4] == "9" and int(digits[2:4]) > 28:
+    if first == "55" and len(digits) == 13 and digits[4] == "9" and digits[5] not in "2345" and digits[2:4] > "28":
         return digits[:4] + digits[5:]
+    if first == "55" and len(digits) == 12 and digits[4] not in "2345" and digits[2:4] <= "28":
+        return digits[:4] + "9" + digits[4:]
     if first == "52" and len(digits) == 12:
         return "521" + digits[2:]
     if first == "54" and len(digits) == 12:

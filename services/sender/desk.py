@@ -122,8 +122,7 @@ def refusal(record: Document, contact: Contact, now: datetime) -> Refused | None
     """Decide once more, right before the claim, whether the message may go: ttl, consent, window."""
     if record["expires_at"] <= now:
         return Refused.EXPIRED
-    category = (record.get("template") or {}).get("category", "")
-    if contact.refuses(category):
+    if contact.refuses(record.get("template"), record["phone_number_id"], now):
         return Refused.OPTED_OUT
     free_form = "template" not in record
     if free_form and not contact.window(record["phone_number_id"]).is_open(now):

@@ -14,10 +14,11 @@ from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.group import Membership
 from libs.kafka.subscription import FetchSettings
-from libs.ledger import contacts, record
+from libs.ledger import consent, contacts, record
 from libs.ledger.flow import Flow
 from libs.ledger.inbound import InboundStore
 from libs.ledger.moves import Moves
+from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import People
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
@@ -40,7 +41,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
     bus = bus or Bus(settings.kafka_bootstrap, f"tracker-{socket.gethostname()}-{os.getpid()}")
     directory = Directory(mongo, None, clock)
-    tracker = StatusTracker(directory, Moves(mongo), People(mongo), InboundStore(mongo), MisfitStore(mongo), clock)
+    tracker = StatusTracker(
+        directory, Moves(mongo), People(mongo), InboundStore(mongo), MisfitStore(mongo), OptOutWordsBook(mongo, clock),
+        clock,
+    )  # fmt: skip
     notes = FlowNotes(Flow(mongo), clock, settings.tracker_note_every)
     handlers = WebhookHandlers(tracker, bus, notes, clock)
     session = int(settings.tracker_session_timeout.total_seconds() * 1000)
@@ -59,7 +63,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
         Starlette(),
         parts=[
             mongo,
-            IndexBuilder(mongo, record.INDEXES, contacts.INDEXES, store.INDEXES),
+            IndexBuilder(mongo, record.INDEXES, contacts.INDEXES, consent.INDEXES, store.INDEXES),
             bus,
             BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=listener.handle),
             consumer,

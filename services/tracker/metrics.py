@@ -8,7 +8,7 @@ CHANGES = Counter("wabus_tracker_changes_total", "Other changes of Meta's, by fi
 DROPPED = Counter("wabus_tracker_dropped_total", "Items that are not ours, by reason.", ["reason"])
 MISFITS = Counter("wabus_tracker_misfits_total", "Parts of webhooks kept aside because they do not fit.", ["reason"])
 DUPLICATE_SENDS = Counter("wabus_tracker_duplicate_sends_total", "Messages that Meta knows under two wamids.")
-OPT_OUTS = Counter("wabus_tracker_opt_outs_total", "Opt-outs heard, by source.", ["source"])
+OPT_OUTS = Counter("wabus_tracker_opt_outs_total", "Opt-outs heard, by how they were said.", ["how"])
 WEBHOOK_AGE = Histogram(
     "wabus_tracker_webhook_age_seconds",
     "From a webhook's arrival at edge to its effect in the ledger.",

@@ -7,9 +7,10 @@ from typing import Any
 from libs.events.messages import BillingConversation, MessageStatus, Pricing
 from libs.graph.errors import GraphError, clean, code_of, verdict_of_status
 from libs.graph.webhooks import MessageItem, StatusItem, moment
+from libs.ledger.consent import OPTED_IN, OPTED_OUT, By, Consent, Word
 from libs.ledger.moves import StatusReport
-from libs.ledger.people import Consent, Encounter, Word
-from services.tracker.consent_words import heard
+from libs.ledger.opt_out_words import Hearing
+from libs.ledger.people import Encounter
 
 META_STATUSES = {
     "sent": MessageStatus.SENT,
@@ -116,7 +117,7 @@ class Inbound:
     encounter: Encounter
 
 
-def read_inbound(item: MessageItem, tenant: str, received_at: datetime) -> Inbound:
+def read_inbound(item: MessageItem, tenant: str, received_at: datetime, hearing: Hearing) -> Inbound:
     """Read an inbound message of any type, unknown ones too; raises DoesNotFit where nobody could have sent it."""
     message, contact = item.item, item.contact
     number = _text(message.get("from")) or _text(contact.get("wa_id"))
@@ -130,6 +131,7 @@ def read_inbound(item: MessageItem, tenant: str, received_at: datetime) -> Inbou
     kind = _text(message.get("type")) or "unknown"
     referral, context = message.get("referral"), message.get("context")
     encounter = _encounter(item, tenant, [name for name in (number, user_id) if name], kind, at, received_at)
+    encounter.words = _words(kind, message, encounter.wrote_at, received_at, hearing)
     return Inbound(
         wamid=message["id"][:512],
         sender=sender,
@@ -167,27 +169,29 @@ def _encounter(
         username=_text(profile.get("username")),
         wrote_at=None if kind in SILENT else said_at,
         referral_at=said_at if isinstance(message.get("referral"), dict) else None,
-        words=_words(kind, message, said_at),
     )
 
 
-def _words(kind: str, message: dict[str, Any], at: datetime) -> list[Word]:
+def _words(
+    kind: str, message: dict[str, Any], at: datetime | None, received_at: datetime, hearing: Hearing
+) -> list[Word]:
     part = message.get(kind)
-    said = (
-        part.get("body" if kind == "text" else "text")
-        if kind in ("text", "button") and isinstance(part, dict)
-        else None
-    )
-    found = heard(said) if isinstance(said, str) else None
+    if at is None or kind not in ("text", "button") or not isinstance(part, dict):
+        return []
+    said = part.get("body" if kind == "text" else "text")
+    found = hearing.heard(said) if isinstance(said, str) else None
     if found is None:
         return []
     covers, withdrawn = found
+    how, ref = "keyword" if kind == "text" else "button", message["id"][:512]
     if withdrawn:
-        return [Word(covers, "opted_out", at, "word")]
-    return [Word(each, "opted_in", at, "word") for each in Consent]
+        return [Word(covers, OPTED_OUT, at, By.PERSON, how, ref, received_at)]
+    return [Word(each, OPTED_IN, at, By.PERSON, how, ref, received_at) for each in Consent]
 
 
-def read_preferences(value: dict[str, Any], tenant: str, number: str, received_at: datetime) -> list[Encounter]:
+def read_preferences(
+    value: dict[str, Any], tenant: str, number: str, told_at: datetime, received_at: datetime
+) -> list[Encounter]:
     """Read Meta's own marketing opt-outs (`user_preferences`)."""
     found = []
     given = value.get("user_preferences")
@@ -195,9 +199,10 @@ def read_preferences(value: dict[str, Any], tenant: str, number: str, received_a
         names = [name for key in ("wa_id", "user_id") if isinstance(item, dict) and (name := _text(item.get(key)))]
         if not names or item.get("category") != "marketing_messages":
             continue
-        state = "opted_out" if item.get("value") == "stop" else "opted_in"
-        said_at = min(moment(item.get("timestamp")) or received_at, received_at)
-        word = Word(Consent.MARKETING, state, said_at, "meta")
+        state = OPTED_OUT if item.get("value") == "stop" else OPTED_IN
+        said_at = min(moment(item.get("timestamp")) or told_at, received_at)
+        ref = f"{number} {names[0]} {said_at.timestamp():.0f} {state}"
+        word = Word(Consent.MARKETING, state, said_at, By.META, "user_preferences", ref, received_at)
         found.append(Encounter(tenant, number, tuple(names), received_at, words=[word]))
     return found
 

@@ -15,11 +15,13 @@ from libs.directory.directory import Directory
 from libs.events.messages import MessageStatus
 from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem, moment
 from libs.kafka.record import Outgoing, Record
-from libs.ledger.contacts import alias, conversation_id_of
+from libs.ledger.consent import OPTED_OUT, By, Consent, Word
+from libs.ledger.contacts import conversation_id_of
 from libs.ledger.flow import Heard
 from libs.ledger.inbound import InboundMessage, InboundStore
 from libs.ledger.moves import Moves, StatusReport
-from libs.ledger.people import Consent, Encounter, People, Word
+from libs.ledger.opt_out_words import OptOutWordsBook
+from libs.ledger.people import Encounter, People
 from libs.runtime.clock import Clock
 from services.tracker import telling
 from services.tracker.metrics import CHANGES, DROPPED, DUPLICATE_SENDS, INBOUND, MISFITS, OPT_OUTS, STATUSES
@@ -83,6 +85,7 @@ class StatusTracker:
         people: People,
         inbound: InboundStore,
         misfits: MisfitStore,
+        words: OptOutWordsBook,
         clock: Clock,
     ) -> None:
         self._directory = directory
@@ -90,6 +93,7 @@ class StatusTracker:
         self._people = people
         self._inbound = inbound
         self._misfits = misfits
+        self._words = words
         self._clock = clock
         self._met: dict[frozenset[str], None] = {}
 
@@ -171,11 +175,11 @@ class StatusTracker:
         """Tell whether an encounter has to be written: names that were met before are not, words always."""
         if encounter.words or encounter.free_entry_until is not None:
             return True
-        return frozenset(encounter.aliases) not in self._met
+        return _names(encounter) not in self._met
 
     def _remember(self, encounters: Sequence[Encounter]) -> None:
         for encounter in encounters:
-            self._met[frozenset(encounter.aliases)] = None
+            self._met[_names(encounter)] = None
         while len(self._met) > MET:
             del self._met[next(iter(self._met))]
 
@@ -185,7 +189,7 @@ class StatusTracker:
             return
         arrived = _arrived(it.record)
         try:
-            read = read_inbound(item, tenant, arrived)
+            read = read_inbound(item, tenant, arrived, await self._words.hearing(tenant))
         except DoesNotFit as error:
             self._keep(it, str(error), item.item, batch)
             return
@@ -204,7 +208,7 @@ class StatusTracker:
         if change.field == "user_preferences":
             metadata = change.value.get("metadata")
             number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
-            found = read_preferences(change.value, account.tenant, str(number or ""), at)
+            found = read_preferences(change.value, account.tenant, str(number or ""), at, _arrived(it.record))
             for encounter in found:
                 _count_opt_outs(encounter)
             batch.encounters += found
@@ -241,30 +245,35 @@ def _arrived(record: Record) -> datetime:
     return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
+def _names(encounter: Encounter) -> frozenset[str]:
+    return frozenset((encounter.tenant, *encounter.names))
+
+
 def _learnt(it: _Item, record: Document, report: StatusReport) -> Encounter | None:
     """Return what a status tells about the person, where it is news: another name, a free window, an opt-out."""
     tenant = record["tenant"]
     names = [record["recipient"], *(name for name in (report.recipient_id, report.user_id) if name)]
-    more_names = len({alias(tenant, name) for name in names}) > 1
-    words = []
+    more_names = len({name.removeprefix("+") for name in names}) > 1
+    words, arrived = [], _arrived(it.record)
     if isinstance(it.item, StatusItem) and failure_code(it.item) == STOPPED_MARKETING:
-        words.append(Word(Consent.MARKETING, "opted_out", report.at, "meta"))
-        OPT_OUTS.labels("meta").inc()
+        said_at, ref = min(report.at, arrived), f"{report.wamid} {STOPPED_MARKETING}"
+        words.append(Word(Consent.MARKETING, OPTED_OUT, said_at, By.META, "status", ref, arrived))
+        OPT_OUTS.labels("status").inc()
     free = (
         report.conversation.expires_at if report.conversation and report.conversation.origin_type == REFERRAL else None
     )
     if not (more_names or words or free):
         return None
     return Encounter(
-        tenant, record["phone_number_id"], tuple(dict.fromkeys(names)), _arrived(it.record),
+        tenant, record["phone_number_id"], tuple(dict.fromkeys(names)), arrived,
         free_entry_until=free, words=words,
     )  # fmt: skip
 
 
 def _count_opt_outs(encounter: Encounter) -> None:
     for word in encounter.words:
-        if word.state == "opted_out":
-            OPT_OUTS.labels(word.source).inc()
+        if word.state == OPTED_OUT:
+            OPT_OUTS.labels(word.how).inc()
 
 
 def _message(item: MessageItem, read: Inbound, known: dict[str, str], arrived: datetime) -> InboundMessage:

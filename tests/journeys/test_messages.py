@@ -1,16 +1,11 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
+from tests.support.consent import OFFER, RECEIPT, offer, said
 from tests.support.running import Number, Stack, until
 from tests.support.shared_stack import SHAPE, greet, install, newest, refused
-
-OFFER = {"name": "offer", "language": "en_US", "category": "MARKETING", "components": [
-    {"type": "BODY", "text": "Half price today"}]}  # fmt: skip
-RECEIPT = {"name": "receipt", "language": "en_US", "category": "UTILITY", "components": [
-    {"type": "BODY", "text": "Thank you for your order"}]}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -18,22 +13,6 @@ def shop(stack: Stack, number: Number) -> Number:
     """A number whose account has a marketing and a utility template."""
     install(stack, number, OFFER, RECEIPT)
     return number
-
-
-def offer(number: Number, to: str, name: str = "offer", **more: Any) -> Any:
-    """Send a template without variables."""
-    body = {"phone_number_id": number.id, "to": to, "template": name, "language": "en_US"}
-    return number.stack.call("POST", "/messages/template", body | more)
-
-
-def said(number: Number, who: str, text: str) -> None:
-    """Have somebody write and wait until that very text is stored, and with it what it means."""
-    number.hears(who, text)
-    path = f"/messages?direction=inbound&phone_number_id={number.id}&recipient={who}"
-    until(
-        lambda: any(row["content"].get("body") == text for row in number.stack.call("GET", path).json()["data"]),
-        f"{text} was heard", 10,
-    )  # fmt: skip
 
 
 def test_a_text_goes_all_the_way_and_its_history_is_complete(
@@ -134,11 +113,14 @@ def test_stop_ends_marketing_but_not_the_conversation_and_start_gives_it_back(
     assert offer(shop, f"+{who}").status_code == 202
 
 
-def test_stop_all_ends_everything_until_start(shop: Number, person: Callable[[], str]) -> None:
-    who = person()
+def test_stop_all_ends_everything_but_replies_until_start(
+    stack: Stack, shop: Number, person: Callable[[], str]
+) -> None:
+    who, other = person(), stack.connect()
     said(shop, who, "stop all")
-    for answer in (offer(shop, f"+{who}"), offer(shop, f"+{who}", "receipt"), shop.send(who)):
+    for answer in (offer(shop, f"+{who}"), offer(shop, f"+{who}", "receipt"), other.send(who)):
         refused(answer, 422, "recipient_opted_out", "to")
+    shop.reaches(shop.send(who).json()["id"])
     said(shop, who, "START")
     assert shop.send(who).status_code == 202
     assert offer(shop, f"+{who}").status_code == 202

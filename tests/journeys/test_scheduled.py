@@ -115,13 +115,21 @@ def test_a_template_is_looked_at_again_when_its_message_is_due(
     assert number.reaches(ids[1], "delivered", "failed")["status"] == "delivered"
 
 
-def test_who_opted_out_in_the_meantime_is_left_alone(stack: Stack, number: Number, person: Callable[[], str]) -> None:
+def test_who_opted_out_in_the_meantime_is_left_alone_but_for_replies(
+    stack: Stack, number: Number, person: Callable[[], str]
+) -> None:
     who = person()
+    install(stack, number, NOTICE)
     greet(number, who)
-    message_id = schedule(number, who, after(seconds=2)).json()["id"]
+    reply = schedule(number, who, after(seconds=2)).json()["id"]
+    body = {"phone_number_id": number.id, "to": f"+{who}", "template": "notice", "language": "en_US"}
+    message_id = stack.call(
+        "POST", "/messages/template", body | {"components": ONE, "send_at": after(seconds=2)}
+    ).json()["id"]
     number.hears(who, "stop all")
     row = number.reaches(message_id, "failed", "delivered")
     assert (row["status"], row["error"]["code"]) == ("failed", "recipient_opted_out")
+    number.reaches(reply, "delivered")
 
 
 def test_a_message_put_off_is_taken_back_once_and_told(

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -10,19 +9,18 @@ from starlette.responses import Response
 
 from libs.directory.directory import Directory
 from libs.events.messages import MessageStatus
-from libs.ledger.contacts import ContactReader, alias, contact_id_of, conversation_id_of
+from libs.ledger.contact_book import ContactBook
+from libs.ledger.contacts import contact_id_of, conversation_id_of
 from libs.ledger.reader import MessageFilter, MessageReader
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import FieldProblem, Invalid, NotFound
+from libs.web.errors import NotFound
 from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.recipients import WORDS, normalised
+from services.edge.queries import PAGE, check_known, invalid, one_of, recipient, uuid
 from services.edge.routes.endpoint import Endpoint
-
-E = TypeVar("E", bound=StrEnum)
 
 FILTERS = (
     ("direction", "`outbound` or `inbound`."),
@@ -35,8 +33,7 @@ FILTERS = (
     ("type", "A message type."),
     ("from", "Created at or after this time (RFC 3339)."),
     ("to", "Created before this time (RFC 3339)."),
-    ("limit", "1 to 100, default 20."),
-    ("starting_after", "Id of the last row of the page before."),
+    *PAGE,
 )
 
 
@@ -50,7 +47,7 @@ class Direction(StrEnum):
 class MessageReadRoutes:
     """`GET /messages/{message_id}` and `GET /messages`."""
 
-    def __init__(self, reader: MessageReader, contacts: ContactReader, directory: Directory) -> None:
+    def __init__(self, reader: MessageReader, contacts: ContactBook, directory: Directory) -> None:
         self._reader = reader
         self._contacts = contacts
         self._directory = directory
@@ -73,18 +70,17 @@ class MessageReadRoutes:
     async def page(self, request: Request, caller: Caller) -> Response:
         """List messages."""
         query = request.query_params
-        if unknown := sorted(set(query) - {name for name, _ in FILTERS}):
-            raise _invalid(unknown[0], f"This parameter is not known; there are {', '.join(n for n, _ in FILTERS)}.")
+        check_known(query, FILTERS)
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         numbers = [number.phone_number_id for number in await self._directory.numbers_of.get(caller.tenant)]
         if (wanted := query.get("phone_number_id")) is not None:
             numbers = [number for number in numbers if number == wanted]
         found = MessageFilter(
             numbers=numbers,
-            direction=_one_of(query, "direction", Direction),
-            status=_one_of(query, "status", MessageStatus),
+            direction=one_of(query, "direction", Direction),
+            status=one_of(query, "status", MessageStatus),
             conversations=await self._conversations(caller.tenant, query, numbers),
-            campaign_id=_uuid(query, "campaign_id"),
+            campaign_id=uuid(query, "campaign_id"),
             client_ref=query.get("client_ref"),
             type=query.get("type"),
             since=_time(query, "from"),
@@ -94,32 +90,13 @@ class MessageReadRoutes:
         return JsonAnswer(listing([views.message(row) for row in rows], limit))
 
     async def _conversations(self, tenant: str, query: QueryParams, numbers: list[str]) -> list[str] | None:
-        if (given := _uuid(query, "conversation_id")) is not None:
+        if (given := uuid(query, "conversation_id")) is not None:
             return [given]
-        if (typed := query.get("recipient")) is None:
+        if (person := recipient(query)) is None:
             return None
-        # A plus in a query string is a space unless it is escaped; people forget that.
-        recipient = normalised(f"+{typed.strip()}" if typed.strip().isdigit() else typed)
-        if recipient is None:
-            raise _invalid("recipient", WORDS)
-        known = (await self._contacts.find([(tenant, recipient)])).get(alias(tenant, recipient))
-        ids = {contact_id_of(tenant, recipient)} | ({known.contact_id} if known else set())
+        known = await self._contacts.named(tenant, person)
+        ids = {contact_id_of(tenant, person)} | ({known["_id"], *known.get("merged", [])} if known else set())
         return [conversation_id_of(contact_id, number) for contact_id in ids for number in numbers]
-
-
-def _one_of(query: QueryParams, name: str, kind: type[E]) -> E | None:
-    text = query.get(name)
-    try:
-        return None if text is None else kind(text)
-    except ValueError:
-        raise _invalid(name, f"Must be one of {', '.join(kind)}.") from None
-
-
-def _uuid(query: QueryParams, name: str) -> str | None:
-    text = query.get(name)
-    if text is not None and not is_uuid(text):
-        raise _invalid(name, "Must be an id of ours (a UUID).")
-    return text
 
 
 def _time(query: QueryParams, name: str) -> datetime | None:
@@ -129,11 +106,7 @@ def _time(query: QueryParams, name: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        raise _invalid(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
+        raise invalid(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
     if moment.tzinfo is None:
-        raise _invalid(name, "Must have an offset, for example Z.")
+        raise invalid(name, "Must have an offset, for example Z.")
     return moment
-
-
-def _invalid(name: str, words: str) -> Invalid:
-    return Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[FieldProblem(name, words)])

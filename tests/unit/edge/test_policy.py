@@ -45,7 +45,14 @@ def test_a_template_needs_no_window_but_consent() -> None:
     template = {"name": "offer", "language": "en", "category": "MARKETING"}
     assert refusal(draft(template=template, send_at=NOW + timedelta(days=9)), contact({})) is None
     assert refusal(draft(template=template), contact({}, marketing=True)) is not None
-    assert refusal(draft(), contact(everything=True)) is not None
+    assert refusal(draft(template=template | {"category": "UTILITY"}), contact(everything=True)) is not None
+
+
+def test_who_opted_out_of_everything_gets_replies_only() -> None:
+    assert refusal(draft(), contact(everything=True)) is None
+    refused = refusal(draft(), contact({}, everything=True))
+    assert refused is not None
+    assert refused.public_code == "recipient_opted_out"
 
 
 def test_a_reply_belongs_to_the_conversation_of_what_it_answers() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.runtime.ids import derived_id, derived_time_id, is_uuid, new_id
+from libs.runtime.ids import derived_id, derived_time_id, earliest_id, is_uuid, new_id
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -28,6 +28,14 @@ def test_a_derived_time_id_sorts_by_its_time(later: timedelta, part: str) -> Non
     assert uuid.UUID(first).version == 7
     assert uuid.UUID(first).variant == uuid.RFC_4122
     assert first == derived_time_id(NOW, part)
+
+
+@given(st.timedeltas(min_value=timedelta(), max_value=timedelta(days=3650)), st.text())
+def test_no_id_of_a_time_or_later_sorts_before_the_earliest(later: timedelta, part: str) -> None:
+    assert (
+        derived_time_id(NOW - timedelta(milliseconds=1), part) < earliest_id(NOW) <= derived_time_id(NOW + later, part)
+    )
+    assert is_uuid(earliest_id(NOW))
 
 
 def test_only_the_canonical_form_is_a_uuid() -> None:

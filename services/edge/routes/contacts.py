@@ -1,0 +1,159 @@
+"""Contacts and conversations: who the tenant's numbers talk to, and where each conversation stands."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.directory.directory import Directory
+from libs.ledger.consent import ConsentLog
+from libs.ledger.contact_book import ContactBook
+from libs.ledger.contacts import contact_from, conversation_id_of
+from libs.ledger.conversations import ConversationReader
+from libs.runtime.clock import Clock
+from libs.runtime.ids import earliest_id, is_uuid
+from libs.web.answers import JsonAnswer
+from libs.web.cursors import listing, page_cursor, page_limit
+from services.edge import people_views as views
+from services.edge.api_keys import Scope
+from services.edge.auth import Caller
+from services.edge.errors import NoSuchContact, NoSuchConversation
+from services.edge.queries import PAGE, check_known, invalid, recipient, uuid
+from services.edge.routes.endpoint import Endpoint
+
+RECIPIENT = ("recipient", "The person: E.164 phone number or business-scoped user id.")
+CONTACTS = (RECIPIENT, *PAGE)
+CONVERSATIONS = (
+    ("phone_number_id", "One of your numbers."),
+    ("contact_id", "One contact."),
+    ("window", "`open` or `closed`: the customer service window now."),
+    *PAGE,
+)
+# Whose window is open wrote, or was written to by who came from an ad, within Meta's 72 hours and some.
+LONGEST_WINDOW = timedelta(days=4)
+
+Document = dict[str, Any]
+
+
+class ContactRoutes:
+    """`/contacts` and `/conversations`."""
+
+    def __init__(
+        self, book: ContactBook, log: ConsentLog, reader: ConversationReader, directory: Directory, clock: Clock
+    ) -> None:
+        self._book = book
+        self._log = log
+        self._reader = reader
+        self._directory = directory
+        self._clock = clock
+
+    def endpoints(self, base: str) -> list[Endpoint]:
+        """Return the endpoints."""
+        return [
+            Endpoint("GET", f"{base}/contacts", Scope.READ, self.contacts, "List contacts, newest first.",
+                     query=CONTACTS),
+            Endpoint("GET", f"{base}/contacts/{{contact_id}}", Scope.READ, self.contact,
+                     "Read a contact: identities, windows, consent and its history."),
+            Endpoint("GET", f"{base}/conversations", Scope.READ, self.conversations,
+                     "List conversations, the one with the newest message first.", query=CONVERSATIONS),
+            Endpoint("GET", f"{base}/conversations/{{conversation_id}}", Scope.READ, self.conversation,
+                     "Read a conversation: its window and its newest messages."),
+        ]  # fmt: skip
+
+    async def contacts(self, request: Request, caller: Caller) -> Response:
+        """List contacts."""
+        query = request.query_params
+        check_known(query, CONTACTS)
+        limit, cursor, name = page_limit(query.get("limit")), page_cursor(query.get("starting_after")), recipient(query)
+        after = await self._book.get(caller.tenant, cursor) if cursor is not None else None
+        if cursor is not None and after is None:
+            raise invalid("starting_after", "There is no such contact.")
+        if name is None:
+            rows = await self._book.page(caller.tenant, limit + 1, after)
+        else:
+            found = await self._book.named(caller.tenant, name)
+            rows = [found] if found is not None and after is None else []
+        return JsonAnswer(listing([views.contact(row, self._clock.now()) for row in rows], limit))
+
+    async def contact(self, request: Request, caller: Caller) -> Response:
+        """Read one contact, under any id that it ever had."""
+        contact_id = request.path_params["contact_id"]
+        row = await self._book.get(caller.tenant, contact_id) if is_uuid(contact_id) else None
+        if row is None:
+            raise NoSuchContact("There is no such contact.", param="contact_id")
+        words = await self._log.history(caller.tenant, [row["_id"], *row.get("merged", [])])
+        shown = views.contact(row, self._clock.now())
+        return JsonAnswer(shown | {"consent_history": [views.spoken(word) for word in words]})
+
+    async def conversation(self, request: Request, caller: Caller) -> Response:
+        """Read one conversation."""
+        conversation_id = request.path_params["conversation_id"]
+        last = await self._reader.last(caller.tenant, conversation_id) if is_uuid(conversation_id) else None
+        if last is None:
+            raise NoSuchConversation("There is no such conversation.", param="conversation_id")
+        return JsonAnswer((await self._shown(caller.tenant, [last]))[0])
+
+    async def conversations(self, request: Request, caller: Caller) -> Response:
+        """List conversations."""
+        query = request.query_params
+        check_known(query, CONVERSATIONS)
+        limit, cursor = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
+        numbers = [number.phone_number_id for number in await self._directory.numbers_of.get(caller.tenant)]
+        if (wanted := query.get("phone_number_id")) is not None:
+            numbers = [number for number in numbers if number == wanted]
+        last = await self._reader.last(caller.tenant, cursor) if cursor is not None else None
+        if cursor is not None and last is None:
+            raise invalid("starting_after", "There is no such conversation.")
+        after = last["_id"] if last is not None else None
+        rows = await self._page(caller.tenant, query, numbers, limit + 1, after)
+        shown = await self._shown(caller.tenant, rows[:limit])
+        return JsonAnswer(listing(shown, limit) | {"has_more": len(rows) > limit})
+
+    async def _page(
+        self, tenant: str, query: QueryParams, numbers: list[str], most: int, after: str | None
+    ) -> list[Document]:
+        """Return the newest messages of up to `most` conversations that fit the filters."""
+        now, window = self._clock.now(), _window(query)
+        if (contact_id := uuid(query, "contact_id")) is not None:
+            rows = [row for row in await self._of(tenant, contact_id, numbers) if after is None or row["_id"] < after]
+            return (await self._fitting(tenant, rows, window, now))[:most]
+        found: list[Document] = []
+        since = earliest_id(now - LONGEST_WINDOW) if window else None
+        async for rows in self._reader.walk(tenant, numbers, after, since):
+            found += await self._fitting(tenant, rows, window, now)
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    async def _of(self, tenant: str, contact_id: str, numbers: list[str]) -> list[Document]:
+        contact = await self._book.get(tenant, contact_id)
+        ids = {contact_id} if contact is None else {contact["_id"], *contact.get("merged", [])}
+        return await self._reader.of(tenant, [conversation_id_of(each, number) for each in ids for number in numbers])
+
+    async def _fitting(self, tenant: str, rows: list[Document], window: bool | None, now: datetime) -> list[Document]:
+        if window is None or not rows:
+            return rows
+        known = await self._book.many(tenant, {row["contact_id"] for row in rows})
+
+        def is_open(row: Document) -> bool:
+            contact = known.get(row["contact_id"])
+            return contact is not None and contact_from(contact).window(row["phone_number_id"]).is_open(now)
+
+        return [row for row in rows if is_open(row) is window]
+
+    async def _shown(self, tenant: str, rows: list[Document]) -> list[Document]:
+        known = await self._book.many(tenant, {row["contact_id"] for row in rows})
+        ends = await self._reader.ends(tenant, [row["conversation_id"] for row in rows])
+        now = self._clock.now()
+        return [
+            views.conversation(row, end, known.get(row["contact_id"]), now) for row, end in zip(rows, ends, strict=True)
+        ]
+
+
+def _window(query: QueryParams) -> bool | None:
+    text = query.get("window")
+    if text not in (None, "open", "closed"):
+        raise invalid("window", "Must be one of open, closed.")
+    return None if text is None else text == "open"
