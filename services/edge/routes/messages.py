@@ -1,6 +1,6 @@
 """Reading messages: one with its whole history, or a list with filters."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -132,7 +132,10 @@ def _time(query: QueryParams, name: str) -> datetime | None:
         raise _invalid(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
     if moment.tzinfo is None:
         raise _invalid(name, "Must have an offset, for example Z.")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise _invalid(name, "Must be a time that exists in UTC.") from None
 
 
 def _invalid(name: str, words: str) -> Invalid:
