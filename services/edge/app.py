@@ -104,7 +104,7 @@ META = "https://graph.facebook.com"
 class _Edge:
     """Everything edge is made of, in the order it is built."""
 
-    def __init__(self, settings: Settings, bus: Bus) -> None:
+    def __init__(self, settings: Settings, bus: Bus, intake: type[Intake]) -> None:
         self.clock = SystemClock()
         self.bus = bus
         self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
@@ -132,7 +132,7 @@ class _Edge:
             self.graph, accounts, self.directory, announcements, turn, self.clock, settings.edge_refresh_every
         )
         numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh)
-        self.intake = Intake(self.mongo, refusal)
+        self.intake = intake(self.mongo, refusal)
         self.wakeups = WakeUps(self.bus, self.clock)
         reader = MessageReader(self.mongo)
         self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
@@ -216,9 +216,9 @@ class _Edge:
         ]  # fmt: skip
 
 
-def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
-    """Build edge from its settings; tests may hand in a bus of their own."""
-    edge = _Edge(settings, bus or Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}"))
+def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intake] = Intake) -> Application:
+    """Build edge from its settings; tests may hand in a bus and an intake of their own."""
+    edge = _Edge(settings, bus or Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}"), intake)
     api = create_api(
         "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None, docs_url=None,
         redoc_url=None,

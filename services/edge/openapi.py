@@ -37,4 +37,21 @@ class ApiDocument:
                 components.setdefault(kind, {}).update(parts)
         components.setdefault("securitySchemes", {})["key"] = KEY_SCHEME
         document["components"] = components
+        document["paths"] = {path: _without_definitions(methods, {}) for path, methods in document["paths"].items()}
         return JsonAnswer(document)
+
+
+def _without_definitions(said: Any, definitions: dict[str, Any]) -> Any:
+    """Return a schema with its own definitions in the place of references to them.
+
+    In a document such a reference starts at the document's top, where they are not: makers of clients then leave the
+    call out.
+    """
+    if isinstance(said, list):
+        return [_without_definitions(each, definitions) for each in said]
+    if not isinstance(said, dict):
+        return said
+    known = definitions | said.get("$defs", {})
+    name = str(said.get("$ref", "")).removeprefix("#/$defs/")
+    own = {key: value for key, value in said.items() if key != "$defs" and not (key == "$ref" and name in known)}
+    return {key: _without_definitions(value, known) for key, value in (known.get(name, {}) | own).items()}

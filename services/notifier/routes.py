@@ -36,6 +36,12 @@ class Call:
     body: type[Body] | None = None
     query: Sequence[tuple[str, str]] = ()
 
+    @property
+    def name(self) -> str:
+        """Its name in clients that are made of the document."""
+        path = self.path.replace("/", "_").replace("{", "").replace("}", "")
+        return f"{self.method.lower()}_webhook_endpoints{path}"
+
     def described(self) -> dict[str, Any]:
         """Return what its document says beside the summary."""
         said: dict[str, Any] = {"security": [{"key": []}], "x-scope": self.scope}
@@ -100,7 +106,7 @@ class EndpointRoutes:
             router.add_api_route(
                 call.path, self._guarded(call), methods=[call.method], summary=call.summary, response_class=Response,
                 response_model=None, status_code=call.success, openapi_extra=call.described(), responses=REFUSALS,
-                description=f"Needs the scope `{call.scope}`.",
+                description=f"Needs the scope `{call.scope}`.", operation_id=call.name,
             )  # fmt: skip
         return router
 

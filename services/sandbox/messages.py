@@ -247,7 +247,7 @@ class Messages:
             self._world.scoped_id(number.portfolio_id, person), row.callback,
         )  # fmt: skip
         machine, offset, owner = self._clock.machine(), self._clock.offset, Owner("sends", row.seq)
-        head = self._head(number)
+        head = f'{self._head(number)},"contacts":[{letterhead.contact()}]'
         parcels = []
         for status in statuses:
             change = Change(number.waba_id, "messages", head, letterhead.write(status, offset), number.id, row.person)

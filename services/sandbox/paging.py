@@ -12,15 +12,22 @@ from services.sandbox.errors import refusal
 _SUFFIX = "ZD"  # real cursors end so; ours do, so that nobody takes them for plain base64
 
 
-def page_of(items: list[dict[str, Any]], request: Request, default: int = 25, most: int = 100) -> Response:
-    """Return one page: cursors always, `next` and `previous` only where there is such a page.
+def page_of(
+    items: list[dict[str, Any]],
+    request: Request,
+    default: int = 25,
+    most: int = 100,
+    more: dict[str, Any] | None = None,
+) -> Response:
+    """Return one page: cursors always, `next` and `previous` only where there is such a page; `more` stands beside it.
 
     Raises GraphError 131059 when a cursor is not one of ours or points beyond the list.
     """
+    beside = more or {}
     start, end = _bounds(request, len(items), default, most)
     page = items[start:end]
     if not page:
-        return JSONResponse({"data": []})
+        return JSONResponse({"data": []} | beside)
     cursors = {"before": _cursor(start), "after": _cursor(end - 1)}
     paging: dict[str, Any] = {"cursors": cursors}
     if end < len(items):
@@ -29,7 +36,7 @@ def page_of(items: list[dict[str, Any]], request: Request, default: int = 25, mo
         paging["previous"] = str(
             request.url.remove_query_params("after").include_query_params(before=cursors["before"])
         )
-    return JSONResponse({"data": page, "paging": paging})
+    return JSONResponse({"data": page, "paging": paging} | beside)
 
 
 def _bounds(request: Request, count: int, default: int, most: int) -> tuple[int, int]:

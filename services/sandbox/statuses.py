@@ -31,6 +31,11 @@ class Letterhead:
     user_id: str
     callback: str | None
 
+    def contact(self) -> str:
+        """Return the JSON of the item of `contacts` that comes with a status: without a profile, since 2026."""
+        number = "" if self.hidden else f'"wa_id":"{self.person}",'
+        return f'{{{number}"user_id":"{self.user_id}"}}'
+
     def write(self, status: PlannedStatus, offset: float) -> str:
         """Return the JSON of a status; `offset` is what the sandbox's clock is ahead of the machine's (seconds)."""
         recipient = "" if self.hidden else f',"recipient_id":"{self.person}"'

@@ -4,7 +4,6 @@ Source: Meta's reference of template components. What Meta does not publish (how
 languages exist today) is left to Meta, whose refusal comes back in the same shape.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -203,5 +202,5 @@ def _check_plain(found: Findings, path: str, value: Any) -> None:
     elif isinstance(value, list):
         for place, item in enumerate(value):
             _check_plain(found, f"{path}.{place}", item)
-    elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= LARGEST_NUMBER):
+    elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # NaN is not below anything
         found.add(path, "Is a number beyond what JSON's readers agree on.")

@@ -14,6 +14,8 @@ from libs.events.topics import MESSAGES_STATUS, OUTBOUND_INTERACTIVE
 from libs.graph.send import GraphSender, SendOutcome
 from libs.kafka.bus import Bus
 from libs.kafka.record import Outgoing
+from libs.ledger.intake import Intake, Stored
+from libs.ledger.record import OutboundDraft
 from libs.runtime.application import Application
 from libs.runtime.run import run
 
@@ -66,6 +68,19 @@ class DyingGraph(GraphSender):
         return outcome
 
 
+def _dying_intake(death: Death) -> type[Intake]:
+    class DyingIntake(Intake):
+        """Dies right after a message was stored, before anybody is told."""
+
+        async def accept(self, draft: OutboundDraft) -> Stored:
+            """Store a message, and die."""
+            stored = await super().accept(draft)
+            death.passes()
+            return stored
+
+    return DyingIntake
+
+
 def _sender(change: Callable[[Any], dict[str, Any]]) -> tuple[Callable[[Any], Application], Any]:
     from services.sender.app import create_app
     from services.sender.settings import Settings
@@ -96,6 +111,7 @@ def _graph(death: Death, after_post: bool) -> Callable[[Any], dict[str, Any]]:
 
 
 MOMENTS: dict[str, tuple[str, Callable[[Death], tuple[Callable[[Any], Application], Any]]]] = {
+    "between storing and answering": ("edge", lambda death: _edge(lambda _: {"intake": _dying_intake(death)})),
     "between the 202 and the wake-up": ("edge", lambda death: _edge(_bus(OUTBOUND_INTERACTIVE, death))),
     "between claim and POST": ("sender", lambda death: _sender(_graph(death, after_post=False))),
     "between POST and settle": ("sender", lambda death: _sender(_graph(death, after_post=True))),

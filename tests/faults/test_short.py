@@ -1,10 +1,15 @@
 """The short version of the fault tests: some hundred messages, every process killed, every gap between two writes."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
 from tests.faults.dying import MOMENTS
 from tests.faults.scenarios import PEOPLE, await_progress, die, kill_and_restart, settle, usual_faults
 from tests.faults.workload import Workload
-from tests.support.running import Number, Stack
+from tests.support.running import Number, Stack, until
 
+REF = "edge-died-under-it"
 QUIET = 120.0  # seconds until everything has come to its end: several leases and waits
 
 
@@ -29,3 +34,33 @@ def test_nothing_is_lost_or_sent_twice_when_a_service_dies_between_any_two_write
         die(stack, moment)
     workload.stopped.set()
     settle(stack, workload, QUIET)
+
+
+def test_a_call_that_edge_died_under_gives_its_message_when_its_key_is_sent_again(
+    stack: Stack, numbers: list[Number]
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        dying = pool.submit(die, stack, "between storing and answering")
+        until(lambda: _post(stack, numbers[0], "GET") is None, "edge is stopped", 20, 0.01)
+        broken = until(lambda: _post(stack, numbers[0]), "edge dies under the call", 60)
+        dying.result()
+    assert isinstance(broken, httpx.ReadError | httpx.RemoteProtocolError), broken
+    first, again = (until(lambda: _post(stack, numbers[0]), "edge is back", 20) for _ in range(2))
+    assert (first.status_code, first.headers.get("Idempotent-Replayed")) == (202, "true"), first.text
+    assert again.json()["id"] == first.json()["id"]
+    stored = stack.call("GET", f"/messages?client_ref={REF}").json()["data"]
+    assert [row["id"] for row in stored] == [first.json()["id"]]
+    numbers[0].reaches(first.json()["id"], seconds=60)
+    sends = [row for row in stack.sends() if REF in str(row)]
+    assert len(sends) == 1, sends
+
+
+def _post(stack: Stack, number: Number, method: str = "POST") -> httpx.Response | httpx.HTTPError | None:
+    """Send the message, or only look; -> the answer, how the call broke off, or None where nobody listens."""
+    body = {"phone_number_id": number.id, "to": f"+{PEOPLE[0]}", "text": REF, "client_ref": REF}
+    try:
+        return stack.call(method, "/messages", body, headers={"Idempotency-Key": REF})
+    except httpx.ConnectError:
+        return None
+    except httpx.HTTPError as broken:
+        return broken

@@ -11,7 +11,7 @@ from libs.runtime.ids import is_uuid
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import BadRequest, NotFound
+from libs.web.errors import BadRequest, FieldProblem, Invalid, NotFound
 from services.edge import views
 from services.edge.account_store import AccountStore
 from services.edge.api_keys import Scope
@@ -145,6 +145,7 @@ class AccountRoutes:
 
     async def accounts(self, request: Request, caller: Caller) -> Response:
         """List accounts, newest first."""
+        _pages_only(request)
         limit = page_limit(request.query_params.get("limit"))
         after = page_cursor(request.query_params.get("starting_after"))
         rows = await self._store.accounts(caller.tenant, limit + 1, after, caller.mode)
@@ -152,6 +153,7 @@ class AccountRoutes:
 
     async def numbers(self, request: Request, caller: Caller) -> Response:
         """List numbers, by id."""
+        _pages_only(request)
         limit = page_limit(request.query_params.get("limit"))
         after = request.query_params.get("starting_after")
         if after is not None and not after.isdigit():
@@ -161,6 +163,13 @@ class AccountRoutes:
         rows = await self._store.numbers(caller.tenant, limit + 1, after, caller.mode)
         accounts = await self._store.accounts_of(caller.tenant, (row["waba_id"] for row in rows))
         return JsonAnswer(listing([views.number(row, accounts.get(row["waba_id"])) for row in rows], limit))
+
+
+def _pages_only(request: Request) -> None:
+    if unknown := sorted(set(request.query_params) - {"limit", "starting_after"}):
+        words = "This parameter is not known; there are limit, starting_after."
+        raise Invalid(f"{unknown[0]}: {words}", code="invalid_field", param=unknown[0],
+                      errors=[FieldProblem(unknown[0], words)])  # fmt: skip
 
 
 def _plain(secret: SecretStr | Secret[str] | None) -> str | None:

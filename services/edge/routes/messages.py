@@ -1,6 +1,6 @@
 """Reading messages: one with its whole history, or a list with filters."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from starlette.datastructures import QueryParams
@@ -109,4 +109,7 @@ def _time(query: QueryParams, name: str) -> datetime | None:
         raise invalid(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
     if moment.tzinfo is None:
         raise invalid(name, "Must have an offset, for example Z.")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise invalid(name, "Must be a time that exists in UTC.") from None

@@ -125,7 +125,8 @@ class AccountRoutes:
         """GET /{PNID}/whatsapp_business_profile."""
         number = self._world.number(who(self._world, request), request.path_params["object_id"], "get")
         asked = (request.query_params.get("fields") or ",".join(_PROFILE)).split(",")
-        shown = {name: number.profile[name] for name in asked if name in number.profile}
+        profile = {"vertical": "UNDEFINED"} | number.profile  # Meta's word for a business that named none
+        shown = {name: profile[name] for name in asked if name in profile}
         return JSONResponse({"data": [shown | {"messaging_product": "whatsapp"}]})
 
     async def change_profile(self, request: Request) -> Response:

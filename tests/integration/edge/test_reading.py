@@ -30,15 +30,17 @@ def test_a_bad_cursor_is_refused(stack: Stack, path: str, cursor: str) -> None:
         ("direction", "sideways"), ("status", "SENT"), ("status", "done"), ("from", "yesterday"),
         ("from", "2026-11-23"), ("from", "2026-11-23T10:00:00"), ("to", "1700000000"), ("recipient", "abc"),
         ("recipient", "+12"), ("conversation_id", "5"), ("campaign_id", "x"), ("status[$ne]", "sent"),
-        ("colour", "red"),        ("to", "9999-99-99T00:00:00Z"),
+        ("colour", "red"), ("to", "9999-99-99T00:00:00Z"), ("to", "9999-12-31T23:59:59-23:59"),
+        ("from", "0001-01-01T00:00:00+23:59"),
     ],
 )  # fmt: skip
 def test_a_bad_filter_is_refused_by_name(stack: Stack, name: str, value: str) -> None:
     refused(stack.call("GET", f"/messages?{quote(name)}={quote(value)}"), 422, param=name)
 
 
-def test_an_unknown_parameter_of_the_template_list_is_refused_by_name(stack: Stack) -> None:
-    refused(stack.call("GET", "/templates?colour=red"), 422, param="colour")
+@pytest.mark.parametrize("path", ["/templates", "/accounts", "/phone_numbers", "/webhook_endpoints"])
+def test_an_unknown_parameter_of_a_list_is_refused_by_name(stack: Stack, path: str) -> None:
+    refused(stack.call("GET", f"{path}?colour=red"), 422, param="colour")
 
 
 @pytest.mark.parametrize("text", ["x", NOBODY, "0" * 3000, "%00", "..%2f..%2faccounts", "$where"])

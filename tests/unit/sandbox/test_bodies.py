@@ -44,6 +44,11 @@ def test_a_status_has_metas_shape_and_escapes() -> None:
     }  # fmt: skip
 
 
+def test_the_contact_of_a_status_shows_no_number_that_is_hidden() -> None:
+    assert json.loads(LETTERHEAD.contact()) == {"wa_id": "16505551234", "user_id": "US.1"}
+    assert json.loads(Letterhead("wamid.1", "16505551234", True, "US.1", None).contact()) == {"user_id": "US.1"}
+
+
 def test_non_ascii_is_escaped_and_the_signature_is_over_the_exact_bytes() -> None:
     body = body_of([Change("1", "messages", value_of(NUMBER, {"contacts": [{"profile": {"name": "Zoë"}}]}))])
     assert body.isascii()

@@ -164,6 +164,11 @@ def test_one_time_codes_of_another_form_are_refused(components: list[dict[str, A
     assert path in paths(components, "AUTHENTICATION")
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 2**63, float("nan"), float("inf")])
+def test_a_number_beyond_what_readers_agree_on_is_refused_where_it_stands(number: float) -> None:
+    assert "components.0.example.body_text.0.0" in paths([BODY | {"example": {"body_text": [[number]]}}], "UTILITY")
+
+
 def test_only_marketing_has_offers() -> None:
     assert "components.1" in paths([PLAIN, OFFER], "UTILITY")
 
