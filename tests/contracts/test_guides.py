@@ -122,11 +122,18 @@ class Shop:
         if shown.path.startswith("/templates?"):
             return f"{shown.path}&waba_id={self.number.waba_id}"
         kind = shown.path.split("/")[1]
-        return shown.path.replace("{id}", self.ids.get(kind, "")).replace("{delivery_id}", self.ids.get("delivery", ""))
+        path = shown.path.replace("{id}", self.ids.get(kind, "")).replace("{delivery_id}", self.ids.get("delivery", ""))
+        return path.replace("{contact_id}", self.ids.get("contact", ""))
+
+    def key(self, shown: Shown) -> str:
+        """Return the key that an example is called with."""
+        return str(self.stack.info["admin_key"]) if shown.path.startswith("/keys") else self.stack.key
 
     def made(self, shown: Shown, answer: dict[str, Any]) -> None:
         """Keep what an example made."""
-        if shown.method == "POST" and shown.path in ("/templates", "/webhook_endpoints"):
+        if shown.method == "POST" and shown.path == "/opt_outs":
+            self.ids["contact"] = answer["contact_id"]
+        if shown.method == "POST" and shown.path in ("/templates", "/webhook_endpoints", "/keys"):
             self.ids[shown.path[1:]] = answer["id"]
         if shown.path == "/templates" and shown.method == "POST":
             review = f"/templates/{answer['meta_id']}/review"  # Meta lets nobody edit what it has not reviewed
@@ -151,7 +158,7 @@ def test_every_call_that_a_guide_shows_is_taken(stack: Stack, shop: Shop, guide:
     shown = calls_of(guide)
     assert len(shown) >= least
     for each in shown:
-        answer = stack.call(each.method, shop.path(each), shop.body(each))
+        answer = stack.call(each.method, shop.path(each), shop.body(each), key=shop.key(each))
         assert answer.status_code < 300, f"{guide}: {each.method} {each.path}: {answer.status_code} {answer.text[:500]}"
         shop.made(each, answer.json() if answer.content else {})
 

@@ -70,6 +70,7 @@ def test_a_message_goes_when_it_is_due_and_holds_nobody_back_until_then(
         ("tomorrow", "RFC 3339"), ("2026-11-23", "RFC 3339"), (1_900_000_000, "RFC 3339"),
         ("9999-12-31T23:59:59-23:59", "RFC 3339"), ("2026-02-30T00:00:00Z", "RFC 3339"),
     ],
+    ids=range(8),
 )  # fmt: skip
 def test_a_time_that_cannot_be_is_refused(number: Number, at: Any, words: str) -> None:
     error = refused(schedule(number, "15571234567", at), 422, "invalid_field", "send_at")
