@@ -25,7 +25,7 @@ demo: setup  ## Play the story on a stack of its own, and check every step
 	@$(BIN)/wabus demo
 
 test: setup  ## Every test that belongs in CI, real Kafka and real mongod included
-	$(PYTEST) -n 2 --dist loadgroup -m 'not long' $(wildcard tests/unit tests/contracts tests/integration tests/journeys tests/faults)
+	$(BIN)/python -m tests.side_by_side
 
 check: setup  ## Lint, types, and contracts up to date
 	$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check .
