@@ -120,10 +120,10 @@ def test_who_opted_out_in_the_meantime_is_left_alone_but_for_replies(
     stack: Stack, number: Number, person: Callable[[], str]
 ) -> None:
     who = person()
-    install(stack, number, NOTICE)
+    install(stack, number, NOTICE | {"name": "notice_to_leavers"})
     greet(number, who)
     reply = schedule(number, who, after(seconds=2)).json()["id"]
-    body = {"phone_number_id": number.id, "to": f"+{who}", "template": "notice", "language": "en_US"}
+    body = {"phone_number_id": number.id, "to": f"+{who}", "template": "notice_to_leavers", "language": "en_US"}
     message_id = stack.call(
         "POST", "/messages/template", body | {"components": ONE, "send_at": after(seconds=2)}
     ).json()["id"]

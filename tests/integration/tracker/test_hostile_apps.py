@@ -165,6 +165,7 @@ def test_many_webhooks_about_unknown_templates_bring_few_syncs(stack: Stack, app
 
 
 def test_odd_words_about_an_account_are_no_poison(stack: Stack, app: ForeignApp) -> None:
+    before = stack.metric("edge", "wabus_dead_letters_total")
     for value in (
         {"event": "ACCOUNT_VIOLATION", "violation_info": ["x"]},
         {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": {"a\0b": 1}}},
@@ -181,4 +182,4 @@ def test_odd_words_about_an_account_are_no_poison(stack: Stack, app: ForeignApp)
         return next(row for row in rows if row["waba_id"] == app.waba_id)
 
     until(lambda: account()["review_status"] == "REJECTED", "the last one is applied", 10)
-    assert stack.metric("edge", "wabus_dead_letters_total") == 0
+    assert stack.metric("edge", "wabus_dead_letters_total") == before
