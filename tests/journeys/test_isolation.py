@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "blocked_users": {"users": ["+15550001234"]},
     "replay": {"since": "2026-01-01T00:00:00Z"},
     "deliveries/{delivery_id}/replay": {},
+    "dead_letters/{dead_letter_id}/replay": {},
     "PATCH templates/{template_id}": {"components": [{"type": "BODY", "text": "Other words"}]},
     "PATCH webhook_endpoints/{endpoint_id}": {"description": "mine"},
     "PATCH phone_numbers/{phone_id}/profile": {"about": "mine"},

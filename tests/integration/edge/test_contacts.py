@@ -59,9 +59,8 @@ def test_contacts_are_listed_newest_first_by_pages(stack: Stack, shop: Number, p
     assert seen == people[::-1]
 
 
-def test_conversations_are_listed_by_their_last_message_and_by_pages(
-    stack: Stack, shop: Number, person: Callable[[], str]
-) -> None:
+def test_conversations_are_listed_by_their_last_message_and_by_pages(stack: Stack, person: Callable[[], str]) -> None:
+    shop = stack.connect()
     people = [person() for _ in range(3)]
     for seconds, who in zip((30, 20, 10), people, strict=True):  # Meta's times are whole seconds
         wrote = {"phone_number_id": shop.id, "from": who, "type": "text", "text": {"body": "hi"}}
