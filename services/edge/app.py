@@ -121,17 +121,6 @@ class _Edge:
         )
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo, vault), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
-        runs = OnboardingStore(self.mongo, vault)
-        hosts = settings.edge_media_hosts.split(",")
-        self.media = GraphMedia(self.graph, settings.graph_url, settings.graph_version, hosts)
-        self.onboarding = Onboarding(
-            self.graph, accounts, runs, self.directory, announcements, _credentials(settings), self.clock
-        )
-        turn = Lease(self.mongo, "edge-refresh", new_id(), REFRESH_LEASE)
-        self.refresh = NumberRefresh(
-            self.graph, accounts, self.directory, announcements, turn, self.clock, settings.edge_refresh_every
-        )
-        numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh)
         self.intake = intake(self.mongo, refusal)
         self.wakeups = WakeUps(self.bus, self.clock)
         reader = MessageReader(self.mongo)
@@ -141,7 +130,6 @@ class _Edge:
             settings.edge_first_look,
         )  # fmt: skip
         self.interruptions = Interruptions(Flow(self.mongo), self.clock)
-        desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
         self.cancellations = Cancellations(
             reader, Claims(self.mongo), self.directory, self.wakeups, self.bus, self.clock
         )
@@ -151,9 +139,8 @@ class _Edge:
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactBook(self.mongo), self.directory).endpoints(BASE),
-            *MediaRoutes(desk, self.guard).endpoints(BASE),
-            *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
-            *NumberRoutes(numbers).endpoints(BASE),
+            *self._media_routes(settings, reader),
+            *self._account_routes(settings, vault, accounts, announcements),
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
             *DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard).endpoints(BASE),
             *self._people_routes(),
@@ -163,6 +150,29 @@ class _Edge:
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
+
+    def _account_routes(
+        self, settings: Settings, vault: Vault, accounts: AccountStore, announcements: Announcements
+    ) -> list[Endpoint]:
+        runs = OnboardingStore(self.mongo, vault)
+        self.onboarding = Onboarding(
+            self.graph, accounts, runs, self.directory, announcements, _credentials(settings), self.clock
+        )
+        turn = Lease(self.mongo, "edge-refresh", new_id(), REFRESH_LEASE)
+        self.refresh = NumberRefresh(
+            self.graph, accounts, self.directory, announcements, turn, self.clock, settings.edge_refresh_every
+        )
+        numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh)
+        return [
+            *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
+            *NumberRoutes(numbers).endpoints(BASE),
+        ]
+
+    def _media_routes(self, settings: Settings, reader: MessageReader) -> list[Endpoint]:
+        hosts = settings.edge_media_hosts.split(",")
+        self.media = GraphMedia(self.graph, settings.graph_url, settings.graph_version, hosts)
+        desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
+        return MediaRoutes(desk, self.guard).endpoints(BASE)
 
     def _people_routes(self) -> list[Endpoint]:
         book, log = ContactBook(self.mongo), ConsentLog(self.mongo)
