@@ -126,6 +126,14 @@ MOMENTS: dict[str, tuple[str, Callable[[Death], tuple[Callable[[Any], Applicatio
 }  # fmt: skip
 
 
+def moments_by_service() -> list[list[str]]:
+    """Return the moments' names, a list per service."""
+    found: dict[str, list[str]] = {}
+    for moment, (service, _) in MOMENTS.items():
+        found.setdefault(service, []).append(moment)
+    return list(found.values())
+
+
 if __name__ == "__main__":
     create_app, settings_type = MOMENTS[sys.argv[1]][1](Death(int(sys.argv[2])))
     run(create_app, settings_type)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from tests.faults.dying import MOMENTS
+from tests.faults.dying import moments_by_service
 from tests.faults.scenarios import PEOPLE, await_progress, die, kill_and_restart, settle, usual_faults
 from tests.faults.workload import Workload
 from tests.support.running import Number, Stack, until
@@ -28,10 +28,13 @@ def test_nothing_is_lost_or_sent_twice_while_every_process_is_killed_in_turn(
 def test_nothing_is_lost_or_sent_twice_when_a_service_dies_between_any_two_writes(
     stack: Stack, numbers: list[Number]
 ) -> None:
+    """Each service dies at its moments one after the other, the services at the same time."""
     workload = Workload(stack, numbers, PEOPLE, connections=4)
     workload.start(4_000, per_second=20)
-    for moment in MOMENTS:
-        die(stack, moment)
+    with ThreadPoolExecutor() as pool:
+        dying = [pool.submit(_die_at_each, stack, moments) for moments in moments_by_service()]
+    for service in dying:
+        service.result()
     workload.stopped.set()
     settle(stack, workload, QUIET)
 
@@ -53,6 +56,11 @@ def test_a_call_that_edge_died_under_gives_its_message_when_its_key_is_sent_agai
     numbers[0].reaches(first.json()["id"], seconds=60)
     sends = [row for row in stack.sends() if REF in str(row)]
     assert len(sends) == 1, sends
+
+
+def _die_at_each(stack: Stack, moments: list[str]) -> None:
+    for moment in moments:
+        die(stack, moment)
 
 
 def _post(stack: Stack, number: Number, method: str = "POST") -> httpx.Response | httpx.HTTPError | None:
