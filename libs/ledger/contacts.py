@@ -60,7 +60,8 @@ class Window:
         Source: Meta's rule of 24 h from the person's last message, and of free entry points: any type of message
         until the expiry that Meta's status names.
         """
-        return any(until is not None and now < until for until in (self.open_until, self.free_entry_until))
+        inside = self.open_until is not None and now < self.open_until
+        return inside or (self.free_entry_until is not None and now < self.free_entry_until)
 
 
 @dataclass(frozen=True, slots=True)

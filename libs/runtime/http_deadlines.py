@@ -1,9 +1,14 @@
-"""uvicorn's HTTP protocol with what it lacks: deadlines for slow headers and bodies, and a cap on header size."""
+"""uvicorn's HTTP protocol with what it lacks: deadlines for slow headers and bodies, a cap on header size.
+
+And its answers leave in one write.
+"""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from libs.runtime.http_joined_writes import JoinedWrites
 
 HEADER_DEADLINE = 10.0  # seconds from the first byte of a request (or the connect) to the end of its headers
 BODY_DEADLINE = 30.0  # seconds for a body, or for each further megabyte of a large one
@@ -29,6 +34,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Start the clock for the first request of a fresh connection."""
         super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, JoinedWrites(transport, self.loop))
         self._await_headers()
         self._look = self.loop.call_later(LOOK_EVERY, self._check)
 
@@ -45,6 +51,8 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
             if self._header_bytes > HEADER_LIMIT:  # before they are parsed: they may have come whole, in one read
                 self._refuse(b"431 Request Header Fields Too Large")
                 return
+        else:
+            self._body_bytes += len(data)
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
@@ -52,11 +60,6 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         self._header_until = 0.0
         super().on_headers_complete()
         self._await_body()
-
-    def on_body(self, body: bytes) -> None:
-        """Count what the body has brought."""
-        self._body_bytes += len(body)
-        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is in: stop the body's clock."""

@@ -11,6 +11,7 @@ from libs.directory.directory import Directory
 from libs.directory.entries import KeyEntry
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError, Forbidden, TooManyRequests, Unauthenticated
+from libs.web.headers import header
 from services.edge.addresses import CallerAddress, home_of, is_among
 from services.edge.api_keys import Scope, is_current, is_of, parse_key
 from services.edge.buckets import Buckets
@@ -131,10 +132,7 @@ def _seconds(wait: float) -> int:
 
 
 def _key_text(request: Request) -> bytes:
-    found = b""
-    for name, value in request.scope["headers"]:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return bytes(value[7:].strip())
-        if name == b"x-api-key":
-            found = value.strip()
-    return found
+    given = header(request, b"authorization")
+    if given is not None and given[:7].lower() == b"bearer ":
+        return given[7:].strip()
+    return (header(request, b"x-api-key") or b"").strip()

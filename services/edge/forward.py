@@ -84,7 +84,7 @@ class Forwarder:
             about, raw = f"{request.url.query}\x1f{request.headers.get('content-length')}".encode(), _arriving(request)
         else:
             about = raw = await read_body(request)
-        idempotency = key_of(request.headers, request.method, request.scope["path"], about)
+        idempotency = key_of(request, about)
         if idempotency is None:
             return await self._stream(request, resource, caller, raw)
 

@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from pydantic import BaseModel
+from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.ledger.record import Idempotency
 from libs.mongo.client import MongoUnavailable
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError, FieldProblem, Invalid, KeyInUse, KeyReused
+from libs.web.headers import header
 
-HEADER = "idempotency-key"
+HEADER = b"idempotency-key"
 REPLAYED = "Idempotent-Replayed"
 KEY_LIMIT = 255  # characters: room for any id of a client's, and far below what an index entry may hold
 LEASE = timedelta(seconds=30)  # a first call that has not answered by then died
@@ -37,14 +39,15 @@ class Kept(BaseModel):
     media_type: str | None
 
 
-def key_of(headers: Any, method: str, path: str, raw: bytes) -> Idempotency | None:
+def key_of(request: Request, asked: bytes) -> Idempotency | None:
     """Read the key of a request with the fingerprint of what it asks; raises Invalid where it is no key."""
-    key = headers.get(HEADER)
-    if key is None:
+    given = header(request, HEADER)
+    if given is None:
         return None
+    key = given.decode("latin-1")
     if not _FORM.fullmatch(key):
         raise _no_key("Idempotency-Key")
-    return Idempotency(key, fingerprint(method, path, raw))
+    return Idempotency(key, fingerprint(request.scope["method"], request.scope["path"], asked))
 
 
 def fingerprint(method: str, path: str, raw: bytes) -> str:

@@ -1,16 +1,16 @@
 """What processes cost: CPU seconds and memory, read from the operating system."""
 
 import os
+import time
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+SCHEDULED = 2  # Linux's CPUCLOCK_SCHED: with a pid it makes the id of that process's own CPU clock
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds a process has used, its waited-for children not counted."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Return the CPU seconds a process has used, to the nanosecond, its children not counted."""
+    return time.clock_gettime(~pid << 3 | SCHEDULED)
 
 
 def memory_bytes(pid: int) -> int:

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -20,8 +21,9 @@ from tests.load.cost import cpu_seconds
 from tests.load.floor_server import SECRET
 from tests.support.running import API, Number, Stack, until
 
-COUNT = 6_000  # requests a measurement
-WARM = 1_500  # before it
+COUNT = 2_000  # requests a measurement
+WARM = 2_000  # before the first
+PAIRS = 9  # of measurements, ours and the floor's: single ones differ by a third on a machine that others use too
 
 Costs = tuple[float, float]  # CPU microseconds of ours and of the floor
 
@@ -49,10 +51,10 @@ def measure(stack: Stack, numbers: Sequence[Number], connections: int) -> dict[s
 
 
 def _alternate(ours: Callable[[int], float], floor: Callable[[int], float]) -> Costs:
-    """Measure in pairs, so that a machine whose speed drifts does not favour one; the medians of three."""
+    """Measure in pairs, so that a machine whose speed drifts does not favour one; -> the medians."""
     ours(WARM), floor(WARM)
-    pairs = [(ours(COUNT // 3), floor(COUNT // 3)) for _ in range(3)]
-    return sorted(mine for mine, _ in pairs)[1], sorted(bare for _, bare in pairs)[1]
+    pairs = [(ours(COUNT), floor(COUNT)) for _ in range(PAIRS)]
+    return statistics.median(mine for mine, _ in pairs), statistics.median(bare for _, bare in pairs)
 
 
 def _edge_accept(stack: Stack, numbers: Sequence[Number], connections: int, count: int) -> float:

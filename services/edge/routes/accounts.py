@@ -129,7 +129,7 @@ class AccountRoutes:
     async def _connected(
         self, request: Request, caller: Caller, raw: bytes, connect: Coroutine[Any, Any, Connected]
     ) -> Response:
-        idempotency = key_of(request.headers, "POST", request.scope["path"], raw)
+        idempotency = key_of(request, raw)
 
         async def call() -> Response:
             done = await connect

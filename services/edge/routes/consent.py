@@ -120,7 +120,7 @@ class ConsentRoutes:
             row = await self._opt_outs.add(caller, request_id, body.to, Consent(body.covers), body.reason)
             return JsonAnswer(views.opt_out(row), 201)
 
-        return await self._guard.once(caller.tenant, key_of(request.headers, "POST", request.scope["path"], raw), call)
+        return await self._guard.once(caller.tenant, key_of(request, raw), call)
 
     async def lift(self, request: Request, caller: Caller) -> Response:
         """Lift an opt-out."""

@@ -88,7 +88,7 @@ class DeadLetterRoutes:
             letter, note = await act(caller.tenant, request.path_params["dead_letter_id"])
             return JsonAnswer(_summary(letter) | _state(note))
 
-        idempotency = key_of(request.headers, "POST", request.scope["path"], raw)
+        idempotency = key_of(request, raw)
         return await self._guard.once(caller.tenant, idempotency, settle)
 
 

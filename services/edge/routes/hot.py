@@ -12,6 +12,7 @@ from libs.ledger.intake import OutcomeUnknown, Stored
 from libs.web.answers import Answer, JsonAnswer, PlainAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.errors import Forbidden, Unauthenticated
+from libs.web.headers import header
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.bulk import BulkBody, BulkIntake
@@ -23,6 +24,7 @@ from services.edge.routes.endpoint import CallerHandler, Endpoint
 from services.edge.views import accepted
 from services.edge.webhooks import NotDurable, WebhookDoor
 
+SIGNATURE = HEADER.lower().encode()
 TAKEN = WEBHOOKS.labels("taken")
 BY_REST = {lane.value: ACCEPTED.labels(lane.value, "rest") for lane in Lane}
 WEBHOOK_LIMIT = 3 * 1024 * 1024 + 64 * 1024  # bytes: Meta's 3 MB, taken whole
@@ -81,7 +83,7 @@ class WebhookRoutes:
     async def take(self, request: Request) -> Response:
         """Take a webhook: signature first, durable second, 200 third."""
         raw = await read_body(request, WEBHOOK_LIMIT)
-        signature = request.headers.get(HEADER, "").encode("latin-1", "replace")
+        signature = header(request, SIGNATURE) or b""
         secrets, tenant = await self._webhooks.signers(request.path_params.get("account"))
         if not is_signed(raw, signature, secrets):
             WEBHOOKS.labels("unsigned").inc()
@@ -97,7 +99,7 @@ class WebhookRoutes:
 
 async def _asked(request: Request, caller: Caller) -> tuple[Asked, bytes]:
     raw = await read_body(request)
-    idempotency = key_of(request.headers, "POST", request.scope["path"], raw)
+    idempotency = key_of(request, raw)
     return Asked(caller.tenant, caller.mode, request.scope["wabus.request_id"], idempotency), raw
 
 

@@ -96,7 +96,7 @@ class KeyRoutes:
     async def _once(
         self, request: Request, caller: Caller, raw: bytes, call: Callable[[], Awaitable[Response]]
     ) -> Response:
-        return await self._guard.once(caller.tenant, key_of(request.headers, "POST", request.scope["path"], raw), call)
+        return await self._guard.once(caller.tenant, key_of(request, raw), call)
 
 
 def _giver(caller: Caller) -> Giver:

@@ -53,7 +53,7 @@ class MediaRoutes:
         # The bytes are not held, so the key's fingerprint is of what stands before them; they are compared by their
         # hash with the first answer's.
         about = "\x1f".join((upload.number.phone_number_id, upload.type.mime, upload.file.name))
-        idempotency = key_of(request.headers, "POST", request.scope["path"], about.encode())
+        idempotency = key_of(request, about.encode())
 
         async def store() -> Response:
             return JsonAnswer(await self._desk.store(caller, upload), 201)

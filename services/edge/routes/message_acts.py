@@ -66,7 +66,7 @@ class MessageActRoutes:
             typing = body.typing_indicator
             return JsonAnswer({"id": message_id, "object": "message", "read": True, "typing_indicator": typing})
 
-        return await self._guard.once(caller.tenant, key_of(request.headers, "POST", request.scope["path"], raw), mark)
+        return await self._guard.once(caller.tenant, key_of(request, raw), mark)
 
     async def cancel(self, request: Request, caller: Caller) -> Response:
         """Cancel."""
@@ -76,9 +76,7 @@ class MessageActRoutes:
         async def take_back() -> Response:
             return JsonAnswer(views.message(await self._cancellations.cancel(caller.tenant, message_id, caller.mode)))
 
-        return await self._guard.once(
-            caller.tenant, key_of(request.headers, "POST", request.scope["path"], raw), take_back
-        )
+        return await self._guard.once(caller.tenant, key_of(request, raw), take_back)
 
 
 async def _asked(request: Request) -> tuple[str, bytes]:
