@@ -79,6 +79,8 @@ async def _debug(graph: GraphClient, app_id: str, app_secret: str, token: str) -
     try:
         return await graph.debug_token(app_id, app_secret, token)
     except GraphRefused as refused:
+        if refused.error.verdict.retryable:
+            raise  # says nothing about the token
         # Meta answers some invalid tokens with an error body instead of `is_valid: false`.
         return {"is_valid": False, "error": {"code": refused.error.code, "message": refused.error.title}}
 
@@ -87,7 +89,9 @@ async def _own_app(graph: GraphClient, token: str) -> str:
     """Return the app of a token as the token itself may see it; empty where Meta does not say."""
     try:
         return str((await graph.debug_itself(token)).get("app_id", ""))
-    except GraphRefused:
+    except GraphRefused as refused:
+        if refused.error.verdict.retryable:
+            raise
         return ""
 
 
