@@ -121,14 +121,8 @@ class _Edge:
         )
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo, vault), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
-        self.intake = intake(self.mongo, refusal)
-        self.wakeups = WakeUps(self.bus, self.clock)
         reader = MessageReader(self.mongo)
-        self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
-        messages = MessageIntake(
-            self.directory, self.intake, self.wakeups, self.waiting, Targets(reader), self.clock,
-            settings.edge_first_look,
-        )  # fmt: skip
+        messages = self._message_intake(settings, intake, reader)
         self.interruptions = Interruptions(Flow(self.mongo), self.clock)
         self.cancellations = Cancellations(
             reader, Claims(self.mongo), self.directory, self.wakeups, self.bus, self.clock
@@ -150,6 +144,15 @@ class _Edge:
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
+
+    def _message_intake(self, settings: Settings, intake: type[Intake], reader: MessageReader) -> MessageIntake:
+        self.intake = intake(self.mongo, refusal)
+        self.wakeups = WakeUps(self.bus, self.clock)
+        self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
+        return MessageIntake(
+            self.directory, self.intake, self.wakeups, self.waiting, Targets(reader), self.clock,
+            settings.edge_first_look,
+        )  # fmt: skip
 
     def _account_routes(
         self, settings: Settings, vault: Vault, accounts: AccountStore, announcements: Announcements

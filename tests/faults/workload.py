@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx
@@ -48,6 +48,7 @@ class Workload:
         self.sent = 0
         self.stopped = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
+        self._working: list[Future[None]] = []
 
     def start(self, messages: int, per_second: float = 0.0) -> None:
         """Begin to post `messages` in the background, at most so many a second (0: as fast as it goes)."""
@@ -55,12 +56,14 @@ class Workload:
         share = messages // self.connections
         for worker in range(self.connections):
             mine = self.people[worker :: self.connections]
-            self._pool.submit(self._work, worker, mine, share, per_second / self.connections)
+            self._working.append(self._pool.submit(self._work, worker, mine, share, per_second / self.connections))
 
     def finish(self) -> Outcome:
-        """Wait until everything is posted; -> the client's ledger."""
+        """Wait until everything is posted; -> the client's ledger. Raises what a worker met that it must not meet."""
         assert self._pool is not None
         self._pool.shutdown(wait=True)
+        for worker in self._working:
+            worker.result()
         return self.outcome
 
     def _work(self, worker: int, people: list[str], count: int, per_second: float) -> None:
