@@ -18,6 +18,7 @@ from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
 from libs.runtime.ids import new_id
 from libs.web.api import create_api
+from libs.web.calls import calls_router
 from libs.web.door import Door
 from services.notifier import delivery_store, endpoint_store
 from services.notifier.addresses import Limits
@@ -88,9 +89,9 @@ class _Notifier:
 def create_app(settings: Settings) -> Application:
     """Build the notifier from its settings."""
     built = _Notifier(settings)
-    routes = EndpointRoutes(built.endpoints, settings.internal_secret.get_secret_value())
+    calls, secret = EndpointRoutes(built.endpoints).calls(), settings.internal_secret.get_secret_value()
     api = create_api("Wabus notifier", "Webhooks to the customer, behind edge.", docs_url=None, redoc_url=None)
-    api.include_router(routes.router(BASE))
+    api.include_router(calls_router(f"{BASE}/webhook_endpoints", calls, secret))
     application = Application(
         "notifier",
         Door(api, behind_edge=True),

@@ -2,9 +2,6 @@
 
 import os
 import socket
-from collections.abc import Iterable
-
-from fastapi import APIRouter
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
@@ -23,6 +20,7 @@ from libs.observability.http import operational_routes
 from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
 from libs.web.api import create_api
+from libs.web.calls import calls_router
 from libs.web.door import Door
 from services.templates import store
 from services.templates.accounts import Accounts
@@ -30,7 +28,6 @@ from services.templates.author import TemplateAuthor
 from services.templates.handlers import TemplateHandlers
 from services.templates.requests import SyncRequests
 from services.templates.retries import Retries
-from services.templates.routes.call import Call
 from services.templates.routes.reading import ReadingRoutes
 from services.templates.routes.writing import WritingRoutes
 from services.templates.samples import Samples
@@ -64,7 +61,8 @@ def create_app(settings: Settings) -> Application:
     writing = WritingRoutes(author, Samples(accounts, graph, media))
     api = create_api("Wabus templates", "Templates, behind edge.", docs_url=None, redoc_url=None)
     reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, accounts, bus, clock))
-    api.include_router(_router([*writing.calls(), *reading.calls()], settings.internal_secret.get_secret_value()))
+    calls, secret = [*writing.calls(), *reading.calls()], settings.internal_secret.get_secret_value()
+    api.include_router(calls_router(f"{BASE}/templates", calls, secret))
     application = Application(
         "templates",
         Door(api, behind_edge=True),
@@ -82,10 +80,3 @@ def create_app(settings: Settings) -> Application:
     )
     api.routes.extend(operational_routes(application.readiness))
     return application
-
-
-def _router(calls: Iterable[Call], secret: str) -> APIRouter:
-    router = APIRouter(prefix=f"{BASE}/templates")
-    for call in calls:
-        call.register(router, secret)
-    return router

@@ -1,6 +1,5 @@
 """Reading templates and asking for syncs, behind edge."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -10,14 +9,14 @@ from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.api import MethodNotAllowed
 from libs.web.bodies import parse, read_body
+from libs.web.calls import PAGE, READ, WRITE, Call
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import FieldProblem, Invalid, NotFound
+from libs.web.errors import NotFound
 from libs.web.identity import Identity
 from services.templates.bodies import SyncBody
 from services.templates.errors import NoSuchTemplate
 from services.templates.rejections import library
 from services.templates.requests import SyncRequests
-from services.templates.routes.call import READ, WRITE, Call, in_query, json_body
 from services.templates.store import JobStore, TemplateStore
 
 FILTERS = {
@@ -25,7 +24,6 @@ FILTERS = {
     "category": "MARKETING, UTILITY or AUTHENTICATION.", "waba_id": "Only this account.",
 }  # fmt: skip
 WORDS = ("sync", "media", "rejection_reasons")  # what stands at an id's place in other paths
-PAGE = {"limit": "1 to 100, default 20.", "starting_after": "Id of the last row of the page before."}
 
 
 class ReadingRoutes:
@@ -39,9 +37,9 @@ class ReadingRoutes:
     def calls(self) -> list[Call]:
         """Return the calls below `/templates`; words come before ids, which would match them too."""
         return [
-            Call("GET", "", READ, self.page, "List templates, newest first.", described=in_query(FILTERS | PAGE)),
+            Call("GET", "", READ, self.page, "List templates, newest first.", query=FILTERS | PAGE),
             Call(
-                "POST", "/sync", WRITE, self.sync, "Read all templates from Meta again.", 202, json_body(SyncBody)
+                "POST", "/sync", WRITE, self.sync, "Read all templates from Meta again.", 202, SyncBody
             ),
             Call("GET", "/sync/{job_id}", READ, self.job, "How far a sync is."),
             Call("GET", "/rejection_reasons", READ, self.reasons, "Why Meta rejects templates, and what to do."),
@@ -50,7 +48,7 @@ class ReadingRoutes:
 
     async def page(self, request: Request, caller: Identity) -> Response:
         """List templates."""
-        query = known_query(request, FILTERS | PAGE)
+        query = request.query_params
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         wanted = {name: query[name] for name in FILTERS if name in query}
         wanted |= {name: wanted[name].upper() for name in ("status", "category") if name in wanted}
@@ -81,15 +79,6 @@ class ReadingRoutes:
         if job is None:
             raise NotFound("There is no such sync.", code="sync_not_found", param="job_id")
         return JsonAnswer(job_view(job))
-
-
-def known_query(request: Request, names: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the query, whose every parameter is one of these; raises Invalid."""
-    if unknown := sorted(set(request.query_params) - set(names)):
-        words = f"This parameter is not known; there are {', '.join(names)}."
-        raise Invalid(f"{unknown[0]}: {words}", code="invalid_field", param=unknown[0],
-                      errors=[FieldProblem(unknown[0], words)])  # fmt: skip
-    return request.query_params
 
 
 def template_id_of(request: Request) -> str:

@@ -5,13 +5,13 @@ from starlette.responses import Response
 
 from libs.web.answers import JsonAnswer
 from libs.web.bodies import parse, read_body
+from libs.web.calls import WRITE, Call
 from libs.web.errors import FieldProblem, Invalid
 from libs.web.identity import Identity
 from libs.web.multipart import FormUpload, form_schema
 from services.templates.author import TemplateAuthor
 from services.templates.bodies import CreateBody, EditBody
-from services.templates.routes.call import WRITE, Call, in_query, json_body
-from services.templates.routes.reading import known_query, template_id_of, view
+from services.templates.routes.reading import template_id_of, view
 from services.templates.samples import Samples
 
 NAMED = {"name": "The template, in all its languages.", "waba_id": "Needed where several accounts have it."}
@@ -29,12 +29,11 @@ class WritingRoutes:
         """Return the calls below `/templates`."""
         one = "/{template_id}"
         return [
-            Call("POST", "", WRITE, self.create, "Create a template; Meta reviews it.", 201, json_body(CreateBody)),
-            Call("DELETE", "", WRITE, self.delete_named, "Delete a template in all its languages.", 204,
-                 in_query(NAMED)),
+            Call("POST", "", WRITE, self.create, "Create a template; Meta reviews it.", 201, CreateBody),
+            Call("DELETE", "", WRITE, self.delete_named, "Delete a template in all its languages.", 204, query=NAMED),
             Call("POST", "/media", WRITE, self.sample, "Upload the sample of a media header.", 201,
-                 {"requestBody": form_schema(SAMPLE_FIELDS)}),
-            Call("PATCH", one, WRITE, self.edit, "Change a template; Meta reviews it again.", 200, json_body(EditBody)),
+                 form=form_schema(SAMPLE_FIELDS)),
+            Call("PATCH", one, WRITE, self.edit, "Change a template; Meta reviews it again.", 200, EditBody),
             Call("DELETE", one, WRITE, self.delete, "Delete a template in its language.", 204),
         ]  # fmt: skip
 
@@ -56,7 +55,7 @@ class WritingRoutes:
 
     async def delete_named(self, request: Request, caller: Identity) -> Response:
         """Delete a template in all its languages."""
-        query = known_query(request, NAMED)
+        query = request.query_params
         name = query.get("name")
         if not name:
             words = "This parameter is required: the template's name."
