@@ -14,6 +14,7 @@ from libs.mongo.client import Mongo, outages
 
 FLOW = "webhook_flow"
 INTERRUPTED = "interrupted"  # the id of the document that says when webhooks were last turned away
+DOOR = "door"  # the id of the document that says when an edge last stood ready to take webhooks
 
 
 class Heard(NamedTuple):
@@ -26,6 +27,13 @@ class Heard(NamedTuple):
     def key(self) -> str:
         """Return the id of its document."""
         return f"{'foreign' if self.foreign else 'number'}:{self.phone_number_id}"
+
+
+class Door(NamedTuple):
+    """When an edge last stood ready to take webhooks, and until when they could last not be taken; None for never."""
+
+    open_until: datetime | None
+    interrupted_until: datetime | None
 
 
 class Flow:
@@ -69,11 +77,17 @@ class Flow:
         with outages():
             await self._mongo.collection(FLOW).update_one({"_id": INTERRUPTED}, {"$max": {"until": at}}, upsert=True)
 
-    async def interrupted_until(self) -> datetime | None:
-        """Return until when webhooks could last not be taken; None where that never happened."""
+    async def open(self, at: datetime) -> None:
+        """Note that an edge stood ready to take webhooks then."""
         with outages():
-            row = await self._mongo.collection(FLOW).find_one({"_id": INTERRUPTED})
-        return row["until"] if row else None
+            await self._mongo.hasty(FLOW).update_one({"_id": DOOR}, {"$max": {"at": at}}, upsert=True)
+
+    async def door(self) -> Door:
+        """Return when webhooks could last be taken, and when they could last not be."""
+        with outages():
+            rows = await self._mongo.collection(FLOW).find({"_id": {"$in": [INTERRUPTED, DOOR]}}).to_list(None)
+        found = {row["_id"]: row for row in rows}
+        return Door(found.get(DOOR, {}).get("at"), found.get(INTERRUPTED, {}).get("until"))
 
     async def heard_at_all(self) -> datetime | None:
         """Return when any number was last heard of through our own Meta app."""

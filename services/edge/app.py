@@ -212,7 +212,6 @@ class _Edge:
             self.last_used,
             self.waiting,
             self.wakeups,
-            self.interruptions,
             self.cancellations,
             self.webhook_door,
             self.intake,
@@ -226,6 +225,7 @@ class _Edge:
                 self.bus, topics=[ACCOUNTS_COMMANDS], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.account_command, dead_letters=letters,
             ),
+            self.interruptions,
         ]  # fmt: skip
 
 

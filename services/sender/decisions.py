@@ -100,21 +100,23 @@ class Evidence:
     heard_at: datetime | None
     one_time_code: bool
     at_most_once: bool
+    open_until: datetime | None
     interrupted_until: datetime | None = None
 
 
 def judge(evidence: Evidence, lease: timedelta, wait: timedelta, no_flow_limit: timedelta) -> tuple[Doubt, str]:
     """Decide about an unknown message; -> what to do, and the reason where it is kept.
 
-    It was not accepted if no webhook told of it within W after its lease, while webhooks did flow: everything that
-    came in until then is applied, and something of this number or app came after the attempt. Webhooks that were
-    turned away come again later than fresh ones, so W begins anew where some were.
+    It was not accepted if no webhook told of it within W after its lease, while webhooks did flow: an edge stood ready
+    to take them until then, everything that came in is applied, and something of this number or app came after the
+    attempt. Webhooks that were turned away come again later than fresh ones, so W begins anew where some were.
     """
     over = evidence.attempted_at + lease
     deadline = max(over, evidence.interrupted_until or over) + wait
+    taken = evidence.open_until is not None and evidence.open_until >= deadline
     applied = evidence.applied_until is not None and evidence.applied_until >= deadline
     heard = evidence.heard_at is not None and evidence.heard_at > evidence.attempted_at
-    if evidence.now >= deadline and applied and heard:
+    if evidence.now >= deadline and taken and applied and heard:
         if evidence.one_time_code:
             return Doubt.KEEP, "one_time_code"
         return (Doubt.KEEP, "at_most_once") if evidence.at_most_once else (Doubt.RESEND, "")

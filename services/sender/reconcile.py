@@ -11,7 +11,7 @@ from libs.events.messages import MessageStatus
 from libs.events.topics import META_WEBHOOKS
 from libs.kafka.bus import Bus
 from libs.ledger.due import DueRecords
-from libs.ledger.flow import Flow
+from libs.ledger.flow import Door, Flow
 from services.sender.decisions import Doubt, Evidence, judge
 from services.sender.metrics import KEPT_UNKNOWN, RESENT, SWEPT, UNKNOWN
 from services.sender.settler import Settler
@@ -61,11 +61,11 @@ class Reconciler:
         partitions = (await self._bus.partition_counts([META_WEBHOOKS]))[META_WEBHOOKS]
         applied = await self._flow.applied_until(partitions)
         heard = await self._flow.heard({row["phone_number_id"] for row in rows})
-        anyone, interrupted = await self._flow.heard_at_all(), await self._flow.interrupted_until()
+        anyone, door = await self._flow.heard_at_all(), await self._flow.door()
         released: list[Document] = []
         for row in rows:
             said = (heard.get(row["phone_number_id"]), anyone)
-            doubt, reason = await self._judge(row, now, applied, interrupted, said)
+            doubt, reason = await self._judge(row, now, applied, door, said)
             if doubt is Doubt.WAIT:
                 await self._due.postpone([(row, now + self._look_every)])
             elif doubt is Doubt.RESEND and await self._due.release(row, now):
@@ -83,7 +83,7 @@ class Reconciler:
         row: Document,
         now: datetime,
         applied: datetime | None,
-        interrupted: datetime | None,
+        door: Door,
         said: tuple[datetime | None, datetime | None],
     ) -> tuple[Doubt, str]:
         """Judge one record; `said` is when its number, and when anybody through our app, was last heard of."""
@@ -97,6 +97,7 @@ class Reconciler:
             heard_at=max(filter(None, told), default=None),
             one_time_code=(row.get("template") or {}).get("category") == AUTHENTICATION,
             at_most_once=account is not None and account.at_most_once,
-            interrupted_until=interrupted,
+            open_until=door.open_until,
+            interrupted_until=door.interrupted_until,
         )
         return judge(evidence, self._lease, self._wait, self._no_flow_limit)

@@ -95,6 +95,13 @@ def freeze(stack: Stack, name: str, seconds: float) -> None:
     stack.signal(name, signal.SIGCONT)
 
 
+def close_the_door(stack: Stack, seconds: float) -> None:
+    """Leave Meta nobody to tell anything to for a while: edge is down."""
+    stack.cli("stop", "edge")
+    time.sleep(seconds)
+    stack.restart("edge")
+
+
 def settle(stack: Stack, workload: Workload, quiet: float) -> Outcome:
     """Wait until all is posted and has come to its end, then compare the ledgers."""
     outcome = workload.finish()

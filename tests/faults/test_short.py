@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from tests.faults.dying import moments_by_service
-from tests.faults.scenarios import PEOPLE, await_progress, die, kill_and_restart, settle, usual_faults
+from tests.faults.scenarios import PEOPLE, await_progress, close_the_door, die, kill_and_restart, settle, usual_faults
 from tests.faults.workload import Workload
 from tests.support.running import Number, Stack, until
 
@@ -36,6 +36,19 @@ def test_nothing_is_lost_or_sent_twice_when_a_service_dies_between_any_two_write
     for service in dying:
         service.result()
     workload.stopped.set()
+    settle(stack, workload, QUIET)
+
+
+def test_nothing_is_sent_twice_after_edge_was_down_for_longer_than_an_unknown_outcome_is_waited_for(
+    stack: Stack, numbers: list[Number]
+) -> None:
+    """Meta had told of later messages before it had nobody left to tell anything to."""
+    stack.box("POST", "/faults", {"kind": "accept_then_reset", "share": 0.3})
+    stack.box("POST", "/faults", {"kind": "webhooks_late", "share": 0.3, "seconds": 4})
+    workload = Workload(stack, numbers, PEOPLE)
+    workload.start(160, per_second=80)
+    await_progress(workload, 120)
+    close_the_door(stack, 14.0)  # lease and wait are 10 s together
     settle(stack, workload, QUIET)
 
 

@@ -86,7 +86,7 @@ def test_a_5xx_with_a_body_of_graphs_is_a_no() -> None:
 def _evidence(**changes: object) -> Evidence:
     usual: dict[str, object] = {
         "attempted_at": NOW - timedelta(seconds=120), "now": NOW, "applied_until": NOW, "heard_at": NOW,
-        "one_time_code": False, "at_most_once": False,
+        "open_until": NOW, "one_time_code": False, "at_most_once": False,
     }  # fmt: skip
     return Evidence(**(usual | changes))  # type: ignore[arg-type]
 
@@ -100,6 +100,9 @@ def _evidence(**changes: object) -> Evidence:
         ({"applied_until": None}, (Doubt.WAIT, "")),
         ({"heard_at": None}, (Doubt.WAIT, "")),
         ({"heard_at": NOW - timedelta(seconds=121)}, (Doubt.WAIT, "")),
+        ({"open_until": None}, (Doubt.WAIT, "")),
+        ({"open_until": NOW - timedelta(seconds=21)}, (Doubt.WAIT, "")),
+        ({"open_until": NOW - timedelta(seconds=20)}, (Doubt.RESEND, "")),
         ({"interrupted_until": NOW - timedelta(seconds=59)}, (Doubt.WAIT, "")),
         ({"interrupted_until": NOW - timedelta(seconds=60)}, (Doubt.RESEND, "")),
         ({"interrupted_until": NOW, "attempted_at": NOW - timedelta(minutes=16)}, (Doubt.KEEP, "no_webhooks")),
