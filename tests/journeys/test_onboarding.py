@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import meta_bodies as meta
 from tests.support.running import Number, Stack, until
-from tests.support.shared_stack import Tenant, greet, refused
+from tests.support.shared_stack import Tenant, all_rows, greet, refused
 
 
 def credentials(made: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -23,8 +23,7 @@ def connect(stack: Stack, body: dict[str, Any], key: str | None = None) -> Any:
 
 
 def of_account(stack: Stack, waba_id: str, what: str = "accounts", key: str | None = None) -> list[dict[str, Any]]:
-    rows = stack.call("GET", f"/{what}?limit=100", key=key or stack.key).json()["data"]
-    return [row for row in rows if row["waba_id"] == waba_id]
+    return [row for row in all_rows(stack, f"/{what}", key) if row["waba_id"] == waba_id]
 
 
 def test_an_account_connects_once_and_says_so_when_it_is_repeated(stack: Stack) -> None:

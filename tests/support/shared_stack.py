@@ -103,6 +103,18 @@ def newest(stack: Stack, key: str | None = None, **filters: str) -> str | None:
     return str(rows[0]["id"]) if rows else None
 
 
+def all_rows(stack: Stack, path: str, key: str | None = None) -> list[dict[str, Any]]:
+    """Return every row of a list, page by page."""
+    rows: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = stack.call("GET", f"{path}?limit=100{after}", key=key or stack.key).json()
+        rows += page["data"]
+        if not page["has_more"]:
+            return rows
+        after = f"&starting_after={rows[-1]['id']}"
+
+
 def greet(number: Number, user: str, text: str = "hi") -> None:
     """Have a user write to a number, and wait until that opened the window."""
     number.hears(user, text)

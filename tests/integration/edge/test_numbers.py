@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.running import Number, Stack, until
-from tests.support.shared_stack import Tenant, refused
+from tests.support.shared_stack import Tenant, all_rows, refused
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_a_number_says_why_it_cannot_send(stack: Stack) -> None:
     stack.box("POST", f"/accounts/{banned.waba_id}/events", {"event": "BAN"})
     until(lambda: not at(banned, "GET", "").json()["can_send"], "it cannot send", 10)
     assert at(banned, "GET", "").json()["cannot_send_because"] == ["account_banned"]
-    rows = stack.call("GET", "/phone_numbers?limit=100").json()["data"]
+    rows = all_rows(stack, "/phone_numbers")
     assert next(row for row in rows if row["phone_number_id"] == banned.id)["cannot_send_because"] == ["account_banned"]
 
 
