@@ -136,6 +136,24 @@ class Claims:
             )
         return result.modified_count == 1
 
+    async def take_back(self, tenant: str, message_ids: Sequence[str], at: datetime) -> set[str]:
+        """Cancel those of a campaign's messages that are still queued; -> which of them are canceled by this, now or
+        by an earlier call. What a person canceled is not among them. Their events are due at once.
+        """
+        status = MessageStatus.CANCELED
+        changes: dict[str, Any] = {
+            "$set": {"state": status.value, "taken_back": True},
+            "$unset": {"open": "", "not_before": ""},
+        }
+        _stamp(changes, status, at)
+        changes["$min"]["due"] = at
+        mine = {"_id": {"$in": list(message_ids)}, "tenant": tenant}
+        with outages():
+            messages = self._mongo.collection(MESSAGES)
+            await messages.update_many(mine | {"state": MessageStatus.QUEUED.value, "rank": 0}, changes)
+            rows = await messages.find(mine | {"taken_back": True}, {"_id": 1}).to_list(None)
+        return {row["_id"] for row in rows}
+
     async def defer(self, records: Sequence[Record], untils: Sequence[datetime]) -> None:
         """Put queued messages off until then: the sweeper releases them (each at the end of its life at the latest)."""
         updates = [

@@ -53,6 +53,13 @@ class Intake:
         """
         return await self._gather(draft)
 
+    async def accept_all(self, drafts: Sequence[OutboundDraft]) -> Sequence[Stored | Exception]:
+        """Store up to `MOST` messages in one group; -> for each its record, or what `accept` would raise.
+
+        Raises MongoUnavailable and OutcomeUnknown for all of them: the same drafts may be given again.
+        """
+        return await self._accept(drafts)
+
     async def first(self, tenant: str, idempotency: Idempotency) -> Stored | None:
         """Return the message that was stored under this key before, if there is one. Raises MongoUnavailable."""
         found = await self._find(tenant, [{"idempotency.key": idempotency.key}])

@@ -64,6 +64,20 @@ class MessageReader:
         found = {(row["tenant"], row["_id"]): row["recipient"] for row in rows if "recipient" in row}
         return {key: recipient for key, recipient in found.items() if key in ids}
 
+    async def taken_back(self, message_ids: Collection[str]) -> set[str]:
+        """Return which of these messages their campaign took back: it did not end them, it will send them anew."""
+        query = {"_id": {"$in": list(message_ids)}, "taken_back": True}
+        with outages():
+            rows = await self._mongo.collection(MESSAGES).find(query, {"_id": 1}).to_list(None)
+        return {row["_id"] for row in rows}
+
+    async def existing(self, tenant: str, message_ids: Collection[str]) -> set[str]:
+        """Return which of these messages are in the ledger."""
+        query = {"_id": {"$in": list(message_ids)}, "tenant": tenant}
+        with outages():
+            rows = await self._mongo.collection(MESSAGES).find(query, {"_id": 1}).to_list(None)
+        return {row["_id"] for row in rows}
+
     async def page(self, tenant: str, wanted: MessageFilter, limit: int, after: str | None) -> list[dict[str, Any]]:
         """Return up to `limit` records, newest first, beginning below the id `after`."""
         query: dict[str, Any] = {"tenant": tenant}

@@ -1,11 +1,16 @@
 """The one place that opens MongoDB: motor's client as a part, with the write concern that a 202 needs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo import WriteConcern
 from pymongo.errors import (
     AutoReconnect,
@@ -23,6 +28,8 @@ from libs.runtime.errors import Outage
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
+Session = AsyncIOMotorClientSession
+T = TypeVar("T")
 
 SERVER_SELECTION = 2_500  # milliseconds: an answer of 503 comes well within 5 s
 SOCKET = 10_000  # milliseconds: a primary that hangs is given up before a client is
@@ -119,6 +126,16 @@ class Mongo:
     def _database(self) -> AsyncIOMotorDatabase[Document]:
         options: CodecOptions[Document] = CodecOptions(tz_aware=True)
         return self._open().get_database(self._name, codec_options=options)
+
+    async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Run writes as one unit: all of them or none. `work` is run again where another unit was in the way.
+
+        Within it every call is given the session, and nothing is done that must not be done twice.
+        """
+        with outages():
+            async with await self._open().start_session() as session:
+                done: T = await session.with_transaction(work)
+        return done
 
     async def reachable(self) -> bool:
         """Tell whether a primary answers (for readiness)."""

@@ -244,6 +244,13 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
             uploads=("/media",),
         ),
         Resource(
+            f"{BASE}/campaigns",
+            settings.campaigns_url,
+            {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE),
+            uploads=("/recipients",),
+            sending=("/launch", "/pause", "/resume", "/cancel", "/retry"),
+        ),
+        Resource(
             f"{BASE}/webhook_endpoints",
             settings.notifier_url,
             {"GET": Scope.READ, "POST": Scope.WRITE, "PATCH": Scope.WRITE, "DELETE": Scope.WRITE},

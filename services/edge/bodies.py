@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from libs.graph.free_form import TEXT
 from libs.graph.places import Problem
+from libs.ledger.recipients import WORDS, normalised
 from libs.runtime.ids import is_uuid
-from services.edge.recipients import WORDS, normalised
 
 TTL_MOST = 30 * 24 * 3600  # seconds: as long as Meta keeps trying
 DEFAULT_TTL = timedelta(hours=24)

@@ -31,13 +31,19 @@ _DROPPED = {
 class Resource:
     """A path below the base that another service serves, and the scope that each method needs.
 
-    A body posted to a path that ends with one of `uploads` is passed on as it arrives, whatever its size.
+    A body posted to a path that ends with one of `uploads` is passed on as it arrives, whatever its size; one that ends
+    with one of `sending` makes messages go out, and needs the scope for that.
     """
 
     prefix: str
     owner: str
     scopes: Mapping[str, Scope]
     uploads: tuple[str, ...] = ()
+    sending: tuple[str, ...] = ()
+
+    def scope_of(self, method: str, path: str) -> Scope | None:
+        """Return the scope that a call needs, None where there is no such method."""
+        return Scope.SEND if self.sending and path.endswith(self.sending) else self.scopes.get(method)
 
     def takes_upload(self, path: str) -> bool:
         """Tell whether a POST to the path is an upload."""
@@ -72,7 +78,7 @@ class Forwarder:
 
     async def forward(self, request: Request, resource: Resource) -> Response:
         """Pass a request on to the resource's owner and its answer back."""
-        scope = resource.scopes.get(request.method)
+        scope = resource.scope_of(request.method, request.scope["path"])
         if scope is None:
             raise MethodRefused(f"{request.method} is not allowed here.")
         caller = await self._auth.caller(request, scope)

@@ -11,6 +11,7 @@ from libs.graph.places import REQUIRED, Problem
 from libs.graph.template_parameters import problems
 from libs.ledger.contacts import MARKETING
 from libs.ledger.intake import Intake, Stored
+from libs.ledger.recipients import is_user_id
 from libs.ledger.record import Idempotency, OutboundDraft
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
@@ -19,7 +20,6 @@ from libs.web.errors import ApiError, FieldProblem, Invalid, OutcomeUnclear
 from services.edge.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody
 from services.edge.errors import NoSuchTemplate, TemplateMisfit, TemplateNotApproved
 from services.edge.numbers import sendable
-from services.edge.recipients import is_user_id
 from services.edge.schedule import put_off_until
 from services.edge.targets import Targets
 from services.edge.waiting import WaitingCap

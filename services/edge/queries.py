@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from starlette.datastructures import QueryParams
 
+from libs.ledger.recipients import WORDS, normalised
 from libs.runtime.ids import is_uuid
 from libs.web.errors import FieldProblem, Invalid
-from services.edge.recipients import WORDS, normalised
 
 E = TypeVar("E", bound=StrEnum)
 

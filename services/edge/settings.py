@@ -21,6 +21,7 @@ class Settings(GraphSettings):
     public_url: str = Field(description="Where Meta reaches edge, for callbacks of foreign apps.")
     templates_url: str = Field(description="Address of the templates service.")
     notifier_url: str = Field(description="Address of the notifier.")
+    campaigns_url: str = Field(description="Address of the campaigns service.")
     edge_key_rate: int = Field(default=2_000, ge=1, description="Requests per second that one key may make.")
     edge_tenant_rate: int = Field(default=10_000, ge=1, description="Requests per second of all keys of a tenant.")
     edge_failed_attempts: int = Field(

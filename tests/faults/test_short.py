@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from tests.faults.campaigns import Campaign
 from tests.faults.dying import moments_by_service
 from tests.faults.scenarios import PEOPLE, await_progress, close_the_door, die, kill_and_restart, settle, usual_faults
 from tests.faults.workload import Workload
@@ -69,6 +70,19 @@ def test_a_call_that_edge_died_under_gives_its_message_when_its_key_is_sent_agai
     numbers[0].reaches(first.json()["id"], seconds=60)
     sends = [row for row in stack.sends() if REF in str(row)]
     assert len(sends) == 1, sends
+
+
+def test_a_campaign_reaches_everybody_once_while_services_are_killed_and_it_is_paused_and_resumed(
+    stack: Stack,
+) -> None:
+    campaign = Campaign(stack, [f"491520{i:07d}" for i in range(1_200)], 200)
+    for service in ("campaigns", "sender"):
+        kill_and_restart(stack, service)
+    campaign.does("pause")
+    kill_and_restart(stack, "campaigns")
+    campaign.does("resume")
+    kill_and_restart(stack, "tracker")
+    campaign.check(120)
 
 
 def _die_at_each(stack: Stack, moments: list[str]) -> None:

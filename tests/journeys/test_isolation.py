@@ -31,6 +31,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "replay": {"since": "2026-01-01T00:00:00Z"},
     "deliveries/{delivery_id}/replay": {},
     "dead_letters/{dead_letter_id}/replay": {},
+    "PATCH campaigns/{campaign_id}": {"name": "mine"},
+    "campaigns/{campaign_id}/recipients": {"recipients": []},
     "PATCH templates/{template_id}": {"components": [{"type": "BODY", "text": "Other words"}]},
     "PATCH webhook_endpoints/{endpoint_id}": {"description": "mine"},
     "PATCH phone_numbers/{phone_id}/profile": {"about": "mine"},
@@ -113,8 +115,16 @@ def ids_of(stack: Stack, person: Callable[[], str]) -> dict[str, str]:
         "waba_id": made["waba_id"], "phone_id": phone, "onboarding_id": signed_up["onboarding_id"],
         "endpoint_id": hook, "delivery_id": delivery, "user": who, "key_id": new_key(stack, "whatsapp:read")["id"],
         "contact_id": heard["contact_id"], "conversation_id": heard["conversation_id"],
-        "dead_letter_id": dead_letter(stack),
+        "dead_letter_id": dead_letter(stack), "campaign_id": campaign(stack, number),
     }  # fmt: skip
+
+
+def campaign(stack: Stack, number: Number) -> str:
+    """Return the id of a draft of the stack's own tenant."""
+    body = {"name": "mine", "template": TEMPLATE["name"], "phone_number_id": number.id}
+    made = stack.call("POST", "/campaigns", body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
 
 
 def dead_letter(stack: Stack) -> str:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.recipients import is_user_id, normalised
+from libs.ledger.recipients import is_user_id, normalised
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""The composition root of the campaigns service."""
+
+import os
+import socket
+from datetime import timedelta
+from zlib import crc32
+
+from libs.directory.directory import Directory
+from libs.directory.listener import DirectoryListener
+from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_STATUS, TEMPLATES_CHANGED
+from libs.kafka.batches import BatchConsumer
+from libs.kafka.broadcasts import BroadcastConsumer
+from libs.kafka.bus import Bus
+from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.membership import Membership
+from libs.kafka.subscription import FetchSettings
+from libs.ledger import contacts, record
+from libs.ledger.claims import Claims
+from libs.ledger.contacts import ContactReader
+from libs.ledger.intake import Intake
+from libs.ledger.reader import MessageReader
+from libs.mongo.client import Mongo
+from libs.mongo.indexes import IndexBuilder
+from libs.mongo.leases import Lease
+from libs.observability.http import operational_routes
+from libs.runtime.application import Application
+from libs.runtime.clock import SystemClock
+from libs.web.api import create_api
+from libs.web.calls import calls_router
+from libs.web.door import Door
+from services.campaigns import recipient_store, store
+from services.campaigns.audience import Audience
+from services.campaigns.consent import refusal
+from services.campaigns.fan_out import FanOut
+from services.campaigns.launcher import Launcher
+from services.campaigns.progress import Progress
+from services.campaigns.recipient_store import RecipientStore
+from services.campaigns.routes import CampaignRoutes
+from services.campaigns.settings import Settings
+from services.campaigns.store import CampaignStore
+from services.campaigns.targets import Targets
+
+BASE = "/api/v1/whatsapp"
+GROUP = "campaigns"
+LEASE = timedelta(seconds=10)  # without renewal: a fan-out that died is followed by another one
+SHARDS = 16  # documents that a campaign's counters are spread over: more than there are processes
+
+
+class _Campaigns:
+    """Everything the service is made of, in the order it is built."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.clock = SystemClock()
+        owner = f"{socket.gethostname()}-{os.getpid()}"
+        self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
+        self.bus = Bus(settings.kafka_bootstrap, f"campaigns-{owner}")
+        self.directory = Directory(self.mongo, None, self.clock)
+        campaigns = CampaignStore(self.mongo)
+        recipients = RecipientStore(self.mongo, str(crc32(owner.encode()) % SHARDS))
+        targets = Targets(self.directory)
+        self.intake = Intake(self.mongo, refusal)
+        messages = MessageReader(self.mongo)
+        self.fan_out = FanOut(
+            campaigns, recipients, targets, self.intake, Claims(self.mongo), messages, self.bus,
+            Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_ahead,
+            settings.campaigns_round_every,
+        )  # fmt: skip
+        audience = Audience(campaigns, recipients, targets, self.clock)
+        launcher = Launcher(campaigns, recipients, audience, targets, ContactReader(self.mongo), self.clock)
+        self.routes = CampaignRoutes(launcher, audience, campaigns, recipients)
+        session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
+        self.consumer = BatchConsumer(
+            self.bus, topics=[MESSAGES_STATUS], group=GROUP,
+            handle=Progress(recipients, messages).take,
+            dead_letters=DeadLetterPolicy(service="campaigns"),
+            membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
+        )  # fmt: skip
+
+
+def create_app(settings: Settings) -> Application:
+    """Build the campaigns service from its settings."""
+    built = _Campaigns(settings)
+    api = create_api("Wabus campaigns", "Campaigns, behind edge.", docs_url=None, redoc_url=None)
+    calls, secret = built.routes.calls(), settings.internal_secret.get_secret_value()
+    api.include_router(calls_router(f"{BASE}/campaigns", calls, secret))
+    listener = DirectoryListener(built.directory)
+    application = Application(
+        "campaigns",
+        Door(api, behind_edge=True),
+        parts=[
+            built.mongo,
+            IndexBuilder(built.mongo, store.INDEXES, recipient_store.INDEXES, record.INDEXES, contacts.INDEXES),
+            built.bus,
+            BroadcastConsumer(built.bus, topics=[ACCOUNTS_CHANGED, TEMPLATES_CHANGED], handle=listener.handle),
+            built.intake,
+            built.consumer,
+            built.fan_out,
+        ],
+        checks={"mongo": built.mongo.reachable, "kafka": built.bus.reachable, "consumer": built.consumer.healthy},
+    )
+    api.routes.extend(operational_routes(application.readiness))
+    return application

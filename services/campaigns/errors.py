@@ -1,0 +1,54 @@
+"""What the campaigns service refuses.
+
+NoSuchCampaign 404, NoSuchNumber 404, WrongState 409, NothingToSend 422, WrongRecipients 422
+"""
+
+from collections.abc import Sequence
+
+from libs.web.errors import Conflict, FieldProblem, Invalid, NotFound
+from services.campaigns.states import CampaignStatus, allowed_in
+
+MOST_NAMED = 20  # problems in one answer
+
+
+class NoSuchCampaign(NotFound):
+    """The tenant has no such campaign."""
+
+    code = "campaign_not_found"
+
+
+class NoSuchNumber(NotFound):
+    """The tenant has no such connected number."""
+
+    code = "number_not_found"
+
+
+class WrongState(Conflict):
+    """The campaign's state does not allow it."""
+
+    code = "wrong_state"
+
+
+class NothingToSend(Invalid):
+    """The campaign has no recipient."""
+
+    code = "no_recipients"
+
+
+def wrong_state(doing: str, status: CampaignStatus) -> WrongState:
+    """Return the refusal to do a thing in this state; it names what the state allows."""
+    allowed = allowed_in(status)
+    words = f"A campaign that is {status} cannot be used to {doing}." if " " in doing else ""
+    words = words or f"Cannot {doing} a campaign that is {status}."
+    return WrongState(words, more={"status": status.value, "allowed": allowed})
+
+
+def wrong_field(field: str, words: str, code: str = "invalid_field") -> Invalid:
+    """Return the refusal of one field."""
+    return Invalid(f"{field}: {words}", code=code, param=field, errors=[FieldProblem(field, words)])
+
+
+def wrong_fields(problems: Sequence[FieldProblem], code: str = "invalid_field") -> Invalid:
+    """Return the refusal of several fields; the first leads."""
+    first = problems[0]
+    return Invalid(f"{first.path}: {first.message}", code=code, param=first.path, errors=problems[:MOST_NAMED])

@@ -1,0 +1,186 @@
+"""Making, launching, pausing, resuming, canceling and retrying campaigns: each a compare-and-set on the status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from libs.ledger.contacts import ContactReader, alias
+from libs.runtime.clock import Clock
+from libs.runtime.ids import new_id
+from libs.web.identity import Identity
+from services.campaigns.audience import Audience, Report, check_default
+from services.campaigns.bodies import CreateBody, LaunchBody, RetryBody, UpdateBody
+from services.campaigns.consent import deliverable
+from services.campaigns.errors import NoSuchCampaign, NothingToSend, wrong_field, wrong_state
+from services.campaigns.metrics import LAUNCHED
+from services.campaigns.recipient_store import Move, RecipientStore
+from services.campaigns.states import ALLOWED, CampaignStatus, RecipientState
+from services.campaigns.store import CampaignStore
+from services.campaigns.targets import Sending, Targets
+
+BATCH = 1_000  # recipients looked at in one round trip
+
+Document = dict[str, Any]
+
+
+class Launcher:
+    """What people and programs ask for. Raises NoSuchCampaign, WrongState and Invalid."""
+
+    def __init__(
+        self, campaigns: CampaignStore, recipients: RecipientStore, audience: Audience, targets: Targets,
+        contacts: ContactReader, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._campaigns = campaigns
+        self._recipients = recipients
+        self._audience = audience
+        self._targets = targets
+        self._contacts = contacts
+        self._clock = clock
+
+    async def create(self, caller: Identity, body: CreateBody) -> tuple[Document, Report | None]:
+        """Make a draft, with its first recipients where the call brings some."""
+        sending = await self._targets.reached(caller, body.phone_number_id)
+        template = await self._targets.chosen(caller.tenant, sending.number.waba_id, body.template, body.language)
+        check_default(template, body.components)
+        campaign: Document = {
+            "_id": new_id(), "tenant": caller.tenant, "name": body.name, "status": CampaignStatus.DRAFT.value,
+            "phone_number_id": body.phone_number_id, "waba_id": sending.number.waba_id,
+            "template": {"name": template.name, "language": template.language, "category": template.category},
+            "components": body.components, "ttl": body.ttl, "duplicates": 0, "invalid": 0,
+            "created_at": self._clock.now(),
+        }  # fmt: skip
+        await self._campaigns.add(campaign)
+        report = await self._audience.add(campaign, body.recipients) if body.recipients is not None else None
+        return campaign, report
+
+    async def get(self, caller: Identity, campaign_id: str) -> Document:
+        """Return a campaign."""
+        campaign = await self._campaigns.get(caller.tenant, campaign_id)
+        if campaign is None:
+            raise NoSuchCampaign("There is no such campaign.", param="campaign_id")
+        return campaign
+
+    async def update(self, caller: Identity, campaign_id: str, body: UpdateBody) -> Document:
+        """Change a draft."""
+        campaign = await self.get(caller, campaign_id)
+        asked = body.model_dump(exclude_unset=True)
+        if not asked:
+            raise wrong_field("name", "Name what is to change: name, components or ttl.", "missing_field")
+        if "components" in asked:
+            template = campaign["template"]
+            check_default(
+                await self._targets.chosen(
+                    caller.tenant, campaign["waba_id"], template["name"], template["language"]
+                ),
+                body.components,
+            )  # fmt: skip
+        return await self._moved(caller, campaign_id, "change", {"$set": asked})
+
+    async def remove(self, caller: Identity, campaign_id: str) -> None:
+        """Delete a campaign that is not at work, with its recipients; its messages stay."""
+        campaign = await self.get(caller, campaign_id)
+        if not await self._campaigns.remove(caller.tenant, campaign_id, ALLOWED["delete"]):
+            raise wrong_state("delete", CampaignStatus(campaign["status"]))
+        await self._recipients.forget(campaign_id)
+
+    async def launch(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
+        """Launch a draft, now or at its time."""
+        campaign = await self.get(caller, campaign_id)
+        await self._check(caller, campaign)
+        now = self._clock.now()
+        later = body.scheduled_at is not None and body.scheduled_at > now
+        changes: Document = {
+            "status": (CampaignStatus.SCHEDULED if later else CampaignStatus.RUNNING).value, "work": True,
+            "rate_per_second": body.rate_per_second, "budget": body.budget, "scheduled_at": body.scheduled_at,
+        }  # fmt: skip
+        if not later:
+            changes["launched_at"] = now
+        moved = await self._moved(caller, campaign_id, "launch", {"$set": changes})
+        LAUNCHED.inc()
+        return moved
+
+    async def plan(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
+        """Say what a launch would do, without doing it: counts of recipients, and the time to expect."""
+        campaign = await self.get(caller, campaign_id)
+        sending = await self._check(caller, campaign)
+        plan = {"eligible": 0, "opted_out": 0, "not_deliverable": 0}
+        after = ""
+        while rows := await self._recipients.in_state(campaign_id, RecipientState.PENDING, BATCH, after):
+            after = rows[-1]["_id"]
+            known = await self._contacts.find((caller.tenant, row["to"]) for row in rows)
+            for row in rows:
+                person = known.get(alias(caller.tenant, row["to"]))
+                if person is not None and person.refuses(
+                    campaign["template"], campaign["phone_number_id"], self._clock.now()
+                ):
+                    plan["opted_out"] += 1
+                elif not deliverable(row["to"], campaign["template"]["category"]):
+                    plan["not_deliverable"] += 1
+                else:
+                    plan["eligible"] += 1
+        rate = min(body.rate_per_second or float(sending.number.throughput), float(sending.number.throughput))
+        return plan | {
+            "duplicates": campaign["duplicates"], "invalid": campaign["invalid"],
+            "seconds": round(plan["eligible"] / rate, 1), "messaging_limit": sending.account.messaging_limit,
+            "cost": None,
+        }  # fmt: skip
+
+    async def pause(self, caller: Identity, campaign_id: str) -> Document:
+        """Pause a campaign: what is queued is taken back."""
+        changes = {"status": CampaignStatus.PAUSED.value, "pause_reason": "asked", "taking_back": True, "work": True}
+        return await self._moved(caller, campaign_id, "pause", {"$set": changes})
+
+    async def resume(self, caller: Identity, campaign_id: str) -> Document:
+        """Go on with a paused campaign."""
+        await self._check(caller, await self.get(caller, campaign_id))
+        changes: Document = {
+            "$set": {"status": CampaignStatus.RUNNING.value, "work": True},
+            "$unset": {"pause_reason": "", "pause_details": ""},
+            "$min": {"launched_at": self._clock.now()},  # one that was paused before its time came
+        }
+        return await self._moved(caller, campaign_id, "resume", changes)
+
+    async def cancel(self, caller: Identity, campaign_id: str) -> Document:
+        """End a campaign: what is queued is taken back, nobody else is written to."""
+        changes = {"status": CampaignStatus.CANCELED.value, "taking_back": True, "work": True}
+        return await self._moved(caller, campaign_id, "cancel", {"$set": changes})
+
+    async def retry(self, caller: Identity, campaign_id: str, body: RetryBody) -> tuple[Document, int]:
+        """Send to those who failed once more; -> the campaign and to how many."""
+        campaign = await self.get(caller, campaign_id)
+        await self._check(caller, campaign)
+        status = CampaignStatus(campaign["status"])
+        if status not in ALLOWED["retry"]:
+            raise wrong_state("retry", status)
+        again, after = 0, ""
+        while rows := await self._recipients.in_state(campaign_id, RecipientState.FAILED, BATCH, after):
+            after = rows[-1]["_id"]
+            chosen = [row for row in rows if body.codes is None or row.get("error", {}).get("code") in body.codes]
+            moves = [once_more(row, RecipientState.FAILED) for row in chosen]
+            again += await self._recipients.move(campaign, moves)
+        changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value, "work": True}}
+        changes["$unset"] = {"pause_reason": "", "pause_details": "", "completed_at": ""}
+        return await self._moved(caller, campaign_id, "retry", changes), again
+
+    async def _check(self, caller: Identity, campaign: Document) -> Sending:
+        """Check number and template as they are now, and that there is somebody to write to."""
+        sending = await self._targets.reached(caller, campaign["phone_number_id"])
+        if (reason := sending.stopped) is not None:
+            raise wrong_field("phone_number_id", f"The number cannot send now: {reason}.", "number_cannot_send")
+        template = campaign["template"]
+        await self._targets.chosen(caller.tenant, campaign["waba_id"], template["name"], template["language"])
+        counts = (await self._recipients.counts([campaign["_id"]]))[campaign["_id"]]
+        if not sum(counts.values()):
+            raise NothingToSend("The campaign has no recipients: add some first.", param="recipients")
+        return sending
+
+    async def _moved(self, caller: Identity, campaign_id: str, doing: str, changes: Document) -> Document:
+        moved = await self._campaigns.move(caller.tenant, campaign_id, ALLOWED[doing], changes)
+        if moved is None:
+            raise wrong_state(doing, CampaignStatus((await self.get(caller, campaign_id))["status"]))
+        return moved
+
+
+def once_more(row: Document, before: RecipientState) -> Move:
+    """Return the step of a recipient who is to be written to in a new round."""
+    gone: Sequence[str] = ("message_id", "unstored", "error")
+    return Move(row["_id"], before, RecipientState.PENDING, row.get("message_id"), {"round": row["round"] + 1}, gone)

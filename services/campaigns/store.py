@@ -1,0 +1,83 @@
+"""Campaigns in MongoDB. Every change of status is a compare-and-set: of two callers one wins."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+
+from libs.mongo.client import Mongo, outages
+from services.campaigns.states import CampaignStatus
+
+CAMPAIGNS = "campaigns"
+INDEXES = {
+    CAMPAIGNS: [
+        IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant"),
+        # What the fan-out works on. Partial: most campaigns are over.
+        IndexModel([("work", ASCENDING)], name="work", partialFilterExpression={"work": True}),
+    ]
+}
+
+Document = dict[str, Any]
+
+
+class CampaignStore:
+    """Reads and moves campaigns. `work` stands on those that the fan-out has something to do for."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def add(self, campaign: Document) -> None:
+        """Insert a draft."""
+        with outages():
+            await self._mongo.collection(CAMPAIGNS).insert_one(campaign)
+
+    async def get(self, tenant: str, campaign_id: str) -> Document | None:
+        """Return a tenant's campaign."""
+        with outages():
+            found: Document | None = await self._mongo.collection(CAMPAIGNS).find_one(
+                {"_id": campaign_id, "tenant": tenant}
+            )
+        return found
+
+    async def page(self, tenant: str, wanted: Document, limit: int, after: str | None) -> list[Document]:
+        """Return a tenant's campaigns, newest first; `wanted` holds exact values of fields."""
+        query = {"tenant": tenant} | wanted | ({"_id": {"$lt": after}} if after else {})
+        with outages():
+            cursor = self._mongo.collection(CAMPAIGNS).find(query).sort("_id", DESCENDING).limit(limit)
+            rows: list[Document] = await cursor.to_list(None)
+        return rows
+
+    async def move(
+        self, tenant: str, campaign_id: str, among: Collection[CampaignStatus], changes: Document
+    ) -> Document | None:
+        """Change a campaign that is in one of these states; -> it after that, None where it is in another."""
+        query = {"_id": campaign_id, "tenant": tenant, "status": {"$in": [status.value for status in among]}}
+        with outages():
+            found: Document | None = await self._mongo.collection(CAMPAIGNS).find_one_and_update(
+                query, changes, return_document=ReturnDocument.AFTER
+            )
+        return found
+
+    async def remove(self, tenant: str, campaign_id: str, among: Collection[CampaignStatus]) -> bool:
+        """Delete a campaign that is in one of these states; -> whether it was."""
+        query = {"_id": campaign_id, "tenant": tenant, "status": {"$in": [status.value for status in among]}}
+        with outages():
+            done = await self._mongo.collection(CAMPAIGNS).delete_one(query)
+        return bool(done.deleted_count)
+
+    async def at_work(self) -> Sequence[Document]:
+        """Return the campaigns that the fan-out has something to do for, of all tenants, the oldest first."""
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(CAMPAIGNS).find({"work": True}).sort("_id", ASCENDING).to_list(None)
+            )
+        return rows
+
+    async def begin_scheduled(self, now: datetime) -> None:
+        """Start the campaigns whose time has come."""
+        with outages():
+            await self._mongo.collection(CAMPAIGNS).update_many(
+                {"work": True, "status": CampaignStatus.SCHEDULED.value, "scheduled_at": {"$lte": now}},
+                {"$set": {"status": CampaignStatus.RUNNING.value, "launched_at": now}},
+            )

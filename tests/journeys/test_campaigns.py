@@ -1,0 +1,314 @@
+"""Campaigns through the public API: everybody exactly once, whatever is pressed in between."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.running import Number, Stack, parallel_calls, until
+from tests.support.shared_stack import all_rows, greet, install, refused
+
+STORED = [
+    {
+        "name": "sale",
+        "language": "en_US",
+        "category": "MARKETING",
+        "components": [
+            {"type": "BODY", "text": "Hi {{1}}, our sale is on today.", "example": {"body_text": [["Ann"]]}}
+        ],
+    },
+    {
+        "name": "notice",
+        "language": "en_US",
+        "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "We are closed today."}],
+    },
+]
+SLOW = 20  # messages a second: slow enough to be paused in the middle
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Number:
+    """A fast number with two templates, whose portfolio may reach everybody."""
+    made = stack.connect(throughput=1000, messaging_limit="UNLIMITED")
+    install(stack, made, *STORED)
+    return made
+
+
+@pytest.fixture
+def slow(stack: Stack) -> Number:
+    """A slow number of its own."""
+    made = stack.connect(throughput=SLOW, messaging_limit="UNLIMITED")
+    install(stack, made, *STORED)
+    return made
+
+
+@pytest.fixture
+def people(person: Callable[[], str]) -> Callable[[int], list[str]]:
+    """Return so many people in Germany whom nobody has met."""
+    return lambda count: [f"4915{person()[-9:].zfill(9)}" for _ in range(count)]
+
+
+def body_of(name: str) -> list[dict[str, Any]]:
+    return [{"type": "body", "parameters": [{"type": "text", "text": name}]}]
+
+
+def draft(number: Number, people: list[str], template: str = "notice", **more: Any) -> str:
+    """Make a draft with recipients and return its id."""
+    body = {"name": "a", "template": template, "phone_number_id": number.id} | more
+    made = number.stack.call("POST", "/campaigns", body)
+    assert made.status_code == 201, made.text
+    assert made.json()["status"] == "draft"
+    campaign_id = str(made.json()["id"])
+    if people:
+        rows = [{"to": f"+{who}"} | ({"components": body_of(who)} if template == "sale" else {}) for who in people]
+        answer = number.stack.call("POST", f"/campaigns/{campaign_id}/recipients", {"recipients": rows})
+        assert (answer.status_code, answer.json()["added"]) == (200, len(people)), answer.text
+    return campaign_id
+
+
+def does(stack: Stack, campaign_id: str, what: str, **body: Any) -> Any:
+    return stack.call("POST", f"/campaigns/{campaign_id}/{what}", body)
+
+
+def launched(number: Number, people: list[str], template: str = "notice", **options: Any) -> str:
+    campaign_id = draft(number, people, template)
+    answer = does(number.stack, campaign_id, "launch", **options)
+    assert answer.status_code == 202, answer.text
+    return campaign_id
+
+
+def read(stack: Stack, campaign_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = stack.call("GET", f"/campaigns/{campaign_id}").json()
+    assert sum(found["counts"].values()) == found["recipients"]
+    return found
+
+
+def becomes(stack: Stack, campaign_id: str, status: str, seconds: float = 30) -> dict[str, Any]:
+    row: dict[str, Any] = until(
+        lambda: row if (row := read(stack, campaign_id))["status"] == status else None, f"it is {status}", seconds
+    )
+    return row
+
+
+def arrived(number: Number) -> Counter[str]:
+    """Return how often each person was written to by a number, as the sandbox saw it."""
+    return Counter(row["to"].removeprefix("+") for row in number.stack.sends() if row["phone_number_id"] == number.id)
+
+
+def test_everybody_is_written_to_once_with_their_own_words(
+    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+) -> None:
+    who = people(120)
+    campaign_id = launched(shop, who, "sale")
+    becomes(stack, campaign_id, "completed")
+    done = until(
+        lambda: row if (row := read(stack, campaign_id))["counts"]["delivered"] == 120 else None, "all are delivered"
+    )
+    assert done["recipients"] == 120
+    assert {each: arrived(shop)[each] for each in who} == dict.fromkeys(who, 1)
+    texts = {
+        row["to"].removeprefix("+"): row["body"]["template"]["components"][0]["parameters"][0]["text"]
+        for row in stack.sends()
+        if row["phone_number_id"] == shop.id and row["to"].removeprefix("+") in who
+    }
+    assert texts == {each: each for each in who}
+    listed = stack.call("GET", f"/messages?campaign_id={campaign_id}&phone_number_id={shop.id}&limit=100").json()
+    assert len(listed["data"]) == 100
+    assert {row["campaign_id"] for row in listed["data"]} == {campaign_id}
+    rows = all_rows(stack, f"/campaigns/{campaign_id}/recipients")
+    assert {row["to"] for row in rows} == {f"+{each}" for each in who}
+    assert {row["state"] for row in rows} == {"delivered"}
+
+
+def test_a_person_is_added_once_however_their_number_is_typed_and_bad_rows_are_named(
+    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+) -> None:
+    campaign_id, (ann, bob) = draft(shop, [], "sale"), people(2)
+    rows: list[Any] = [
+        {"to": f"+{ann}", "components": body_of("Ann")},
+        {"to": f"+{ann[:4]} {ann[4:8]}-{ann[8:]}", "components": body_of("Ann")},
+        {"to": "nonsense", "components": body_of("x")},
+        {"to": f"+{bob}"},
+        {"to": f"+{bob}", "components": body_of("Bob"), "colour": "red"},
+        "row",
+        {"to": f"+{bob}", "components": body_of("Bob")},
+    ]
+    report = does(stack, campaign_id, "recipients", recipients=rows).json()
+    assert (report["added"], report["duplicates"], report["invalid"]) == (2, 1, 4)
+    assert [each["path"].split(".")[1] for each in report["errors"]] == ["2", "3", "4", "5"]
+    assert does(stack, campaign_id, "recipients", recipients=[rows[0]]).json()["duplicates"] == 1
+    row = read(stack, campaign_id)
+    assert (row["recipients"], row["duplicates"], row["invalid"]) == (2, 2, 4)
+
+
+def test_recipients_may_come_with_the_campaign(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
+    body = {
+        "name": "a", "template": "sale", "phone_number_id": shop.id, "components": body_of("all"),
+        "recipients": [{"to": f"+{each}"} for each in people(3)],
+    }  # fmt: skip
+    made = stack.call("POST", "/campaigns", body).json()
+    assert (made["recipients"], made["report"]["added"]) == (3, 3)
+
+
+def test_a_dry_run_says_who_would_be_left_out_and_sends_nothing(
+    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+) -> None:
+    who = people(4)
+    greet(shop, who[0], "STOP")
+    campaign_id = draft(shop, [*who, "12125550123"], "sale")
+    before = arrived(shop)
+    plan = does(stack, campaign_id, "launch", dry_run=True).json()
+    assert (plan["eligible"], plan["opted_out"], plan["not_deliverable"]) == (3, 1, 1)
+    assert plan["seconds"] >= 0
+    assert (read(stack, campaign_id)["status"], arrived(shop) - before) == ("draft", Counter())
+    assert does(stack, campaign_id, "launch").status_code == 202
+    row = becomes(stack, campaign_id, "completed")
+    assert row["counts"]["skipped"] == 2
+    progress = stack.call("GET", f"/campaigns/{campaign_id}/progress").json()
+    assert {each["code"]: each["count"] for each in progress["errors"]} == {
+        "recipient_opted_out": 1, "not_deliverable": 1,
+    }  # fmt: skip
+    assert who[0] not in arrived(shop) - before
+
+
+def test_of_many_launches_one_wins(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
+    who = people(5)
+    campaign_id = draft(shop, who)
+    answers = parallel_calls(8, lambda: does(stack, campaign_id, "launch"))
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
+    error = refused(next(answer for answer in answers if answer.status_code == 409), 409, "wrong_state")
+    assert "pause" in error["allowed"] or error["status"] == "completed"
+    becomes(stack, campaign_id, "completed")
+    until(lambda: all(arrived(shop)[each] == 1 for each in who), "all are written to")
+
+
+def test_a_pause_takes_back_what_is_queued_and_resume_sends_it_once(
+    stack: Stack, slow: Number, people: Callable[[int], list[str]]
+) -> None:
+    who = people(200)
+    campaign_id = launched(slow, who)
+    until(lambda: len(arrived(slow)) >= 20, "some are sent")
+    assert does(stack, campaign_id, "pause").status_code == 202
+    until(lambda: read(stack, campaign_id)["counts"]["queued"] == 0, "nothing is queued any more", 5)
+    held = sum(arrived(slow).values())
+    row = read(stack, campaign_id)
+    assert row["counts"]["pending"] == 200 - held
+    assert (row["status"], row["pause_reason"]) == ("paused", "asked")
+    refused(does(stack, campaign_id, "pause"), 409, "wrong_state")
+    assert does(stack, campaign_id, "resume").status_code == 202
+    becomes(stack, campaign_id, "completed", 60)
+    until(lambda: sum(arrived(slow).values()) >= 200, "everybody is written to", 60)
+    assert arrived(slow) == Counter(who)
+
+
+def test_cancel_leaves_nothing_queued(stack: Stack, slow: Number, people: Callable[[int], list[str]]) -> None:
+    who = people(300)
+    campaign_id = launched(slow, who)
+    until(lambda: len(arrived(slow)) >= 10, "some are sent")
+    assert does(stack, campaign_id, "cancel").status_code == 202
+    row = until(
+        lambda: (
+            found if not (found := read(stack, campaign_id))["counts"]["queued"] + found["counts"]["pending"] else None
+        ),
+        "nobody waits",
+        10,
+    )
+    sent = len(arrived(slow))
+    assert row["counts"]["canceled"] == 300 - sent
+    error = refused(does(stack, campaign_id, "resume"), 409, "wrong_state")
+    assert (error["status"], error["allowed"]) == ("canceled", ["delete"])
+    assert stack.call("DELETE", f"/campaigns/{campaign_id}").status_code == 204
+    refused(stack.call("GET", f"/campaigns/{campaign_id}"), 404, "campaign_not_found")
+
+
+def test_a_campaign_pauses_itself_when_its_template_is_paused_and_goes_on_when_it_is_back(
+    stack: Stack, slow: Number, people: Callable[[int], list[str]]
+) -> None:
+    who = people(400)
+    campaign_id = launched(slow, who)
+    there = next(
+        row for row in stack.box("GET", "/templates")["data"]
+        if row["name"] == "notice" and row["waba_id"] == slow.waba_id
+    )  # fmt: skip
+    stack.box("POST", f"/templates/{there['id']}/review", {"action": "pause"})
+    row = becomes(stack, campaign_id, "paused", 20)
+    assert row["pause_reason"] == "template_not_approved"
+    refused(does(stack, campaign_id, "resume"), 422, "template_not_approved")
+    assert does(stack, campaign_id, "cancel").status_code == 202
+
+
+def test_who_failed_is_written_to_again_by_the_code_they_failed_with(
+    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+) -> None:
+    (fine,) = people(1)
+    campaign_id = launched(shop, [fine, "15550131026", "15550130472"])
+    becomes(stack, campaign_id, "completed")
+    until(lambda: read(stack, campaign_id)["counts"]["failed"] == 2, "two have failed")
+    before = stack.sends()
+    codes = {row["error"]["code"] for row in all_rows(stack, f"/campaigns/{campaign_id}/recipients") if row["error"]}
+    answer = does(stack, campaign_id, "retry", codes=["no_such_code"])
+    assert (answer.status_code, answer.json()["retried"]) == (202, 0)
+    becomes(stack, campaign_id, "completed")
+    assert does(stack, campaign_id, "retry", codes=sorted(codes)).json()["retried"] == 2
+    becomes(stack, campaign_id, "completed")
+    until(lambda: read(stack, campaign_id)["counts"]["failed"] == 2, "they failed again")
+    again = Counter(row["to"].removeprefix("+") for row in stack.sends()[len(before) :])
+    assert fine not in again
+    rounds = {row["to"]: row["round"] for row in all_rows(stack, f"/campaigns/{campaign_id}/recipients")}
+    assert rounds == {f"+{fine}": 0, "+15550131026": 1, "+15550130472": 1}
+
+
+def test_a_budget_stops_a_campaign_in_time(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
+    who = people(30)
+    campaign_id = launched(shop, who, budget=12)
+    row = becomes(stack, campaign_id, "paused")
+    assert row["pause_reason"] == "budget_used_up"
+    until(lambda: sum(arrived(shop)[each] for each in who) == 12, "twelve are written to")
+    assert read(stack, campaign_id)["counts"]["pending"] == 18
+
+
+def test_a_campaign_starts_at_its_time(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
+    who = people(3)
+    campaign_id = draft(shop, who)
+    refused(does(stack, campaign_id, "launch", scheduled_at="2026-11-23T09:30:00"), 422, param="scheduled_at")
+    answer = does(stack, campaign_id, "launch", scheduled_at="2099-01-01T00:00:00Z")
+    assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+    refused(does(stack, campaign_id, "launch"), 409, "wrong_state")
+    assert does(stack, campaign_id, "cancel").status_code == 202
+    assert not [each for each in who if arrived(shop)[each]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "param"),
+    [
+        ({"template": "no_such"}, "template_not_found", "template"),
+        ({"template": "UPPER"}, None, "template"),
+        ({"phone_number_id": "404"}, "number_not_found", "phone_number_id"),
+        ({"name": ""}, None, "name"),
+        ({"language": "de"}, "template_not_found", "template"),
+        ({"colour": "red"}, None, "colour"),
+        ({"components": [{"type": "body", "parameters": []}], "template": "sale"}, "template_parameters", None),
+    ],
+)
+def test_a_wrong_campaign_is_refused_by_its_field(
+    stack: Stack, shop: Number, changes: dict[str, Any], code: str | None, param: str | None
+) -> None:
+    body = {"name": "a", "template": "notice", "phone_number_id": shop.id} | changes
+    refused(stack.call("POST", "/campaigns", body), 404 if code == "number_not_found" else 422, code, param)
+
+
+def test_a_draft_is_changed_and_a_launched_one_is_not(
+    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+) -> None:
+    campaign_id = draft(shop, people(2))
+    path = f"/campaigns/{campaign_id}"
+    assert stack.call("PATCH", path, {"name": "b", "ttl": 600}).json()["name"] == "b"
+    refused(stack.call("PATCH", path, {}), 422, "missing_field")
+    refused(does(stack, draft(shop, []), "launch"), 422, "no_recipients")
+    assert does(stack, campaign_id, "launch").status_code == 202
+    refused(stack.call("PATCH", path, {"name": "c"}), 409, "wrong_state")
+    refused(does(stack, campaign_id, "recipients", recipients=[{"to": "+4915112345678"}]), 409, "wrong_state")
+    assert campaign_id in {row["id"] for row in all_rows(stack, "/campaigns")}
+    becomes(stack, campaign_id, "completed")
