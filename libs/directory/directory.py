@@ -166,6 +166,7 @@ def _number_entry(row: dict[str, Any]) -> NumberEntry:
         status=row["status"],
         throughput=row.get("throughput", 80),
         stop_reason=row.get("stop_reason"),
+        quality=row.get("quality_rating"),
     )
 
 

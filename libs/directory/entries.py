@@ -50,7 +50,7 @@ class AccountEntry:
 
 @dataclass(frozen=True, slots=True)
 class NumberEntry:
-    """A business phone number: whose it is and how fast it may send (messages per second)."""
+    """A business phone number: whose it is, how fast it may send (messages per second), and Meta's quality rating."""
 
     phone_number_id: str
     tenant: str
@@ -58,6 +58,7 @@ class NumberEntry:
     status: str
     throughput: int
     stop_reason: str | None
+    quality: str | None = None
 
     @property
     def active(self) -> bool:

@@ -159,6 +159,8 @@ class MessageStatusChanged(Event):
     language: str | None = None
     category: str | None = None
     campaign_id: str | None = None
+    campaign_recipient_id: str | None = None
+    campaign_round: int | None = None
     client_ref: str | None = None
     wamid: str | None = None
     attempt: int | None = None

@@ -160,6 +160,8 @@ def told(
         language=template.get("language"),
         category=template.get("category"),
         campaign_id=document.get("campaign_id"),
+        campaign_recipient_id=document.get("campaign_recipient_id"),
+        campaign_round=document.get("campaign_round"),
         client_ref=document.get("client_ref"),
         created_at=document["created_at"],
         **{"error": MessageError.model_validate(error) if error else None, "wamid": _wamid(document)} | more,

@@ -15,6 +15,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.subscription import FetchSettings
 from libs.ledger import contacts, record
+from libs.ledger.budget import Budget
 from libs.ledger.claims import Claims
 from libs.ledger.contacts import ContactReader
 from libs.ledger.intake import Intake
@@ -33,11 +34,15 @@ from services.campaigns.audience import Audience
 from services.campaigns.consent import refusal
 from services.campaigns.fan_out import FanOut
 from services.campaigns.launcher import Launcher
+from services.campaigns.pace import Pace
 from services.campaigns.progress import Progress
+from services.campaigns.queueing import Queueing
+from services.campaigns.recipient_moves import RecipientMoves
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.routes import CampaignRoutes
 from services.campaigns.settings import Settings
 from services.campaigns.store import CampaignStore
+from services.campaigns.take_back import TakeBack
 from services.campaigns.targets import Targets
 
 BASE = "/api/v1/whatsapp"
@@ -55,23 +60,26 @@ class _Campaigns:
         self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
         self.bus = Bus(settings.kafka_bootstrap, f"campaigns-{owner}")
         self.directory = Directory(self.mongo, None, self.clock)
-        campaigns = CampaignStore(self.mongo)
-        recipients = RecipientStore(self.mongo, str(crc32(owner.encode()) % SHARDS))
+        campaigns, recipients = CampaignStore(self.mongo), RecipientStore(self.mongo)
+        shard = crc32(owner.encode()) % SHARDS
+        asked, fanned, told = (RecipientMoves(self.mongo, f"{shard}-{who}") for who in ("api", "fan-out", "status"))
         targets = Targets(self.directory)
         self.intake = Intake(self.mongo, refusal)
         messages = MessageReader(self.mongo)
         self.fan_out = FanOut(
-            campaigns, recipients, targets, self.intake, Claims(self.mongo), messages, self.bus,
-            Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_ahead,
-            settings.campaigns_round_every,
+            campaigns, recipients, fanned, targets,
+            Queueing(fanned, self.intake, self.bus, self.clock),
+            TakeBack(campaigns, recipients, fanned, Claims(self.mongo), messages, self.clock),
+            Pace(Budget(self.mongo), self.clock, settings.campaigns_ahead.total_seconds()),
+            Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_round_every,
         )  # fmt: skip
-        audience = Audience(campaigns, recipients, targets, self.clock)
-        launcher = Launcher(campaigns, recipients, audience, targets, ContactReader(self.mongo), self.clock)
+        audience = Audience(campaigns, asked, targets, self.clock)
+        launcher = Launcher(campaigns, recipients, asked, audience, targets, ContactReader(self.mongo), self.clock)
         self.routes = CampaignRoutes(launcher, audience, campaigns, recipients)
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
         self.consumer = BatchConsumer(
             self.bus, topics=[MESSAGES_STATUS], group=GROUP,
-            handle=Progress(recipients, messages).take,
+            handle=Progress(recipients, told, messages).take,
             dead_letters=DeadLetterPolicy(service="campaigns"),
             membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """Who a campaign goes to: rows are checked one by one against the template, and added once per person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from libs.directory.entries import TemplateEntry
@@ -12,10 +13,12 @@ from libs.runtime.clock import Clock
 from libs.web.errors import FieldProblem
 from services.campaigns.errors import wrong_field, wrong_state
 from services.campaigns.metrics import IMPORTED
-from services.campaigns.recipient_store import CampaignMoved, RecipientStore, new_row
+from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves
+from services.campaigns.recipient_store import new_row
 from services.campaigns.states import CampaignStatus
 from services.campaigns.store import CampaignStore
 from services.campaigns.targets import Targets, version_of
+from services.campaigns.variants import Split
 
 BATCH = 500  # rows of one transaction
 MOST_TOLD = 100  # bad rows named in an answer
@@ -42,7 +45,7 @@ class Report:
 class Audience:
     """Adds recipients to drafts."""
 
-    def __init__(self, campaigns: CampaignStore, recipients: RecipientStore, targets: Targets, clock: Clock) -> None:
+    def __init__(self, campaigns: CampaignStore, recipients: RecipientMoves, targets: Targets, clock: Clock) -> None:
         self._campaigns = campaigns
         self._recipients = recipients
         self._targets = targets
@@ -50,32 +53,32 @@ class Audience:
 
     async def add(self, campaign: Document, rows: Sequence[Any]) -> Report:
         """Check and add rows; bad ones are told, the others are added. Raises WrongState where it is no draft."""
-        template = await self._template(campaign)
+        templates = await self._templates(campaign)
         report, seen, good = Report(), set[str](), list[Document]()
         now = self._clock.now()
         for place, raw in enumerate(rows):
             found: list[FieldProblem] = []
-            row = self._read(campaign, template, raw, f"recipients.{place}", found)
+            row = self._read(campaign, templates, raw, f"recipients.{place}", now, found)
             if row is None:
                 report.refused(found)
-                continue
-            person = alias(campaign["tenant"], row["to"]).partition("|")[2]
-            fresh = new_row(campaign, person, row["to"], row.get("components"), now)
-            if fresh["_id"] in seen:
+            elif row["_id"] in seen:
                 report.duplicates += 1
-                continue
-            seen.add(fresh["_id"])
-            good.append(fresh)
+            else:
+                seen.add(row["_id"])
+                good.append(row)
         for first in range(0, len(good), BATCH):
             await self._add(campaign, good[first : first + BATCH], report)
-        await self._counted(campaign, template, report)
+        await self._counted(campaign, templates, report)
         return report
 
-    async def _template(self, campaign: Document) -> TemplateEntry:
-        template = campaign["template"]
-        return await self._targets.chosen(
-            campaign["tenant"], campaign["waba_id"], template["name"], template["language"]
-        )
+    async def _templates(self, campaign: Document) -> dict[str, TemplateEntry]:
+        """Return the templates that a campaign's rows are checked against, by variant."""
+        return {
+            each.name: await self._targets.chosen(
+                campaign["tenant"], campaign["waba_id"], each.template["name"], each.template["language"]
+            )
+            for each in Split(campaign).variants
+        }
 
     async def _add(self, campaign: Document, rows: list[Document], report: Report) -> None:
         try:
@@ -87,20 +90,20 @@ class Audience:
         report.added += added
         report.duplicates += len(rows) - added
 
-    async def _counted(self, campaign: Document, template: TemplateEntry, report: Report) -> None:
+    async def _counted(self, campaign: Document, templates: Mapping[str, TemplateEntry], report: Report) -> None:
         IMPORTED.labels("added").inc(report.added)
         IMPORTED.labels("duplicate").inc(report.duplicates)
         IMPORTED.labels("invalid").inc(report.invalid)
-        version = version_of(template.components, template.parameter_format)
         changes = {
             "$inc": {"duplicates": report.duplicates, "invalid": report.invalid},
-            "$addToSet": {"template.versions": version},
+            "$addToSet": {"versions": {"$each": [version_of(template) for template in templates.values()]}},
         }
         await self._campaigns.move(campaign["tenant"], campaign["_id"], list(CampaignStatus), changes)
 
     def _read(
-        self, campaign: Document, template: TemplateEntry, raw: Any, path: str, found: list[FieldProblem]
-    ) -> Document | None:
+        self, campaign: Document, templates: Mapping[str, TemplateEntry], raw: Any, path: str, now: datetime,
+        found: list[FieldProblem],
+    ) -> Document | None:  # fmt: skip
         """Read one row; None where it is wrong, which is noted."""
         if not isinstance(raw, dict):
             found.append(FieldProblem(path, "Must be an object with `to`."))
@@ -117,10 +120,13 @@ class Audience:
         if own is not None and not (isinstance(own, list) and all(isinstance(each, dict) for each in own)):
             found.append(FieldProblem(f"{path}.components", "Must be a list of objects."))
             return None
-        given = own if own is not None else campaign.get("components") or []
+        row = new_row(campaign, alias(campaign["tenant"], to).partition("|")[2], to, own, now)
+        if (variant := Split(campaign).of(row["_id"])) is None:
+            return row  # held out: nothing is sent that its values would have to fit
+        given, template = own if own is not None else variant.components or [], templates[variant.name]
         wrong = problems(template.components, template.parameter_format, given)
         found += [FieldProblem(f"{path}.{each.path}", each.message) for each in wrong]
-        return None if wrong else {"to": to} | ({"components": own} if own is not None else {})
+        return None if wrong else row
 
 
 def check_default(template: TemplateEntry, components: Sequence[Document] | None) -> None:

@@ -1,6 +1,5 @@
 """Making, launching, pausing, resuming, canceling and retrying campaigns: each a compare-and-set on the status."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from libs.ledger.contacts import ContactReader, alias
@@ -12,7 +11,8 @@ from services.campaigns.bodies import CreateBody, LaunchBody, RetryBody, UpdateB
 from services.campaigns.consent import deliverable
 from services.campaigns.errors import NoSuchCampaign, NothingToSend, wrong_field, wrong_state
 from services.campaigns.metrics import LAUNCHED
-from services.campaigns.recipient_store import Move, RecipientStore
+from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves, once_more
+from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import ALLOWED, CampaignStatus, RecipientState
 from services.campaigns.store import CampaignStore
 from services.campaigns.targets import Sending, Targets
@@ -26,11 +26,12 @@ class Launcher:
     """What people and programs ask for. Raises NoSuchCampaign, WrongState and Invalid."""
 
     def __init__(
-        self, campaigns: CampaignStore, recipients: RecipientStore, audience: Audience, targets: Targets,
-        contacts: ContactReader, clock: Clock,
+        self, campaigns: CampaignStore, recipients: RecipientStore, moves: RecipientMoves, audience: Audience,
+        targets: Targets, contacts: ContactReader, clock: Clock,
     ) -> None:  # fmt: skip
         self._campaigns = campaigns
         self._recipients = recipients
+        self._moves = moves
         self._audience = audience
         self._targets = targets
         self._contacts = contacts
@@ -46,6 +47,7 @@ class Launcher:
             "phone_number_id": body.phone_number_id, "waba_id": sending.number.waba_id,
             "template": {"name": template.name, "language": template.language, "category": template.category},
             "components": body.components, "ttl": body.ttl, "duplicates": 0, "invalid": 0,
+            "round": 0, "cursor": "", "stored": "", "rounds": {},
             "created_at": self._clock.now(),
         }  # fmt: skip
         await self._campaigns.add(campaign)
@@ -92,8 +94,6 @@ class Launcher:
             "status": (CampaignStatus.SCHEDULED if later else CampaignStatus.RUNNING).value, "work": True,
             "rate_per_second": body.rate_per_second, "budget": body.budget, "scheduled_at": body.scheduled_at,
         }  # fmt: skip
-        if not later:
-            changes["launched_at"] = now
         moved = await self._moved(caller, campaign_id, "launch", {"$set": changes})
         LAUNCHED.inc()
         return moved
@@ -103,9 +103,9 @@ class Launcher:
         campaign = await self.get(caller, campaign_id)
         sending = await self._check(caller, campaign)
         plan = {"eligible": 0, "opted_out": 0, "not_deliverable": 0}
-        after = ""
-        while rows := await self._recipients.in_state(campaign_id, RecipientState.PENDING, BATCH, after):
-            after = rows[-1]["_id"]
+        after = FIRST
+        while rows := await self._recipients.in_state(campaign, RecipientState.PENDING, BATCH, after):
+            after = (rows[-1]["round"], rows[-1]["_id"])
             known = await self._contacts.find((caller.tenant, row["to"]) for row in rows)
             for row in rows:
                 person = known.get(alias(caller.tenant, row["to"]))
@@ -135,7 +135,6 @@ class Launcher:
         changes: Document = {
             "$set": {"status": CampaignStatus.RUNNING.value, "work": True},
             "$unset": {"pause_reason": "", "pause_details": ""},
-            "$min": {"launched_at": self._clock.now()},  # one that was paused before its time came
         }
         return await self._moved(caller, campaign_id, "resume", changes)
 
@@ -151,12 +150,15 @@ class Launcher:
         status = CampaignStatus(campaign["status"])
         if status not in ALLOWED["retry"]:
             raise wrong_state("retry", status)
-        again, after = 0, ""
-        while rows := await self._recipients.in_state(campaign_id, RecipientState.FAILED, BATCH, after):
-            after = rows[-1]["_id"]
+        again, after = 0, FIRST
+        while rows := await self._recipients.in_state(campaign, RecipientState.FAILED, BATCH, after):
+            after = (rows[-1]["round"], rows[-1]["_id"])
             chosen = [row for row in rows if body.codes is None or row.get("error", {}).get("code") in body.codes]
-            moves = [once_more(row, RecipientState.FAILED) for row in chosen]
-            again += await self._recipients.move(campaign, moves)
+            moves = [once_more(row, RecipientState.FAILED, campaign) for row in chosen]
+            try:
+                again += await self._moves.move(campaign, moves, ALLOWED["retry"])
+            except CampaignMoved:
+                raise wrong_state("retry", await self._status(caller, campaign_id)) from None
         changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value, "work": True}}
         changes["$unset"] = {"pause_reason": "", "pause_details": "", "completed_at": ""}
         return await self._moved(caller, campaign_id, "retry", changes), again
@@ -176,11 +178,8 @@ class Launcher:
     async def _moved(self, caller: Identity, campaign_id: str, doing: str, changes: Document) -> Document:
         moved = await self._campaigns.move(caller.tenant, campaign_id, ALLOWED[doing], changes)
         if moved is None:
-            raise wrong_state(doing, CampaignStatus((await self.get(caller, campaign_id))["status"]))
+            raise wrong_state(doing, await self._status(caller, campaign_id))
         return moved
 
-
-def once_more(row: Document, before: RecipientState) -> Move:
-    """Return the step of a recipient who is to be written to in a new round."""
-    gone: Sequence[str] = ("message_id", "unstored", "error")
-    return Move(row["_id"], before, RecipientState.PENDING, row.get("message_id"), {"round": row["round"] + 1}, gone)
+    async def _status(self, caller: Identity, campaign_id: str) -> CampaignStatus:
+        return CampaignStatus((await self.get(caller, campaign_id))["status"])

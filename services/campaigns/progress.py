@@ -10,10 +10,11 @@ from libs.kafka.events import read_event
 from libs.kafka.record import Record
 from libs.ledger.reader import MessageReader
 from services.campaigns.metrics import MOVED
-from services.campaigns.recipient_store import Move, RecipientStore
+from services.campaigns.recipient_moves import Move, RecipientMoves
+from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import RecipientState, state_after
 
-MARK = b'"campaign_id":"'  # in the value of an event that has one: of all others not even the body is read
+MARK = b'"campaign_recipient_id":"'  # in the value of an event that has one: of all others not even the body is read
 
 Document = dict[str, Any]
 
@@ -21,8 +22,9 @@ Document = dict[str, Any]
 class Progress:
     """Handles batches of `messages.status.v1`. A repeat, or an event of a message given up, changes nothing."""
 
-    def __init__(self, recipients: RecipientStore, messages: MessageReader) -> None:
+    def __init__(self, recipients: RecipientStore, moves: RecipientMoves, messages: MessageReader) -> None:
         self._recipients = recipients
+        self._moves = moves
         self._messages = messages
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
@@ -43,25 +45,30 @@ class Progress:
     async def _apply(self, events: Sequence[MessageStatusChanged]) -> None:
         canceled = [it.message_id for it in events if it.status is MessageStatus.CANCELED]
         taken_back = await self._messages.taken_back(canceled) if canceled else set()
-        said: dict[str, list[MessageStatusChanged]] = {}
+        said: dict[tuple[str | None, int | None], list[MessageStatusChanged]] = {}
         for event in events:
             if event.status is not MessageStatus.CANCELED or event.message_id not in taken_back:
-                said.setdefault(event.message_id, []).append(event)
-        rows = await self._recipients.of_messages(list(said)) if said else []
+                said.setdefault((event.campaign_recipient_id, event.campaign_round), []).append(event)
+        rows = await self._recipients.rows(list({row_id for row_id, _ in said if row_id is not None}))
         moves: dict[str, tuple[Document, list[Move]]] = {}
         for row in rows:
-            if (move := _move(row, said[row["message_id"]])) is not None:
+            if (move := _move(row, said.get((row["_id"], row["round"]), ()))) is not None:
                 campaign = {"_id": row["campaign_id"], "tenant": row["tenant"]}
                 moves.setdefault(row["campaign_id"], (campaign, []))[1].append(move)
         for campaign, its_moves in moves.values():
-            await self._recipients.move(campaign, its_moves)
+            await self._moves.move(campaign, its_moves)
             for move in its_moves:
                 MOVED.labels(move.after.value).inc()
 
 
 def _move(row: Document, events: Sequence[MessageStatusChanged]) -> Move | None:
-    """Return the step that the furthest of these events makes the recipient take."""
-    before = state = RecipientState(row["state"])
+    """Return the step that the furthest of these events makes the recipient take.
+
+    Who has a message in the round of the row is queued at least: fan-out came past before the message was stored.
+    """
+    stored = RecipientState(row["state"])
+    before: RecipientState = RecipientState.QUEUED if stored is RecipientState.PENDING else stored
+    state = before
     furthest: MessageStatusChanged | None = None
     for event in events:
         if (reached := state_after(state, event.status)) is not None:
@@ -72,4 +79,4 @@ def _move(row: Document, events: Sequence[MessageStatusChanged]) -> Move | None:
     if state is RecipientState.FAILED and furthest.error is not None:
         fields["error"] = furthest.error.model_dump(exclude_none=True)
     gone = ("error",) if before is RecipientState.FAILED else ()
-    return Move(row["_id"], before, state, row["message_id"], fields, gone)
+    return Move(row["_id"], row["round"], before, state, fields, gone)

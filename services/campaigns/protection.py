@@ -1,42 +1,36 @@
 """Why a running campaign has to pause itself. Pure decisions, no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from libs.directory.entries import TemplateEntry
 from services.campaigns.states import RecipientState
 from services.campaigns.targets import APPROVED, Sending, version_of
+from services.campaigns.variants import Split
 
 BUDGET_USED_UP = "budget_used_up"
+TOO_MANY_FAILED, TOO_MANY_OPTED_OUT = "too_many_failed", "too_many_opted_out"
+RED = "RED"  # the quality rating from which Meta lowers limits, as Meta spells it
 FAILED_SHARE = 0.3  # of those who were written to: more than that is no chance any more
-FAILED_LEAST = 50  # failures before the share means anything
+OPTED_OUT_SHARE = 0.05
+LEAST = 50  # failures, or opt-outs, before their share means anything
+
+# What a campaign paused itself for that others can put right, so that one that may goes on by itself: Meta's own doing.
+PASSING = {"template_not_approved", "quality_red", "account_restricted", "account_stopped", "number_not_connected"}
 
 
 def reason_to_pause(
-    campaign: Mapping[str, Any], counts: Mapping[str, int], sending: Sending | None, template: TemplateEntry | None
-) -> str | None:
+    campaign: Mapping[str, Any], counts: Mapping[str, int], sending: Sending | None,
+    templates: Sequence[TemplateEntry | None], opted_out: int = 0,
+) -> str | None:  # fmt: skip
     """Return why a campaign must not go on as things stand, None where it may.
 
-    Its number or account stopped, its template is not what its recipients were checked against, its budget is used
-    up, or too many failed.
+    `templates` are those of its variants, in their order; `opted_out` is how many of its recipients opted out after it
+    began. First what can be put right by others, then its shares, then its budget.
     """
-    if sending is None:
-        return "number_not_connected"
-    if sending.stopped is not None:
-        return sending.stopped
-    frozen = campaign["template"]
-    if template is None or template.status != APPROVED:
-        return "template_not_approved"
-    if template.category != frozen["category"]:
-        return "template_recategorised"
-    versions = frozen.get("versions") or []
-    if versions and version_of(template.components, template.parameter_format) not in versions:
-        return "template_changed"
-    if len(versions) > 1:
-        return "template_changed"  # between two imports: some recipients were checked against what it was before
-    failed = counts[RecipientState.FAILED]
-    if failed >= FAILED_LEAST and failed > FAILED_SHARE * _ended(counts):
-        return "too_many_failed"
+    reason = _of_number(sending) or _of_templates(campaign, templates) or _of_shares(campaign, counts, opted_out)
+    if reason is not None:
+        return reason
     budget = campaign.get("budget")
     if budget is not None and counts[RecipientState.PENDING] and written_to(counts) >= budget:
         return BUDGET_USED_UP
@@ -45,9 +39,37 @@ def reason_to_pause(
 
 def written_to(counts: Mapping[str, int]) -> int:
     """Return how many messages a campaign has put into the world, or is about to."""
-    idle = (RecipientState.PENDING, RecipientState.SKIPPED, RecipientState.CANCELED)
+    idle = (RecipientState.PENDING, RecipientState.SKIPPED, RecipientState.HELD_OUT, RecipientState.CANCELED)
     return sum(number for state, number in counts.items() if state not in idle)
 
 
-def _ended(counts: Mapping[str, int]) -> int:
-    return written_to(counts) - counts[RecipientState.QUEUED]
+def _of_number(sending: Sending | None) -> str | None:
+    if sending is None:
+        return "number_not_connected"
+    if sending.stopped is not None:
+        return sending.stopped
+    return "quality_red" if sending.number.quality == RED else None
+
+
+def _of_templates(campaign: Mapping[str, Any], templates: Sequence[TemplateEntry | None]) -> str | None:
+    now = set()
+    for variant, template in zip(Split(campaign).variants, templates, strict=True):
+        if template is None or template.status != APPROVED:
+            return "template_not_approved"
+        if template.category != variant.template["category"]:
+            return "template_recategorised"
+        now.add(version_of(template))
+    # Every row was checked against one of these: one that is not there any more may not fit what would be sent.
+    return "template_changed" if set(campaign.get("versions") or ()) - now else None
+
+
+def _of_shares(campaign: Mapping[str, Any], counts: Mapping[str, int], opted_out: int) -> str | None:
+    limits = campaign.get("protection") or {}
+    least = limits.get("least", LEAST)
+    ended = written_to(counts) - counts[RecipientState.QUEUED]
+    failed = counts[RecipientState.FAILED]
+    if failed >= least and failed > limits.get("failed_share", FAILED_SHARE) * ended:
+        return TOO_MANY_FAILED
+    if opted_out >= least and opted_out > limits.get("opted_out_share", OPTED_OUT_SHARE) * ended:
+        return TOO_MANY_OPTED_OUT
+    return None

@@ -15,7 +15,7 @@ from services.campaigns.audience import Audience
 from services.campaigns.bodies import CreateBody, EmptyBody, LaunchBody, RecipientsBody, RetryBody, UpdateBody
 from services.campaigns.errors import NoSuchCampaign, wrong_field
 from services.campaigns.launcher import Launcher
-from services.campaigns.recipient_store import RecipientStore
+from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import CampaignStatus, RecipientState
 from services.campaigns.store import CampaignStore
 from services.campaigns.views import campaign_view, progress_view, recipient_view, report_view
@@ -100,9 +100,13 @@ class CampaignRoutes:
         """List recipients."""
         campaign, query = await self._campaign(request, caller), request.query_params
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
-        state = _one_of("state", query["state"], RecipientState) if "state" in query else None
-        rows = await self._recipients.page(caller.tenant, campaign["_id"], state, limit + 1, after or "")
-        return JsonAnswer(listing([recipient_view(row) for row in rows], limit))
+        state = RecipientState(_one_of("state", query["state"], RecipientState)) if "state" in query else None
+        if state is None:
+            rows = await self._recipients.page(campaign, limit + 1, after or "")
+        else:
+            place = await self._recipients.place(campaign, after) if after else FIRST
+            rows = await self._recipients.in_state(campaign, state, limit + 1, place)
+        return JsonAnswer(listing([recipient_view(row, campaign) for row in rows], limit))
 
     async def progress(self, request: Request, caller: Identity) -> Response:
         """Say how far it is."""

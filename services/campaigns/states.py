@@ -1,8 +1,11 @@
 """The states of a campaign and of a recipient, and what may follow what. Pure decisions, no I/O."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from libs.events.messages import MessageStatus
+from libs.runtime.ids import derived_time_id
 
 
 class CampaignStatus(StrEnum):
@@ -39,6 +42,7 @@ class RecipientState(StrEnum):
 
     PENDING = "pending"
     SKIPPED = "skipped"
+    HELD_OUT = "held_out"
     QUEUED = "queued"
     CANCELED = "canceled"
     EXPIRED = "expired"
@@ -71,3 +75,26 @@ def state_after(state: RecipientState, status: MessageStatus) -> RecipientState 
     if state not in RANKS or reached not in RANKS or RANKS[reached] <= RANKS[state]:
         return None
     return reached
+
+
+def reached(row: Mapping[str, Any], campaign: Mapping[str, Any]) -> bool:
+    """Tell whether fan-out has come past a row: rounds are gone through one by one, each in the order of the ids."""
+    here: tuple[int, str] = (row["round"], row["_id"])
+    return here <= (campaign.get("round", 0), campaign.get("cursor", ""))
+
+
+def state_of(row: Mapping[str, Any], campaign: Mapping[str, Any]) -> RecipientState:
+    """Return where a recipient stands. `queued` is not written into rows: it is what fan-out has come past."""
+    state = RecipientState(row["state"])
+    return RecipientState.QUEUED if state is RecipientState.PENDING and reached(row, campaign) else state
+
+
+def message_id_of(row: Mapping[str, Any], campaign: Mapping[str, Any]) -> str | None:
+    """Return the id of a recipient's message, None where there is none (yet)."""
+    never = row["state"] in (RecipientState.SKIPPED, RecipientState.HELD_OUT)
+    return message_id_in_round(row, campaign) if not never and reached(row, campaign) else None
+
+
+def message_id_in_round(row: Mapping[str, Any], campaign: Mapping[str, Any]) -> str:
+    """Return the id that the message of a recipient has in the row's round: derived from campaign, person and round."""
+    return derived_time_id(campaign["rounds"][str(row["round"])], row["_id"], str(row["round"]))

@@ -79,5 +79,5 @@ class CampaignStore:
         with outages():
             await self._mongo.collection(CAMPAIGNS).update_many(
                 {"work": True, "status": CampaignStatus.SCHEDULED.value, "scheduled_at": {"$lte": now}},
-                {"$set": {"status": CampaignStatus.RUNNING.value, "launched_at": now}},
+                {"$set": {"status": CampaignStatus.RUNNING.value}},
             )

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry, TemplateEntry
@@ -84,7 +82,8 @@ def not_approved(status: str) -> Invalid:
     return Invalid(words, code="template_not_approved", param="template", more={"template_status": status})
 
 
-def version_of(components: Sequence[dict[str, Any]], parameter_format: str) -> str:
-    """Return what tells two contents of a template apart."""
-    text = json.dumps([parameter_format, components], sort_keys=True, ensure_ascii=False)
+def version_of(template: TemplateEntry) -> str:
+    """Return what tells two contents of a template, or two templates, apart."""
+    what = [template.name, template.language, template.parameter_format, template.components]
+    text = json.dumps(what, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

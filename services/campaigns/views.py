@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.campaigns.audience import Report
-from services.campaigns.states import CampaignStatus, allowed_in
+from services.campaigns.states import CampaignStatus, allowed_in, message_id_of, state_of
+from services.campaigns.variants import Split
 
 Document = dict[str, Any]
 
@@ -33,10 +34,14 @@ def report_view(report: Report) -> Document:
     }  # fmt: skip
 
 
-def recipient_view(row: Document) -> Document:
+def recipient_view(row: Document, campaign: Document) -> Document:
     """One recipient."""
-    fields = ("to", "state", "round", "message_id", "components", "error", "added_at")
-    return {"id": row["_id"], "object": "campaign_recipient"} | {name: row.get(name) for name in fields}
+    split = Split(campaign)
+    return {
+        "id": row["_id"], "object": "campaign_recipient", "to": row["to"], "state": state_of(row, campaign).value,
+        "variant": split.counted_as(row["_id"]), "round": row["round"], "message_id": message_id_of(row, campaign),
+        "components": row.get("components"), "error": row.get("error"), "added_at": row.get("added_at"),
+    }  # fmt: skip
 
 
 def progress_view(row: Document, counts: Mapping[str, int], errors: list[Document]) -> Document:

@@ -1,0 +1,86 @@
+"""Queueing: recipients become messages in the ledger, and the sender is told. Repeating it changes nothing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from libs.events.messages import Lane
+from libs.kafka.bus import Bus, BusUnavailable
+from libs.kafka.events import outgoing
+from libs.ledger.intake import Intake, Stored
+from libs.ledger.record import OutboundDraft, wake_up
+from libs.runtime.clock import Clock
+from libs.web.errors import ApiError
+from services.campaigns.metrics import QUEUED
+from services.campaigns.recipient_moves import Move, RecipientMoves
+from services.campaigns.states import RecipientState, message_id_in_round
+from services.campaigns.variants import Split, Variant
+
+DEFAULT_TTL = timedelta(hours=24)
+TELL_FOR = 5.0  # seconds: wake-ups that take longer are left to the sweeper
+
+Document = dict[str, Any]
+log = structlog.get_logger()
+
+
+class Queueing:
+    """Stores the messages of recipients whom fan-out came past."""
+
+    def __init__(self, moves: RecipientMoves, intake: Intake, bus: Bus, clock: Clock) -> None:
+        self._moves = moves
+        self._intake = intake
+        self._bus = bus
+        self._clock = clock
+
+    async def store(self, campaign: Document, rows: Sequence[Document]) -> None:
+        """Put messages into the ledger, skip who may not be written to, leave out who is held out, wake the sender.
+
+        Raises MongoUnavailable and OutcomeUnknown; it may be called again with the same rows then.
+        """
+        split = Split(campaign)
+        chosen = [(row, split.of(row["_id"])) for row in rows]
+        moves = [_held_out(row) for row, variant in chosen if variant is None]
+        written = [(row, variant) for row, variant in chosen if variant is not None]
+        results = await self._intake.accept_all([self._draft(campaign, row, variant) for row, variant in written])
+        stored = [it for it in results if isinstance(it, Stored)]
+        for (row, _), it in zip(written, results, strict=True):
+            if isinstance(it, ApiError):
+                moves.append(_skipped(row, it))
+            elif not isinstance(it, Stored):
+                raise it
+        await self._moves.move(campaign, moves)
+        QUEUED.inc(len(stored))
+        await self._wake(campaign, stored)
+
+    async def _wake(self, campaign: Document, stored: Sequence[Stored]) -> None:
+        now = self._clock.now()
+        due = [outgoing(wake_up(it.document, source="campaigns", now=now)) for it in stored]
+        try:
+            await self._bus.publish_many(due, timeout=TELL_FOR)
+        except BusUnavailable:
+            log.info("wake_ups_left_to_the_sweeper", campaign_id=campaign["_id"], messages=len(due))
+
+    def _draft(self, campaign: Document, row: Document, variant: Variant) -> OutboundDraft:
+        template, now = variant.template, self._clock.now()
+        content: Document = {"name": template["name"], "language": {"code": template["language"]}}
+        if components := row.get("components", variant.components):
+            content["components"] = components
+        ttl = timedelta(seconds=campaign["ttl"]) if campaign.get("ttl") else DEFAULT_TTL
+        return OutboundDraft(
+            message_id=message_id_in_round(row, campaign), tenant=campaign["tenant"], waba_id=campaign["waba_id"],
+            phone_number_id=campaign["phone_number_id"], recipient=row["to"],
+            content={"type": "template", "template": content}, lane=Lane.BULK, created_at=now, expires_at=now + ttl,
+            template=template, campaign_id=campaign["_id"], correlation_id=campaign["_id"],
+            extra={"campaign_recipient_id": row["_id"], "campaign_round": row["round"]},
+        )  # fmt: skip
+
+
+def _held_out(row: Document) -> Move:
+    return Move(row["_id"], row["round"], RecipientState.QUEUED, RecipientState.HELD_OUT)
+
+
+def _skipped(row: Document, refusal: ApiError) -> Move:
+    error = refusal.message_error().model_dump(exclude_none=True)
+    return Move(row["_id"], row["round"], RecipientState.QUEUED, RecipientState.SKIPPED, {"error": error})
