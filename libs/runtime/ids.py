@@ -4,9 +4,9 @@ import hashlib
 import uuid
 from datetime import datetime
 
-from uuid_utils import uuid7
+from uuid_utils import UUID, uuid5, uuid7
 
-NAMESPACE = uuid.UUID("5f1c3b52-6f0e-5a57-9a54-6d7761627573")
+NAMESPACE = UUID("5f1c3b52-6f0e-5a57-9a54-6d7761627573")
 
 
 def new_id() -> str:
@@ -16,7 +16,7 @@ def new_id() -> str:
 
 def derived_id(*parts: str) -> str:
     """Return the one UUID (version 5) that belongs to these parts, the same on every machine."""
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+    return str(uuid5(NAMESPACE, "\x1f".join(parts)))
 
 
 def derived_time_id(moment: datetime, *parts: str) -> str:
@@ -26,13 +26,13 @@ def derived_time_id(moment: datetime, *parts: str) -> str:
     value = stamp << 80 | digest & ((1 << 80) - 1)
     value = value & ~(0xF << 76) | 7 << 76  # version
     value = value & ~(0x3 << 62) | 2 << 62  # variant
-    return str(uuid.UUID(int=value))
+    return _text(value)
 
 
 def earliest_id(moment: datetime) -> str:
     """Return the least UUIDv7 of a time: all ids of that time and later sort at or after it."""
     stamp = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
-    return str(uuid.UUID(int=stamp << 80 | 7 << 76 | 2 << 62))
+    return _text(stamp << 80 | 7 << 76 | 2 << 62)
 
 
 def is_uuid(text: str) -> bool:
@@ -41,3 +41,8 @@ def is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
+
+
+def _text(value: int) -> str:
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

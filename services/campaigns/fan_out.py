@@ -5,6 +5,7 @@ crash stores those in between again, and the same row is the same message.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,8 @@ from services.campaigns.targets import Sending, Targets
 from services.campaigns.variants import Split
 
 BATCH = 500  # recipients of one transaction and one commit of the ledger
-UNSURE = 3 * BATCH  # recipients that a process which died may have left behind: more than two batches never are
+IN_FLIGHT = 3  # batches of a campaign that are stored at once: MongoDB writes one while the next one is made
+UNSURE = (IN_FLIGHT + 1) * BATCH  # recipients that a process which died may have left behind, and more
 SAFE = 5.0  # seconds after the lease was renewed within which a batch may be stored: half of what it lasts
 RENEW = 1.0  # seconds
 
@@ -58,12 +60,12 @@ class FanOut(Periodic):
         self._clock = clock
         self._held_at: float | None = None
         self._stored: dict[str, str] = {}  # campaign -> up to where this process knows its messages to be stored
-        self._storing: dict[str, asyncio.Task[None]] = {}  # a batch is stored while the next one is read
+        self._storing: dict[str, deque[asyncio.Task[str]]] = {}  # campaign -> its batches that are being stored
 
     async def stop(self) -> None:
         """End, and wait for what is being stored."""
         await super().stop()
-        await asyncio.gather(*self._storing.values(), return_exceptions=True)
+        await self._all_stored()
 
     async def _round(self) -> None:
         """Give every campaign a batch, again and again while any of them has work and room."""
@@ -73,7 +75,7 @@ class FanOut(Periodic):
         except LeaseInDoubt:
             self._held_at = None
         finally:
-            await asyncio.gather(*self._storing.values(), return_exceptions=True)
+            await self._all_stored()
 
     async def _turn(self) -> bool:
         """Do the next thing for every campaign; -> whether there may be more at once."""
@@ -141,9 +143,9 @@ class FanOut(Periodic):
             return await self._next_round(campaign)
         later: Mapping[str, datetime] = {}
         moved = await self._moves.advance(campaign, rows, later, self._stored[campaign["_id"]])
-        await self._settled(campaign)
+        await self._settled(campaign, IN_FLIGHT - 1)
         now = [row for row in rows if row["_id"] not in later]
-        self._storing[campaign["_id"]] = asyncio.create_task(self._store(moved, now))
+        self._storing.setdefault(campaign["_id"], deque()).append(asyncio.create_task(self._store(moved, now)))
         return True
 
     async def _next_round(self, campaign: Document) -> bool:
@@ -158,20 +160,29 @@ class FanOut(Periodic):
         self._stored[campaign["_id"]] = ""
         return True
 
-    async def _store(self, campaign: Document, rows: Sequence[Document]) -> None:
+    async def _store(self, campaign: Document, rows: Sequence[Document]) -> str:
+        """Store a batch; -> up to where all is stored where the batches before it are."""
         if self._held_at is None or self._clock.monotonic() - self._held_at > SAFE:
             raise LeaseInDoubt
         await self._queueing.store(campaign, rows)
-        self._stored[campaign["_id"]] = campaign["cursor"]
+        return str(campaign["cursor"])
 
-    async def _settled(self, campaign: Document) -> None:
-        """Wait until the batch before this one is stored; raises what came of it where it is not."""
-        if (task := self._storing.pop(campaign["_id"], None)) is not None:
+    async def _settled(self, campaign: Document, most: int = 0) -> None:
+        """Wait until at most so many batches are still being stored; raises what came of one that is not stored."""
+        tasks = self._storing.get(campaign["_id"], deque())
+        while len(tasks) > most:
             try:
-                await task
+                self._stored[campaign["_id"]] = await tasks[0]
+                tasks.popleft()
             except BaseException:
                 self._stored.pop(campaign["_id"], None)
+                await asyncio.gather(*tasks, return_exceptions=True)
+                tasks.clear()
                 raise
+
+    async def _all_stored(self) -> None:
+        """Wait for every batch that is being stored; what came of them is told where their campaign is worked on."""
+        await asyncio.gather(*(task for tasks in self._storing.values() for task in tasks), return_exceptions=True)
 
     async def _recover(self, campaign: Document) -> None:
         """Store what a process before this one may not have stored any more."""
@@ -214,4 +225,5 @@ class FanOut(Periodic):
             campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), {"$set": changes, "$unset": {"work": ""}}
         )  # fmt: skip
         self._stored.pop(campaign["_id"], None)
+        self._storing.pop(campaign["_id"], None)
         self._pace.forget(campaign["_id"])
