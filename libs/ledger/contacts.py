@@ -72,6 +72,13 @@ class Contact:
     windows: dict[str, Window]
     opted_out_of_marketing: bool
     opted_out_of_all: bool
+    opted_in: bool = False
+
+    def consented(self, phone_number_id: str) -> bool:
+        """Tell whether the person agreed to be written to: they, or a program of the tenant's, said so, or they wrote
+        to this number.
+        """
+        return self.opted_in or self.window(phone_number_id).last_inbound_at is not None
 
     def refuses(self, template: Mapping[str, str] | None, phone_number_id: str, at: datetime) -> bool:
         """Tell whether the person opted out of this: of a template, or of a free-form message (None) going at a time.
@@ -117,12 +124,20 @@ def contact_from(document: dict[str, Any]) -> Contact:
         number: Window(entry.get("last_inbound_at"), entry.get("open_until"), entry.get("free_entry_until"))
         for number, entry in document.get("windows", {}).items()
     }
+    said = [*document.get("consent", {}).values(), *document.get("api_consent", {}).values()]
     return Contact(
         document["_id"],
         windows,
         "marketing" in opted_out,
         "all" in opted_out,
+        any(word.get("state") == "opted_in" for word in said),
     )
+
+
+_COVERS = ("marketing", "all")
+_PROJECTION = {"aliases": 1, "windows": 1, "opted_out": 1} | {
+    f"{side}.{covers}.state": 1 for side in ("consent", "api_consent") for covers in _COVERS
+}
 
 
 class ContactReader:
@@ -136,11 +151,19 @@ class ContactReader:
         aliases = list({alias(tenant, name) for tenant, name in names})
         found: dict[str, Contact] = {}
         with outages():
-            cursor = self._mongo.collection(CONTACTS).find(
-                {"aliases": {"$in": aliases}}, {"aliases": 1, "windows": 1, "opted_out": 1}
-            )
+            cursor = self._mongo.collection(CONTACTS).find({"aliases": {"$in": aliases}}, _PROJECTION)
             for document in await cursor.to_list(None):
                 contact = contact_from(document)
                 for known in document["aliases"]:
                     found[known] = contact
         return found
+
+    async def opted_out_since(self, tenant: str, moment: datetime, most: int) -> list[list[str]]:
+        """Return the names (without the tenant) of each person who opted out at that time or later and did not come
+        back, the latest first.
+        """
+        query = {"tenant": tenant, "opted_out_at": {"$gte": moment}, "opted_out": {"$ne": []}}
+        with outages():
+            cursor = self._mongo.collection(CONTACTS).find(query, {"aliases": 1}).limit(most)
+            rows = await cursor.sort([("opted_out_at", DESCENDING), ("_id", DESCENDING)]).to_list(None)
+        return [[name.partition("|")[2] for name in row.get("aliases", ())] for row in rows]

@@ -65,7 +65,8 @@ class OutboundDraft:
 
     `content` is the part of Graph's body that says what to send (`{"type": "text", "text": {...}}`). `recipient` is a
     phone number in E.164 or a business-scoped user id. `send_at` is a time ahead of us, or None for now. `same_as` is a
-    field of the request and the conversation that the message has to belong to because of it.
+    field of the request and the conversation that the message has to belong to because of it. `needs_consent` is for
+    who checks it: only people who agreed may be written to.
     """
 
     message_id: str
@@ -88,6 +89,7 @@ class OutboundDraft:
     contact_id: str = ""
     conversation_id: str = ""
     first_look: timedelta = FIRST_LOOK
+    needs_consent: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

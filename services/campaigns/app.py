@@ -34,7 +34,9 @@ from services.campaigns.audience import Audience
 from services.campaigns.consent import refusal
 from services.campaigns.fan_out import FanOut
 from services.campaigns.launcher import Launcher
+from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Pace
+from services.campaigns.planning import Planner
 from services.campaigns.progress import Progress
 from services.campaigns.queueing import Queueing
 from services.campaigns.recipient_moves import RecipientMoves
@@ -63,7 +65,7 @@ class _Campaigns:
         campaigns, recipients = CampaignStore(self.mongo), RecipientStore(self.mongo)
         shard = crc32(owner.encode()) % SHARDS
         asked, fanned, told = (RecipientMoves(self.mongo, f"{shard}-{who}") for who in ("api", "fan-out", "status"))
-        targets = Targets(self.directory)
+        targets, people = Targets(self.directory), ContactReader(self.mongo)
         self.intake = Intake(self.mongo, refusal)
         messages = MessageReader(self.mongo)
         self.fan_out = FanOut(
@@ -71,10 +73,13 @@ class _Campaigns:
             Queueing(fanned, self.intake, self.bus, self.clock),
             TakeBack(campaigns, recipients, fanned, Claims(self.mongo), messages, self.clock),
             Pace(Budget(self.mongo), self.clock, settings.campaigns_ahead.total_seconds()),
+            OptOuts(people, recipients, self.clock),
             Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_round_every,
         )  # fmt: skip
         audience = Audience(campaigns, asked, targets, self.clock)
-        launcher = Launcher(campaigns, recipients, asked, audience, targets, ContactReader(self.mongo), self.clock)
+        budget = Budget(self.mongo)
+        planner = Planner(recipients, people, budget, self.clock)
+        launcher = Launcher(campaigns, recipients, asked, audience, targets, planner, self.clock)
         self.routes = CampaignRoutes(launcher, audience, campaigns, recipients)
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
         self.consumer = BatchConsumer(

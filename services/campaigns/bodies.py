@@ -5,6 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from services.campaigns.protection import FAILED_SHARE, LEAST, OPTED_OUT_SHARE
+from services.campaigns.variants import ALL, HOLD_OUT
+
 MOST_ROWS = 10_000  # recipients of one JSON call; more come as a stream
 TTL_MOST = 30 * 24 * 3600  # seconds: as long as Meta keeps trying
 
@@ -17,6 +20,8 @@ def _aware(moment: datetime) -> datetime:
 
 GraphId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
 Moment = Annotated[datetime, AfterValidator(_aware)]
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(_[A-Za-z]{2,4})?$")]
+TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Components = Annotated[
     list[dict[str, Any]], Field(max_length=20, description="Values for the template's variables, as Meta takes them.")
@@ -33,16 +38,39 @@ class _WithRecipients(_Body):
     ]
 
 
+class VariantBody(_Body):
+    """One of several messages; what it leaves out is as in the campaign."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$"), Field(description="For the counts.")]
+    share: Annotated[int, Field(ge=1, le=1000, description="Of the recipients, against the other variants'.")] = 1
+    template: TemplateName | None = None
+    language: Language | None = None
+    components: Components | None = None
+
+
+def _named_apart(variants: list[VariantBody]) -> list[VariantBody]:
+    if taken := {each.name for each in variants} & {ALL, HOLD_OUT}:
+        raise ValueError(f"The name {min(taken)} is taken.")
+    if len({each.name for each in variants}) < len(variants):
+        raise ValueError("Each variant must have a name of its own.")
+    return variants
+
+
 class CreateBody(_Body):
     """`POST /campaigns`."""
 
     name: Annotated[Name, Field(description="For people to read.")]
-    template: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$"), Field(description="Its name.")]
+    template: Annotated[TemplateName, Field(description="Its name.")]
     phone_number_id: Annotated[GraphId, Field(description="The number that sends, by its Graph id.")]
     language: Annotated[
-        str | None, StringConstraints(pattern=r"^[A-Za-z]{2,3}(_[A-Za-z]{2,4})?$"),
-        Field(description="Optional where the template has one approved language."),
+        Language | None, Field(description="Optional where the template has one approved language.")
+    ] = None
+    variants: Annotated[
+        list[VariantBody] | None, AfterValidator(lambda given: given and _named_apart(given)),
+        Field(min_length=2, max_length=10, description="Several messages: a hash decides who gets which."),
     ] = None  # fmt: skip
+    hold_out: Annotated[int | None, Field(ge=1, le=90, description="Percent of the recipients who get nothing.")] = None
+    require_consent: Annotated[bool, Field(description="Only to people who opted in, or wrote to the number.")] = False
     components: Annotated[Components | None, Field(description="For every recipient that brings none.")] = None
     ttl: Annotated[
         int | None, Field(ge=1, le=TTL_MOST, description="Seconds after which a message still queued expires.")
@@ -64,6 +92,14 @@ class RecipientsBody(_WithRecipients):
     """`POST /campaigns/{campaign_id}/recipients`."""
 
 
+class ProtectionBody(_Body):
+    """When a campaign pauses itself; shares are of those who were written to."""
+
+    failed_share: Annotated[float, Field(gt=0, le=1, description="Pause when more than that failed.")] = FAILED_SHARE
+    opted_out_share: Annotated[float, Field(gt=0, le=1, description="... or opted out.")] = OPTED_OUT_SHARE
+    least: Annotated[int, Field(ge=1, description="Failures, or opt-outs, before a share counts.")] = LEAST
+
+
 class LaunchBody(_Body):
     """`POST /campaigns/{campaign_id}/launch`."""
 
@@ -75,6 +111,17 @@ class LaunchBody(_Body):
     budget: Annotated[
         int | None, Field(ge=1, description="Messages: the campaign pauses before it sends one more.")
     ] = None
+    protection: Annotated[ProtectionBody | None, Field(description="Other thresholds than the usual ones.")] = None
+    auto_resume: Annotated[
+        bool, Field(description="Go on by itself where what made it pause is gone: a paused template, a red number.")
+    ] = False
+
+
+class ResumeBody(_Body):
+    """`POST /campaigns/{campaign_id}/resume`: what is to be different from now on."""
+
+    rate_per_second: Annotated[float | None, Field(gt=0, le=1000)] = None
+    budget: Annotated[int | None, Field(ge=1, description="Messages in all, those before the pause included.")] = None
 
 
 class RetryBody(_Body):

@@ -21,12 +21,20 @@ class NotDeliverable(Invalid):
     code = "not_deliverable"
 
 
+class NoConsent(Invalid):
+    """The campaign only goes to people who agreed, and this one did not."""
+
+    code = "no_consent"
+
+
 def refusal(draft: OutboundDraft, contact: Contact) -> Invalid | None:
     """Return why this draft may not be sent to this person, or None."""
     if contact.refuses(draft.template, draft.phone_number_id, draft.goes_at):
         return OptedOut("The person has opted out.", param="to")
     if not deliverable(draft.recipient, (draft.template or {}).get("category", "")):
         return NotDeliverable("Meta delivers no marketing templates to numbers of the United States.", param="to")
+    if draft.needs_consent and not contact.consented(draft.phone_number_id):
+        return NoConsent("The person has not agreed to be written to.", param="to")
     return None
 
 

@@ -3,7 +3,8 @@
 NoSuchCampaign 404, NoSuchNumber 404, WrongState 409, NothingToSend 422, WrongRecipients 422
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from libs.web.errors import Conflict, FieldProblem, Invalid, NotFound
 from services.campaigns.states import CampaignStatus, allowed_in
@@ -52,3 +53,14 @@ def wrong_fields(problems: Sequence[FieldProblem], code: str = "invalid_field") 
     """Return the refusal of several fields; the first leads."""
     first = problems[0]
     return Invalid(f"{first.path}: {first.message}", code=code, param=first.path, errors=problems[:MOST_NAMED])
+
+
+@contextmanager
+def under(path: str) -> Iterator[None]:
+    """Have a refusal of a field name where it is: `language` below `variants.1` is `variants.1.language`."""
+    try:
+        yield
+    except Invalid as error:
+        error.param = f"{path}.{error.param}"
+        error.errors = [FieldProblem(f"{path}.{it.path}", it.message) for it in error.errors or ()]
+        raise

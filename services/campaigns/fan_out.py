@@ -16,8 +16,9 @@ from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
 from libs.runtime.periodic import Periodic
 from services.campaigns.metrics import PAUSED, RUNNING
+from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Neighbours, Pace
-from services.campaigns.protection import BUDGET_USED_UP, reason_to_pause
+from services.campaigns.protection import BUDGET_USED_UP, goes_on_by_itself, reason_to_pause
 from services.campaigns.queueing import Queueing
 from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves
 from services.campaigns.recipient_store import RecipientStore
@@ -46,7 +47,8 @@ class FanOut(Periodic):
 
     def __init__(
         self, campaigns: CampaignStore, recipients: RecipientStore, moves: RecipientMoves, targets: Targets,
-        queueing: Queueing, take_back: TakeBack, pace: Pace, lease: Lease, clock: Clock, every: timedelta,
+        queueing: Queueing, take_back: TakeBack, pace: Pace, opt_outs: OptOuts, lease: Lease, clock: Clock,
+        every: timedelta,
     ) -> None:  # fmt: skip
         super().__init__(every.total_seconds())
         self._campaigns = campaigns
@@ -56,6 +58,7 @@ class FanOut(Periodic):
         self._queueing = queueing
         self._take_back = take_back
         self._pace = pace
+        self._opt_outs = opt_outs
         self._lease = lease
         self._clock = clock
         self._held_at: float | None = None
@@ -112,6 +115,8 @@ class FanOut(Periodic):
         if campaign.get("taking_back"):
             await self._settled(campaign)
             return await self._take_back.work(campaign)
+        if campaign["status"] == CampaignStatus.PAUSED and goes_on_by_itself(campaign):
+            return await self._go_on(campaign, counts, sending)
         if campaign["status"] != CampaignStatus.RUNNING:
             return False
         reason = await self._reason_to_pause(campaign, counts, sending)
@@ -200,7 +205,16 @@ class FanOut(Periodic):
             )
             for each in Split(campaign).variants
         ]
-        return reason_to_pause(campaign, counts, sending, templates)
+        return reason_to_pause(campaign, counts, sending, templates, await self._opt_outs.of(campaign))
+
+    async def _go_on(self, campaign: Document, counts: dict[str, int], sending: Sending | None) -> bool:
+        """Resume a campaign that may go on by itself, where nothing stands in its way any more."""
+        if await self._reason_to_pause(campaign, counts, sending) is not None:
+            return False
+        changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value}, "$unset": {"pause_reason": ""}}
+        moved = await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.PAUSED,), changes)
+        log.info("campaign_went_on_by_itself", campaign_id=campaign["_id"], after=campaign.get("pause_reason"))
+        return moved is not None
 
     async def _say_waiting(self, campaign: Document, reason: str | None, until: datetime | None) -> None:
         """Write into the campaign why it waits, where that changed."""
@@ -227,3 +241,4 @@ class FanOut(Periodic):
         self._stored.pop(campaign["_id"], None)
         self._storing.pop(campaign["_id"], None)
         self._pace.forget(campaign["_id"])
+        self._opt_outs.forget(campaign["_id"])

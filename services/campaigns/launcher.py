@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from libs.ledger.contacts import ContactReader, alias
+from libs.directory.entries import TemplateEntry
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.identity import Identity
 from services.campaigns.audience import Audience, Report, check_default
-from services.campaigns.bodies import CreateBody, LaunchBody, RetryBody, UpdateBody
-from services.campaigns.consent import deliverable
-from services.campaigns.errors import NoSuchCampaign, NothingToSend, wrong_field, wrong_state
+from services.campaigns.bodies import CreateBody, LaunchBody, ResumeBody, RetryBody, UpdateBody
+from services.campaigns.errors import NoSuchCampaign, NothingToSend, under, wrong_field, wrong_state
 from services.campaigns.metrics import LAUNCHED
+from services.campaigns.planning import Planner
 from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves, once_more
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import ALLOWED, CampaignStatus, RecipientState
 from services.campaigns.store import CampaignStore
 from services.campaigns.targets import Sending, Targets
+from services.campaigns.variants import Split
 
 BATCH = 1_000  # recipients looked at in one round trip
 
@@ -27,32 +28,51 @@ class Launcher:
 
     def __init__(
         self, campaigns: CampaignStore, recipients: RecipientStore, moves: RecipientMoves, audience: Audience,
-        targets: Targets, contacts: ContactReader, clock: Clock,
+        targets: Targets, planner: Planner, clock: Clock,
     ) -> None:  # fmt: skip
         self._campaigns = campaigns
         self._recipients = recipients
         self._moves = moves
         self._audience = audience
         self._targets = targets
-        self._contacts = contacts
+        self._planner = planner
         self._clock = clock
 
-    async def create(self, caller: Identity, body: CreateBody) -> tuple[Document, Report | None]:
+    async def create(
+        self, caller: Identity, body: CreateBody, campaign_id: str | None = None
+    ) -> tuple[Document, Report | None]:
         """Make a draft, with its first recipients where the call brings some."""
         sending = await self._targets.reached(caller, body.phone_number_id)
         template = await self._targets.chosen(caller.tenant, sending.number.waba_id, body.template, body.language)
         check_default(template, body.components)
         campaign: Document = {
-            "_id": new_id(), "tenant": caller.tenant, "name": body.name, "status": CampaignStatus.DRAFT.value,
+            "_id": campaign_id or new_id(), "tenant": caller.tenant, "name": body.name,
+            "status": CampaignStatus.DRAFT.value,
             "phone_number_id": body.phone_number_id, "waba_id": sending.number.waba_id,
-            "template": {"name": template.name, "language": template.language, "category": template.category},
-            "components": body.components, "ttl": body.ttl, "duplicates": 0, "invalid": 0,
-            "round": 0, "cursor": "", "stored": "", "rounds": {},
-            "created_at": self._clock.now(),
+            "template": _frozen(template), "components": body.components,
+            "variants": await self._variants(caller, sending, body, template), "hold_out": body.hold_out,
+            "require_consent": body.require_consent, "ttl": body.ttl, "duplicates": 0, "invalid": 0,
+            "round": 0, "cursor": "", "stored": "", "rounds": {}, "created_at": self._clock.now(),
         }  # fmt: skip
         await self._campaigns.add(campaign)
         report = await self._audience.add(campaign, body.recipients) if body.recipients is not None else None
         return campaign, report
+
+    async def _variants(
+        self, caller: Identity, sending: Sending, body: CreateBody, template: TemplateEntry
+    ) -> list[Document] | None:
+        """Return the variants as they are kept: what one left out is taken from the campaign."""
+        kept = []
+        for place, each in enumerate(body.variants or ()):
+            its, given = template, each.components if each.components is not None else body.components
+            if each.template is not None or each.language is not None:
+                name, language = each.template or body.template, each.language or body.language
+                with under(f"variants.{place}"):
+                    its = await self._targets.chosen(caller.tenant, sending.number.waba_id, name, language)
+            with under(f"variants.{place}"):
+                check_default(its, given)
+            kept.append({"name": each.name, "share": each.share, "template": _frozen(its), "components": given})
+        return kept or None
 
     async def get(self, caller: Identity, campaign_id: str) -> Document:
         """Return a campaign."""
@@ -68,6 +88,8 @@ class Launcher:
         if not asked:
             raise wrong_field("name", "Name what is to change: name, components or ttl.", "missing_field")
         if "components" in asked:
+            if campaign.get("variants"):
+                raise wrong_field("components", "A campaign with variants has them in each, from its creation.")
             template = campaign["template"]
             check_default(
                 await self._targets.chosen(
@@ -93,49 +115,30 @@ class Launcher:
         changes: Document = {
             "status": (CampaignStatus.SCHEDULED if later else CampaignStatus.RUNNING).value, "work": True,
             "rate_per_second": body.rate_per_second, "budget": body.budget, "scheduled_at": body.scheduled_at,
+            "protection": body.protection.model_dump() if body.protection is not None else None,
+            "auto_resume": body.auto_resume,
         }  # fmt: skip
         moved = await self._moved(caller, campaign_id, "launch", {"$set": changes})
         LAUNCHED.inc()
         return moved
 
     async def plan(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
-        """Say what a launch would do, without doing it: counts of recipients, and the time to expect."""
+        """Say what a launch would do, without doing it."""
         campaign = await self.get(caller, campaign_id)
-        sending = await self._check(caller, campaign)
-        plan = {"eligible": 0, "opted_out": 0, "not_deliverable": 0}
-        after = FIRST
-        while rows := await self._recipients.in_state(campaign, RecipientState.PENDING, BATCH, after):
-            after = (rows[-1]["round"], rows[-1]["_id"])
-            known = await self._contacts.find((caller.tenant, row["to"]) for row in rows)
-            for row in rows:
-                person = known.get(alias(caller.tenant, row["to"]))
-                if person is not None and person.refuses(
-                    campaign["template"], campaign["phone_number_id"], self._clock.now()
-                ):
-                    plan["opted_out"] += 1
-                elif not deliverable(row["to"], campaign["template"]["category"]):
-                    plan["not_deliverable"] += 1
-                else:
-                    plan["eligible"] += 1
-        rate = min(body.rate_per_second or float(sending.number.throughput), float(sending.number.throughput))
-        return plan | {
-            "duplicates": campaign["duplicates"], "invalid": campaign["invalid"],
-            "seconds": round(plan["eligible"] / rate, 1), "messaging_limit": sending.account.messaging_limit,
-            "cost": None,
-        }  # fmt: skip
+        return await self._planner.plan(campaign, await self._check(caller, campaign), body)
 
     async def pause(self, caller: Identity, campaign_id: str) -> Document:
         """Pause a campaign: what is queued is taken back."""
         changes = {"status": CampaignStatus.PAUSED.value, "pause_reason": "asked", "taking_back": True, "work": True}
         return await self._moved(caller, campaign_id, "pause", {"$set": changes})
 
-    async def resume(self, caller: Identity, campaign_id: str) -> Document:
+    async def resume(self, caller: Identity, campaign_id: str, body: ResumeBody) -> Document:
         """Go on with a paused campaign."""
         await self._check(caller, await self.get(caller, campaign_id))
+        asked = body.model_dump(exclude_none=True)
         changes: Document = {
-            "$set": {"status": CampaignStatus.RUNNING.value, "work": True},
-            "$unset": {"pause_reason": "", "pause_details": ""},
-        }
+            "$set": {"status": CampaignStatus.RUNNING.value, "work": True} | asked, "$unset": {"pause_reason": ""},
+        }  # fmt: skip
         return await self._moved(caller, campaign_id, "resume", changes)
 
     async def cancel(self, caller: Identity, campaign_id: str) -> Document:
@@ -160,7 +163,8 @@ class Launcher:
             except CampaignMoved:
                 raise wrong_state("retry", await self._status(caller, campaign_id)) from None
         changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value, "work": True}}
-        changes["$unset"] = {"pause_reason": "", "pause_details": "", "completed_at": ""}
+        changes["$unset"] = {"pause_reason": "", "completed_at": ""}
+        changes["$min"] = {"next_round_at": self._clock.now()}
         return await self._moved(caller, campaign_id, "retry", changes), again
 
     async def _check(self, caller: Identity, campaign: Document) -> Sending:
@@ -168,8 +172,8 @@ class Launcher:
         sending = await self._targets.reached(caller, campaign["phone_number_id"])
         if (reason := sending.stopped) is not None:
             raise wrong_field("phone_number_id", f"The number cannot send now: {reason}.", "number_cannot_send")
-        template = campaign["template"]
-        await self._targets.chosen(caller.tenant, campaign["waba_id"], template["name"], template["language"])
+        for template in (each.template for each in Split(campaign).variants):
+            await self._targets.chosen(caller.tenant, campaign["waba_id"], template["name"], template["language"])
         counts = (await self._recipients.counts([campaign["_id"]]))[campaign["_id"]]
         if not sum(counts.values()):
             raise NothingToSend("The campaign has no recipients: add some first.", param="recipients")
@@ -183,3 +187,7 @@ class Launcher:
 
     async def _status(self, caller: Identity, campaign_id: str) -> CampaignStatus:
         return CampaignStatus((await self.get(caller, campaign_id))["status"])
+
+
+def _frozen(template: TemplateEntry) -> Document:
+    return {"name": template.name, "language": template.language, "category": template.category}

@@ -15,8 +15,15 @@ FAILED_SHARE = 0.3  # of those who were written to: more than that is no chance 
 OPTED_OUT_SHARE = 0.05
 LEAST = 50  # failures, or opt-outs, before their share means anything
 
-# What a campaign paused itself for that others can put right, so that one that may goes on by itself: Meta's own doing.
-PASSING = {"template_not_approved", "quality_red", "account_restricted", "account_stopped", "number_not_connected"}
+# Reasons that only a person can judge. All others are Meta's doing, and can pass as they came.
+FOR_A_PERSON = {
+    "asked", BUDGET_USED_UP, TOO_MANY_FAILED, TOO_MANY_OPTED_OUT, "template_recategorised", "template_changed",
+}  # fmt: skip
+
+
+def goes_on_by_itself(campaign: Mapping[str, Any]) -> bool:
+    """Tell whether a paused campaign is to go on as soon as its reason is gone."""
+    return bool(campaign.get("auto_resume")) and campaign.get("pause_reason") not in FOR_A_PERSON
 
 
 def reason_to_pause(

@@ -73,6 +73,7 @@ class Queueing:
             phone_number_id=campaign["phone_number_id"], recipient=row["to"],
             content={"type": "template", "template": content}, lane=Lane.BULK, created_at=now, expires_at=now + ttl,
             template=template, campaign_id=campaign["_id"], correlation_id=campaign["_id"],
+            needs_consent=bool(campaign.get("require_consent")),
             extra={"campaign_recipient_id": row["_id"], "campaign_round": row["round"]},
         )  # fmt: skip
 

@@ -12,7 +12,15 @@ from libs.web.calls import PAGE, READ, WRITE, Call
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.identity import Identity
 from services.campaigns.audience import Audience
-from services.campaigns.bodies import CreateBody, EmptyBody, LaunchBody, RecipientsBody, RetryBody, UpdateBody
+from services.campaigns.bodies import (
+    CreateBody,
+    EmptyBody,
+    LaunchBody,
+    RecipientsBody,
+    ResumeBody,
+    RetryBody,
+    UpdateBody,
+)
 from services.campaigns.errors import NoSuchCampaign, wrong_field
 from services.campaigns.launcher import Launcher
 from services.campaigns.recipient_store import FIRST, RecipientStore
@@ -55,7 +63,7 @@ class CampaignRoutes:
             Call("POST", f"{ONE}/launch", SEND, self.launch, "Launch a draft, or say what that would do.", 202,
                  LaunchBody),
             Call("POST", f"{ONE}/pause", SEND, self.pause, "Pause it; what is queued is taken back.", 202, EmptyBody),
-            Call("POST", f"{ONE}/resume", SEND, self.resume, "Go on with a paused one.", 202, EmptyBody),
+            Call("POST", f"{ONE}/resume", SEND, self.resume, "Go on with a paused one.", 202, ResumeBody),
             Call("POST", f"{ONE}/cancel", SEND, self.cancel, "End it; what is queued is taken back.", 202, EmptyBody),
             Call("POST", f"{ONE}/retry", SEND, self.retry, "Send to those who failed once more.", 202, RetryBody),
         ]  # fmt: skip
@@ -111,7 +119,7 @@ class CampaignRoutes:
     async def progress(self, request: Request, caller: Identity) -> Response:
         """Say how far it is."""
         campaign = await self._campaign(request, caller)
-        counts = (await self._recipients.counts([campaign["_id"]]))[campaign["_id"]]
+        counts = (await self._recipients.split_counts([campaign["_id"]]))[campaign["_id"]]
         errors = await self._recipients.errors(caller.tenant, campaign["_id"], MOST_CODES)
         return JsonAnswer(progress_view(campaign, counts, errors))
 
@@ -130,8 +138,8 @@ class CampaignRoutes:
 
     async def resume(self, request: Request, caller: Identity) -> Response:
         """Go on."""
-        parse(EmptyBody, await read_body(request) or b"{}")
-        return await self._accepted(await self._launcher.resume(caller, _id(request)))
+        body = parse(ResumeBody, await read_body(request) or b"{}")
+        return await self._accepted(await self._launcher.resume(caller, _id(request), body))
 
     async def cancel(self, request: Request, caller: Identity) -> Response:
         """End."""

@@ -6,6 +6,7 @@ from libs.ledger.claims import Claims
 from libs.ledger.reader import MessageReader
 from libs.runtime.clock import Clock
 from services.campaigns.metrics import TAKEN_BACK
+from services.campaigns.protection import goes_on_by_itself
 from services.campaigns.recipient_moves import Move, RecipientMoves, once_more
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import CampaignStatus, RecipientState, message_id_in_round
@@ -45,7 +46,8 @@ class TakeBack:
         if canceled and await self._give_up(campaign):
             return True
         if running or not await self._recipients.in_state(campaign, RecipientState.QUEUED, 1):
-            done: Document = {"$unset": {"taking_back": ""} | ({} if running else {"work": ""})}
+            goes_on = running or goes_on_by_itself(campaign)
+            done: Document = {"$unset": {"taking_back": ""} | ({} if goes_on else {"work": ""})}
             if not canceled:
                 done["$min"] = {"next_round_at": self._clock.now()}
             await self._campaigns.move(campaign["tenant"], campaign["_id"], (status,), done)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+ALL = "all"  # the one variant of a campaign without variants
 HOLD_OUT = "hold_out"  # the name under which those who get none are counted
 _DIGITS = 12  # hexadecimal digits of a row's id that decide: the last ones, all random
 
@@ -27,7 +28,7 @@ class Split:
         given = campaign.get("variants") or []
         self.named = bool(given) or bool(campaign.get("hold_out"))
         self.variants = [Variant(**each) for each in given] or [
-            Variant("all", 1, campaign["template"], campaign.get("components"))
+            Variant(ALL, 1, campaign["template"], campaign.get("components"))
         ]
         self._held_out = campaign.get("hold_out") or 0  # percent
         self._shares = sum(each.share for each in self.variants)

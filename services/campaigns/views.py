@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.campaigns.audience import Report
-from services.campaigns.states import CampaignStatus, allowed_in, message_id_of, state_of
+from services.campaigns.states import CampaignStatus, RecipientState, allowed_in, message_id_of, state_of
 from services.campaigns.variants import Split
 
 Document = dict[str, Any]
@@ -13,8 +13,9 @@ Document = dict[str, Any]
 def campaign_view(row: Document, counts: Mapping[str, int]) -> Document:
     """A campaign with its counts."""
     fields = (
-        "name", "status", "phone_number_id", "waba_id", "components", "ttl", "rate_per_second", "budget",
-        "pause_reason", "duplicates", "invalid", "created_at", "scheduled_at", "launched_at", "completed_at",
+        "name", "status", "phone_number_id", "waba_id", "components", "variants", "hold_out", "require_consent", "ttl",
+        "rate_per_second", "budget", "protection", "auto_resume", "pause_reason", "waiting", "duplicates", "invalid",
+        "created_at", "scheduled_at", "launched_at", "completed_at",
     )  # fmt: skip
     template = row["template"]
     return (
@@ -44,10 +45,28 @@ def recipient_view(row: Document, campaign: Document) -> Document:
     }  # fmt: skip
 
 
-def progress_view(row: Document, counts: Mapping[str, int], errors: list[Document]) -> Document:
-    """How far a campaign is: every recipient is counted in exactly one state."""
+def progress_view(
+    row: Document, counts: Mapping[str | None, Mapping[str, int]], errors: list[Document]
+) -> Document:  # fmt: skip
+    """How far a campaign is: every recipient is counted in exactly one state, and so within their variant."""
+    variants = [
+        {"name": name, "recipients": sum(its.values()), "counts": dict(its), "funnel": _funnel(its)}
+        for name, its in sorted(counts.items(), key=lambda item: item[0] or "")
+        if name is not None
+    ]
     return {
         "id": row["_id"], "object": "campaign_progress", "status": row["status"],
-        "pause_reason": row.get("pause_reason"), "recipients": sum(counts.values()), "counts": dict(counts),
-        "errors": [{"code": it["_id"], "count": it["count"]} for it in errors],
+        "pause_reason": row.get("pause_reason"), "waiting": row.get("waiting"),
+        "recipients": sum(counts[None].values()), "counts": dict(counts[None]), "funnel": _funnel(counts[None]),
+        "variants": variants or None, "errors": [{"code": it["_id"], "count": it["count"]} for it in errors],
     }  # fmt: skip
+
+
+def _funnel(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how many reached at least each stage."""
+    stages = (RecipientState.READ, RecipientState.DELIVERED, RecipientState.SENT, RecipientState.ACCEPTED)
+    found, reached = dict[str, int](), 0
+    for stage in stages:
+        reached += counts[stage]
+        found[stage.value] = reached
+    return dict(reversed(found.items()))
