@@ -40,7 +40,8 @@ class OptOuts:
         self._known.pop(campaign_id, None)
 
     async def _count(self, campaign: Document) -> int:
-        people = await self._contacts.opted_out_since(campaign["tenant"], campaign["launched_at"], MOST)
+        began = campaign["launched_at"].replace(microsecond=0)  # Meta tells whole seconds
+        people = await self._contacts.opted_out_since(campaign["tenant"], began, MOST)
         ids = {row_id(campaign["_id"], name): place for place, names in enumerate(people) for name in names}
         rows = await self._recipients.rows(list(ids)) if ids else []
         written = [row["_id"] for row in rows if state_of(row, campaign) not in _NOT_WRITTEN_TO]

@@ -1,5 +1,6 @@
 """How many messages of a campaign may be queued now: of its number's rate, its own, its budget, and its portfolio's."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,11 +89,16 @@ class Pace:
         Source: Meta's messaging limits, per business portfolio and rolling 24 hours.
         """
         portfolio, now = sending.account.portfolio_id, self._clock.monotonic()
-        used, read_at = self._used.get(portfolio, (0, -KNOWN_FOR))
-        if now - read_at >= KNOWN_FOR:
+        queued = neighbours.queued[
+            portfolio
+        ]  # read before the people: who is on the way counts twice, never not at all
+        used, read_at = self._used.get(portfolio, (0, -math.inf))
+        near = sending.number.throughput * 2 * KNOWN_FOR  # what a count may be out of date by
+        free = limit - used - queued
+        if now - read_at >= KNOWN_FOR or 0 < free < near:
             used = await self._budget.used(portfolio, self._clock.now(), limit)
             self._used[portfolio] = (used, now)
-        free = limit - used - neighbours.queued[portfolio]
+            free = limit - used - queued
         sharing = max(neighbours.running[portfolio], 1)
         return free // sharing if free >= sharing else free
 

@@ -6,25 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.campaigns import STORED, arrived, becomes, body_of, does, draft, launched, read
 from tests.support.running import Number, Stack, parallel_calls, until
 from tests.support.shared_stack import all_rows, greet, install, refused
 
-STORED = [
-    {
-        "name": "sale",
-        "language": "en_US",
-        "category": "MARKETING",
-        "components": [
-            {"type": "BODY", "text": "Hi {{1}}, our sale is on today.", "example": {"body_text": [["Ann"]]}}
-        ],
-    },
-    {
-        "name": "notice",
-        "language": "en_US",
-        "category": "UTILITY",
-        "components": [{"type": "BODY", "text": "We are closed today."}],
-    },
-]
 SLOW = 20  # messages a second: slow enough to be paused in the middle
 
 
@@ -44,63 +29,10 @@ def slow(stack: Stack) -> Number:
     return made
 
 
-@pytest.fixture
-def people(person: Callable[[], str]) -> Callable[[int], list[str]]:
-    """Return so many people in Germany whom nobody has met."""
-    return lambda count: [f"4915{person()[-9:].zfill(9)}" for _ in range(count)]
-
-
-def body_of(name: str) -> list[dict[str, Any]]:
-    return [{"type": "body", "parameters": [{"type": "text", "text": name}]}]
-
-
-def draft(number: Number, people: list[str], template: str = "notice", **more: Any) -> str:
-    """Make a draft with recipients and return its id."""
-    body = {"name": "a", "template": template, "phone_number_id": number.id} | more
-    made = number.stack.call("POST", "/campaigns", body)
-    assert made.status_code == 201, made.text
-    assert made.json()["status"] == "draft"
-    campaign_id = str(made.json()["id"])
-    if people:
-        rows = [{"to": f"+{who}"} | ({"components": body_of(who)} if template == "sale" else {}) for who in people]
-        answer = number.stack.call("POST", f"/campaigns/{campaign_id}/recipients", {"recipients": rows})
-        assert (answer.status_code, answer.json()["added"]) == (200, len(people)), answer.text
-    return campaign_id
-
-
-def does(stack: Stack, campaign_id: str, what: str, **body: Any) -> Any:
-    return stack.call("POST", f"/campaigns/{campaign_id}/{what}", body)
-
-
-def launched(number: Number, people: list[str], template: str = "notice", **options: Any) -> str:
-    campaign_id = draft(number, people, template)
-    answer = does(number.stack, campaign_id, "launch", **options)
-    assert answer.status_code == 202, answer.text
-    return campaign_id
-
-
-def read(stack: Stack, campaign_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = stack.call("GET", f"/campaigns/{campaign_id}").json()
-    assert sum(found["counts"].values()) == found["recipients"]
-    return found
-
-
-def becomes(stack: Stack, campaign_id: str, status: str, seconds: float = 30) -> dict[str, Any]:
-    row: dict[str, Any] = until(
-        lambda: row if (row := read(stack, campaign_id))["status"] == status else None, f"it is {status}", seconds
-    )
-    return row
-
-
-def arrived(number: Number) -> Counter[str]:
-    """Return how often each person was written to by a number, as the sandbox saw it."""
-    return Counter(row["to"].removeprefix("+") for row in number.stack.sends() if row["phone_number_id"] == number.id)
-
-
 def test_everybody_is_written_to_once_with_their_own_words(
-    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    who = people(120)
+    who = germans(120)
     campaign_id = launched(shop, who, "sale")
     becomes(stack, campaign_id, "completed")
     done = until(
@@ -123,9 +55,9 @@ def test_everybody_is_written_to_once_with_their_own_words(
 
 
 def test_a_person_is_added_once_however_their_number_is_typed_and_bad_rows_are_named(
-    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    campaign_id, (ann, bob) = draft(shop, [], "sale"), people(2)
+    campaign_id, (ann, bob) = draft(shop, [], "sale"), germans(2)
     rows: list[Any] = [
         {"to": f"+{ann}", "components": body_of("Ann")},
         {"to": f"+{ann[:4]} {ann[4:8]}-{ann[8:]}", "components": body_of("Ann")},
@@ -143,19 +75,19 @@ def test_a_person_is_added_once_however_their_number_is_typed_and_bad_rows_are_n
     assert (row["recipients"], row["duplicates"], row["invalid"]) == (2, 2, 4)
 
 
-def test_recipients_may_come_with_the_campaign(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
+def test_recipients_may_come_with_the_campaign(stack: Stack, shop: Number, germans: Callable[[int], list[str]]) -> None:
     body = {
         "name": "a", "template": "sale", "phone_number_id": shop.id, "components": body_of("all"),
-        "recipients": [{"to": f"+{each}"} for each in people(3)],
+        "recipients": [{"to": f"+{each}"} for each in germans(3)],
     }  # fmt: skip
     made = stack.call("POST", "/campaigns", body).json()
     assert (made["recipients"], made["report"]["added"]) == (3, 3)
 
 
 def test_a_dry_run_says_who_would_be_left_out_and_sends_nothing(
-    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    who = people(4)
+    who = germans(4)
     greet(shop, who[0], "STOP")
     campaign_id = draft(shop, [*who, "12125550123"], "sale")
     before = arrived(shop)
@@ -173,8 +105,8 @@ def test_a_dry_run_says_who_would_be_left_out_and_sends_nothing(
     assert who[0] not in arrived(shop) - before
 
 
-def test_of_many_launches_one_wins(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
-    who = people(5)
+def test_of_many_launches_one_wins(stack: Stack, shop: Number, germans: Callable[[int], list[str]]) -> None:
+    who = germans(5)
     campaign_id = draft(shop, who)
     answers = parallel_calls(8, lambda: does(stack, campaign_id, "launch"))
     assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
@@ -185,9 +117,9 @@ def test_of_many_launches_one_wins(stack: Stack, shop: Number, people: Callable[
 
 
 def test_a_pause_takes_back_what_is_queued_and_resume_sends_it_once(
-    stack: Stack, slow: Number, people: Callable[[int], list[str]]
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    who = people(200)
+    who = germans(200)
     campaign_id = launched(slow, who)
     until(lambda: len(arrived(slow)) >= 20, "some are sent")
     assert does(stack, campaign_id, "pause").status_code == 202
@@ -203,8 +135,8 @@ def test_a_pause_takes_back_what_is_queued_and_resume_sends_it_once(
     assert arrived(slow) == Counter(who)
 
 
-def test_cancel_leaves_nothing_queued(stack: Stack, slow: Number, people: Callable[[int], list[str]]) -> None:
-    who = people(300)
+def test_cancel_leaves_nothing_queued(stack: Stack, slow: Number, germans: Callable[[int], list[str]]) -> None:
+    who = germans(300)
     campaign_id = launched(slow, who)
     until(lambda: len(arrived(slow)) >= 10, "some are sent")
     assert does(stack, campaign_id, "cancel").status_code == 202
@@ -224,9 +156,9 @@ def test_cancel_leaves_nothing_queued(stack: Stack, slow: Number, people: Callab
 
 
 def test_a_campaign_pauses_itself_when_its_template_is_paused_and_goes_on_when_it_is_back(
-    stack: Stack, slow: Number, people: Callable[[int], list[str]]
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    who = people(400)
+    who = germans(400)
     campaign_id = launched(slow, who)
     there = next(
         row for row in stack.box("GET", "/templates")["data"]
@@ -240,9 +172,9 @@ def test_a_campaign_pauses_itself_when_its_template_is_paused_and_goes_on_when_i
 
 
 def test_who_failed_is_written_to_again_by_the_code_they_failed_with(
-    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    (fine,) = people(1)
+    (fine,) = germans(1)
     campaign_id = launched(shop, [fine, "15550131026", "15550130472"])
     becomes(stack, campaign_id, "completed")
     until(lambda: read(stack, campaign_id)["counts"]["failed"] == 2, "two have failed")
@@ -260,8 +192,8 @@ def test_who_failed_is_written_to_again_by_the_code_they_failed_with(
     assert rounds == {f"+{fine}": 0, "+15550131026": 1, "+15550130472": 1}
 
 
-def test_a_budget_stops_a_campaign_in_time(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
-    who = people(30)
+def test_a_budget_stops_a_campaign_in_time(stack: Stack, shop: Number, germans: Callable[[int], list[str]]) -> None:
+    who = germans(30)
     campaign_id = launched(shop, who, budget=12)
     row = becomes(stack, campaign_id, "paused")
     assert row["pause_reason"] == "budget_used_up"
@@ -269,8 +201,8 @@ def test_a_budget_stops_a_campaign_in_time(stack: Stack, shop: Number, people: C
     assert read(stack, campaign_id)["counts"]["pending"] == 18
 
 
-def test_a_campaign_starts_at_its_time(stack: Stack, shop: Number, people: Callable[[int], list[str]]) -> None:
-    who = people(3)
+def test_a_campaign_starts_at_its_time(stack: Stack, shop: Number, germans: Callable[[int], list[str]]) -> None:
+    who = germans(3)
     campaign_id = draft(shop, who)
     refused(does(stack, campaign_id, "launch", scheduled_at="2026-11-23T09:30:00"), 422, param="scheduled_at")
     answer = does(stack, campaign_id, "launch", scheduled_at="2099-01-01T00:00:00Z")
@@ -300,9 +232,9 @@ def test_a_wrong_campaign_is_refused_by_its_field(
 
 
 def test_a_draft_is_changed_and_a_launched_one_is_not(
-    stack: Stack, shop: Number, people: Callable[[int], list[str]]
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
 ) -> None:
-    campaign_id = draft(shop, people(2))
+    campaign_id = draft(shop, germans(2))
     path = f"/campaigns/{campaign_id}"
     assert stack.call("PATCH", path, {"name": "b", "ttl": 600}).json()["name"] == "b"
     refused(stack.call("PATCH", path, {}), 422, "missing_field")

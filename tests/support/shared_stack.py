@@ -183,3 +183,9 @@ def person() -> Callable[[], str]:
     """Return digits of somebody whom no test has met yet."""
     counter = itertools.count(1)
     return lambda: f"1557{next(counter):07d}"
+
+
+@pytest.fixture(scope="session")
+def germans(person: Callable[[], str]) -> Callable[[int], list[str]]:
+    """Return digits of so many people in Germany whom no test has met yet: Meta delivers marketing to them."""
+    return lambda count: [f"4915{person()[-9:].zfill(9)}" for _ in range(count)]

@@ -1,0 +1,136 @@
+"""What keeps a campaign from doing harm: it pauses itself, waits for its portfolio, and leaves room to others."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.campaigns import STORED, arrived, becomes, does, draft, launched, read
+from tests.support.running import Number, Stack, until
+from tests.support.shared_stack import greet, install, refused
+
+SLOW = 20  # messages a second: slow enough to be in the middle of it
+
+
+@pytest.fixture
+def slow(stack: Stack) -> Number:
+    """A slow number of its own."""
+    made = stack.connect(throughput=SLOW, messaging_limit="UNLIMITED")
+    install(stack, made, *STORED)
+    return made
+
+
+def review(stack: Stack, number: Number, action: str) -> None:
+    """Have Meta's reviewer act on the number's notice."""
+    there = next(
+        row for row in stack.box("GET", "/templates")["data"]
+        if row["name"] == "notice" and row["waba_id"] == number.waba_id
+    )  # fmt: skip
+    stack.box("POST", f"/templates/{there['id']}/review", {"action": action})
+
+
+def test_a_campaign_that_may_goes_on_by_itself_when_its_template_is_back(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    who = germans(150)
+    campaign_id = launched(slow, who, auto_resume=True)
+    review(stack, slow, "pause")
+    assert becomes(stack, campaign_id, "paused", 20)["pause_reason"] == "template_not_approved"
+    review(stack, slow, "unpause")
+    becomes(stack, campaign_id, "completed", 60)
+    until(lambda: sum(arrived(slow).values()) >= 150, "everybody is written to", 60)
+    assert set(arrived(slow).values()) == {1}
+
+
+def test_what_a_person_paused_does_not_go_on_by_itself(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    campaign_id = launched(slow, germans(300), auto_resume=True)
+    assert does(stack, campaign_id, "pause").status_code == 202
+    until(lambda: read(stack, campaign_id)["counts"]["queued"] == 0, "all is taken back")
+    other = launched(slow, germans(5))
+    becomes(stack, other, "completed")
+    assert read(stack, campaign_id)["status"] == "paused"
+
+
+def test_too_many_opt_outs_pause_a_campaign(stack: Stack, slow: Number, germans: Callable[[int], list[str]]) -> None:
+    who = germans(400)
+    campaign_id = launched(slow, who, protection={"opted_out_share": 0.01, "least": 3})
+    first = until(lambda: list(arrived(slow)) if len(arrived(slow)) >= 10 else None, "some are written to")
+    for each in first[:4]:
+        greet(slow, each, "STOP")
+    row = becomes(stack, campaign_id, "paused")
+    assert row["pause_reason"] == "too_many_opted_out"
+    assert row["protection"] == {"failed_share": 0.3, "opted_out_share": 0.01, "least": 3}
+
+
+def test_too_many_failures_pause_a_campaign_where_it_was_told_to(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    who = germans(300)
+    for each in who[::10]:
+        stack.box("POST", "/blocks", {"phone_number_id": slow.id, "from": each})
+    campaign_id = launched(slow, who, protection={"failed_share": 0.01, "least": 2})
+    assert becomes(stack, campaign_id, "paused")["pause_reason"] == "too_many_failed"
+
+
+def test_a_number_whose_quality_turned_red_pauses_its_campaigns(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    campaign_id = launched(slow, germans(400))
+    stack.box("POST", f"/accounts/{slow.waba_id}/events", {"event": "QUALITY", "quality": "RED"})
+    assert becomes(stack, campaign_id, "paused")["pause_reason"] == "quality_red"
+
+
+def test_a_campaign_only_to_who_agreed_skips_the_others(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    ann, bob, carl = germans(3)
+    greet(slow, ann, "hello")
+    campaign_id = draft(slow, [ann, bob, carl], require_consent=True)
+    plan = does(stack, campaign_id, "launch", dry_run=True).json()
+    assert (plan["eligible"], plan["no_consent"]) == (1, 2)
+    assert does(stack, campaign_id, "launch").status_code == 202
+    assert becomes(stack, campaign_id, "completed")["counts"]["skipped"] == 2
+    until(lambda: arrived(slow)[ann] == 1, "who agreed is written to")
+    assert not arrived(slow)[bob] + arrived(slow)[carl]
+
+
+def test_a_campaign_over_its_portfolios_limit_waits_and_says_so(
+    stack: Stack, germans: Callable[[int], list[str]]
+) -> None:
+    number = stack.connect(throughput=1000, messaging_limit="TIER_250")
+    install(stack, number, *STORED)
+    campaign_id = draft(number, germans(300))
+    plan = does(stack, campaign_id, "launch", dry_run=True).json()
+    assert plan["messaging_limit"] == {"people_per_day": 250, "used": 0, "days": 1}
+    assert plan["seconds"] == 86_400
+    assert does(stack, campaign_id, "launch").status_code == 202
+    row = until(lambda: found if (found := read(stack, campaign_id))["waiting"] else None, "it waits")
+    assert row["waiting"]["reason"] == "messaging_limit"
+    assert row["waiting"]["until"] > row["launched_at"]
+    until(lambda: len(arrived(number)) == 250, "as many as may be are written to")
+    until(lambda: read(stack, campaign_id)["counts"]["queued"] == 0, "nobody waits in the ledger")
+    assert read(stack, campaign_id)["counts"]["pending"] == 50
+
+
+def test_two_campaigns_of_one_number_share_its_rate(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    early, late = germans(1000), germans(40)
+    first = launched(slow, early)
+    until(lambda: len(arrived(slow)) >= 20, "the first one is under way")
+    second = launched(slow, late)
+    becomes(stack, second, "completed", 60)
+    assert read(stack, first)["counts"]["pending"] > 400, "the second one did not wait for the first one's end"
+    assert does(stack, first, "cancel").status_code == 202
+
+
+def test_a_used_up_budget_is_raised_by_resume(stack: Stack, slow: Number, germans: Callable[[int], list[str]]) -> None:
+    who = germans(12)
+    campaign_id = launched(slow, who, budget=4)
+    assert becomes(stack, campaign_id, "paused")["pause_reason"] == "budget_used_up"
+    refused(does(stack, campaign_id, "resume", budget=0), 422, None, "budget")
+    assert does(stack, campaign_id, "resume", budget=20).status_code == 202
+    becomes(stack, campaign_id, "completed")
+    until(lambda: sum(arrived(slow).values()) >= 12, "everybody is written to")
+    assert set(arrived(slow).values()) == {1}
