@@ -31,6 +31,8 @@ _IDEMPOTENCY = {
 class Call:
     """A call that a caller with `scope` may make: its JSON body, or its form, and its query parameters with a sentence
     each; a parameter that is not among them is refused by name.
+
+    `streams` are media types that it takes beside JSON, `answers` is that of its answer.
     """
 
     method: str
@@ -42,6 +44,8 @@ class Call:
     body: type[BaseModel] | None = None
     form: Mapping[str, Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    streams: tuple[str, ...] = ()
+    answers: str = "application/json"
 
     def described(self) -> dict[str, Any]:
         """Return what the document says of it beside the summary."""
@@ -49,7 +53,9 @@ class Call:
         if self.body is not None:
             schema = self.body.model_json_schema()
             needed = bool(schema.get("required"))
-            said["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+            streams = {media: {"schema": {"type": "string"}} for media in self.streams}
+            content = {"application/json": {"schema": schema}} | streams
+            said["requestBody"] = {"required": needed, "content": content}
         elif self.form is not None:
             said["requestBody"] = self.form
         text = {"schema": {"type": "string"}}
@@ -60,6 +66,8 @@ class Call:
                 for name, words in self.query.items()
             ),
         ]
+        if self.answers != "application/json":
+            said["responses"] = {str(self.success): {"content": {self.answers: {"schema": {"type": "string"}}}}}
         if self.method == "POST":
             said["parameters"].append(_IDEMPOTENCY)
         return said

@@ -29,10 +29,12 @@ from libs.runtime.clock import SystemClock
 from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
-from services.campaigns import recipient_store, store
+from services.campaigns import import_store, recipient_store, store
 from services.campaigns.audience import Audience
 from services.campaigns.consent import refusal
 from services.campaigns.fan_out import FanOut
+from services.campaigns.import_store import ImportStore
+from services.campaigns.imports import Imports
 from services.campaigns.launcher import Launcher
 from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Pace
@@ -40,6 +42,7 @@ from services.campaigns.planning import Planner
 from services.campaigns.progress import Progress
 from services.campaigns.queueing import Queueing
 from services.campaigns.recipient_moves import RecipientMoves
+from services.campaigns.recipient_routes import RecipientRoutes
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.routes import CampaignRoutes
 from services.campaigns.settings import Settings
@@ -77,10 +80,13 @@ class _Campaigns:
             Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_round_every,
         )  # fmt: skip
         audience = Audience(campaigns, asked, targets, self.clock)
-        budget = Budget(self.mongo)
+        imports, budget = Imports(ImportStore(self.mongo), audience, self.clock), Budget(self.mongo)
         planner = Planner(recipients, people, budget, self.clock)
-        launcher = Launcher(campaigns, recipients, asked, audience, targets, planner, self.clock)
-        self.routes = CampaignRoutes(launcher, audience, campaigns, recipients)
+        launcher = Launcher(campaigns, recipients, asked, audience, imports, targets, planner, self.clock)
+        self.calls = [
+            *RecipientRoutes(launcher, audience, imports, recipients).calls(),
+            *CampaignRoutes(launcher, campaigns, recipients).calls(),
+        ]
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
         self.consumer = BatchConsumer(
             self.bus, topics=[MESSAGES_STATUS], group=GROUP,
@@ -94,15 +100,22 @@ def create_app(settings: Settings) -> Application:
     """Build the campaigns service from its settings."""
     built = _Campaigns(settings)
     api = create_api("Wabus campaigns", "Campaigns, behind edge.", docs_url=None, redoc_url=None)
-    calls, secret = built.routes.calls(), settings.internal_secret.get_secret_value()
-    api.include_router(calls_router(f"{BASE}/campaigns", calls, secret))
+    secret = settings.internal_secret.get_secret_value()
+    api.include_router(calls_router(f"{BASE}/campaigns", built.calls, secret))
     listener = DirectoryListener(built.directory)
     application = Application(
         "campaigns",
         Door(api, behind_edge=True),
         parts=[
             built.mongo,
-            IndexBuilder(built.mongo, store.INDEXES, recipient_store.INDEXES, record.INDEXES, contacts.INDEXES),
+            IndexBuilder(
+                built.mongo,
+                store.INDEXES,
+                recipient_store.INDEXES,
+                import_store.INDEXES,
+                record.INDEXES,
+                contacts.INDEXES,
+            ),
             built.bus,
             BroadcastConsumer(built.bus, topics=[ACCOUNTS_CHANGED, TEMPLATES_CHANGED], handle=listener.handle),
             built.intake,

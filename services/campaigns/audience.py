@@ -1,20 +1,17 @@
 """Who a campaign goes to: rows are checked one by one against the template, and added once per person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from libs.directory.entries import TemplateEntry
 from libs.graph.template_parameters import problems
-from libs.ledger.contacts import alias
-from libs.ledger.recipients import WORDS, normalised
 from libs.runtime.clock import Clock
 from libs.web.errors import FieldProblem
+from services.campaigns.checking import Checking
 from services.campaigns.errors import wrong_field, wrong_state
 from services.campaigns.metrics import IMPORTED
 from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves
-from services.campaigns.recipient_store import new_row
 from services.campaigns.states import CampaignStatus
 from services.campaigns.store import CampaignStore
 from services.campaigns.targets import Targets, version_of
@@ -22,111 +19,116 @@ from services.campaigns.variants import Split
 
 BATCH = 500  # rows of one transaction
 MOST_TOLD = 100  # bad rows named in an answer
-MOST_TO = 160  # characters of a recipient
 
 Document = dict[str, Any]
 
 
 @dataclass
 class Report:
-    """What became of the rows of one call."""
+    """What became of the rows of one call; `lines` are those that the problems of a stream were found in."""
 
     added: int = 0
     duplicates: int = 0
     invalid: int = 0
     errors: list[FieldProblem] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
 
-    def refused(self, found: Sequence[FieldProblem]) -> None:
+    def refused(self, found: Sequence[FieldProblem], line: int | None = None) -> None:
         """Count a bad row."""
         self.invalid += 1
-        self.errors += found[: max(MOST_TOLD - len(self.errors), 0)]
+        told = found[: max(MOST_TOLD - len(self.errors), 0)]
+        self.errors += told
+        self.lines += [line] * len(told) if line is not None else []
+
+
+class Intent:
+    """Rows of one call on their way into a campaign: checked, gathered, and added a batch at a time."""
+
+    def __init__(self, audience: "Audience", campaign: Document, checking: Checking) -> None:
+        self.report = Report()
+        self._audience = audience
+        self._campaign = campaign
+        self._checking = checking
+        self._rows: dict[str, Document] = {}
+
+    def take(self, raw: Any, path: str = "", line: int | None = None) -> list[FieldProblem]:
+        """Check a row and keep it, or count it as bad; -> what is wrong with it."""
+        row, found = self._checking.row(raw, path)
+        if row is None:
+            self.report.refused(found, line)
+        elif row["_id"] in self._rows:
+            self.report.duplicates += 1
+        else:
+            self._rows[row["_id"]] = row
+        return found
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to add what is gathered."""
+        return len(self._rows) >= BATCH
+
+    async def add(self) -> None:
+        """Add what is gathered. Raises WrongState where the campaign is no draft any more."""
+        rows, self._rows = list(self._rows.values()), {}
+        if rows:
+            added = await self._audience.write(self._campaign, rows)
+            self.report.added += added
+            self.report.duplicates += len(rows) - added
 
 
 class Audience:
     """Adds recipients to drafts."""
 
-    def __init__(self, campaigns: CampaignStore, recipients: RecipientMoves, targets: Targets, clock: Clock) -> None:
+    def __init__(self, campaigns: CampaignStore, moves: RecipientMoves, targets: Targets, clock: Clock) -> None:
         self._campaigns = campaigns
-        self._recipients = recipients
+        self._moves = moves
         self._targets = targets
         self._clock = clock
 
     async def add(self, campaign: Document, rows: Sequence[Any]) -> Report:
         """Check and add rows; bad ones are told, the others are added. Raises WrongState where it is no draft."""
-        templates = await self._templates(campaign)
-        report, seen, good = Report(), set[str](), list[Document]()
-        now = self._clock.now()
+        intent = await self.begin(campaign)
         for place, raw in enumerate(rows):
-            found: list[FieldProblem] = []
-            row = self._read(campaign, templates, raw, f"recipients.{place}", now, found)
-            if row is None:
-                report.refused(found)
-            elif row["_id"] in seen:
-                report.duplicates += 1
-            else:
-                seen.add(row["_id"])
-                good.append(row)
-        for first in range(0, len(good), BATCH):
-            await self._add(campaign, good[first : first + BATCH], report)
-        await self._counted(campaign, templates, report)
-        return report
+            intent.take(raw, f"recipients.{place}")
+            if intent.full:
+                await intent.add()
+        await intent.add()
+        await self.end(campaign, intent.report)
+        return intent.report
 
-    async def _templates(self, campaign: Document) -> dict[str, TemplateEntry]:
-        """Return the templates that a campaign's rows are checked against, by variant."""
-        return {
+    async def begin(self, campaign: Document) -> Intent:
+        """Get ready to add rows: notes the templates that they will be checked against, which must be approved.
+
+        Raises WrongState where the campaign is no draft, and Invalid for a template that cannot be sent.
+        """
+        if (status := CampaignStatus(campaign["status"])) is not CampaignStatus.DRAFT:
+            raise wrong_state("add recipients to", status)
+        templates = {
             each.name: await self._targets.chosen(
                 campaign["tenant"], campaign["waba_id"], each.template["name"], each.template["language"]
             )
             for each in Split(campaign).variants
         }
+        versions = {"$addToSet": {"versions": {"$each": [version_of(template) for template in templates.values()]}}}
+        await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.DRAFT,), versions)
+        return Intent(self, campaign, Checking(campaign, templates, self._clock.now()))
 
-    async def _add(self, campaign: Document, rows: list[Document], report: Report) -> None:
+    async def write(self, campaign: Document, rows: Sequence[Document]) -> int:
+        """Add checked rows; -> how many were not there yet. Raises WrongState."""
         try:
-            added = await self._recipients.add(campaign, rows)
+            return await self._moves.add(campaign, rows)
         except CampaignMoved:
             now = await self._campaigns.get(campaign["tenant"], campaign["_id"])
             status = CampaignStatus(now["status"]) if now else CampaignStatus.CANCELED
             raise wrong_state("add recipients to", status) from None
-        report.added += added
-        report.duplicates += len(rows) - added
 
-    async def _counted(self, campaign: Document, templates: Mapping[str, TemplateEntry], report: Report) -> None:
+    async def end(self, campaign: Document, report: Report) -> None:
+        """Count on the campaign what was not added."""
         IMPORTED.labels("added").inc(report.added)
         IMPORTED.labels("duplicate").inc(report.duplicates)
         IMPORTED.labels("invalid").inc(report.invalid)
-        changes = {
-            "$inc": {"duplicates": report.duplicates, "invalid": report.invalid},
-            "$addToSet": {"versions": {"$each": [version_of(template) for template in templates.values()]}},
-        }
+        changes = {"$inc": {"duplicates": report.duplicates, "invalid": report.invalid}}
         await self._campaigns.move(campaign["tenant"], campaign["_id"], list(CampaignStatus), changes)
-
-    def _read(
-        self, campaign: Document, templates: Mapping[str, TemplateEntry], raw: Any, path: str, now: datetime,
-        found: list[FieldProblem],
-    ) -> Document | None:  # fmt: skip
-        """Read one row; None where it is wrong, which is noted."""
-        if not isinstance(raw, dict):
-            found.append(FieldProblem(path, "Must be an object with `to`."))
-            return None
-        if unknown := sorted(set(raw) - {"to", "components"}):
-            found.append(FieldProblem(f"{path}.{unknown[0]}", "This field is not known."))
-            return None
-        text = raw.get("to")
-        to = normalised(text) if isinstance(text, str) and len(text) <= MOST_TO else None
-        if to is None:
-            found.append(FieldProblem(f"{path}.to", WORDS))
-            return None
-        own = raw.get("components")
-        if own is not None and not (isinstance(own, list) and all(isinstance(each, dict) for each in own)):
-            found.append(FieldProblem(f"{path}.components", "Must be a list of objects."))
-            return None
-        row = new_row(campaign, alias(campaign["tenant"], to).partition("|")[2], to, own, now)
-        if (variant := Split(campaign).of(row["_id"])) is None:
-            return row  # held out: nothing is sent that its values would have to fit
-        given, template = own if own is not None else variant.components or [], templates[variant.name]
-        wrong = problems(template.components, template.parameter_format, given)
-        found += [FieldProblem(f"{path}.{each.path}", each.message) for each in wrong]
-        return None if wrong else row
 
 
 def check_default(template: TemplateEntry, components: Sequence[Document] | None) -> None:

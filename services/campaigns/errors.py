@@ -1,6 +1,6 @@
 """What the campaigns service refuses.
 
-NoSuchCampaign 404, NoSuchNumber 404, WrongState 409, NothingToSend 422, WrongRecipients 422
+NoSuchCampaign 404, NoSuchImport 404, NoSuchNumber 404, WrongState 409, ImportRunning 409, NothingToSend 422
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,19 @@ class NoSuchCampaign(NotFound):
     """The tenant has no such campaign."""
 
     code = "campaign_not_found"
+
+
+class NoSuchImport(NotFound):
+    """The campaign has no such import."""
+
+    code = "import_not_found"
+
+
+class ImportRunning(Conflict):
+    """Recipients are still coming in."""
+
+    code = "import_running"
+    retryable = True
 
 
 class NoSuchNumber(NotFound):

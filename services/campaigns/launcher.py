@@ -9,6 +9,7 @@ from libs.web.identity import Identity
 from services.campaigns.audience import Audience, Report, check_default
 from services.campaigns.bodies import CreateBody, LaunchBody, ResumeBody, RetryBody, UpdateBody
 from services.campaigns.errors import NoSuchCampaign, NothingToSend, under, wrong_field, wrong_state
+from services.campaigns.imports import Imports
 from services.campaigns.metrics import LAUNCHED
 from services.campaigns.planning import Planner
 from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves, once_more
@@ -28,12 +29,13 @@ class Launcher:
 
     def __init__(
         self, campaigns: CampaignStore, recipients: RecipientStore, moves: RecipientMoves, audience: Audience,
-        targets: Targets, planner: Planner, clock: Clock,
+        imports: Imports, targets: Targets, planner: Planner, clock: Clock,
     ) -> None:  # fmt: skip
         self._campaigns = campaigns
         self._recipients = recipients
         self._moves = moves
         self._audience = audience
+        self._imports = imports
         self._targets = targets
         self._planner = planner
         self._clock = clock
@@ -105,11 +107,13 @@ class Launcher:
         if not await self._campaigns.remove(caller.tenant, campaign_id, ALLOWED["delete"]):
             raise wrong_state("delete", CampaignStatus(campaign["status"]))
         await self._recipients.forget(campaign_id)
+        await self._imports.forget(campaign_id)
 
     async def launch(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
         """Launch a draft, now or at its time."""
         campaign = await self.get(caller, campaign_id)
         await self._check(caller, campaign)
+        await self._imports.check_none_runs(campaign)
         now = self._clock.now()
         later = body.scheduled_at is not None and body.scheduled_at > now
         changes: Document = {
@@ -125,7 +129,8 @@ class Launcher:
     async def plan(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
         """Say what a launch would do, without doing it."""
         campaign = await self.get(caller, campaign_id)
-        return await self._planner.plan(campaign, await self._check(caller, campaign), body)
+        plan = await self._planner.plan(campaign, await self._check(caller, campaign), body)
+        return plan | {"imports_incomplete": await self._imports.incomplete(campaign)}
 
     async def pause(self, caller: Identity, campaign_id: str) -> Document:
         """Pause a campaign: what is queued is taken back."""

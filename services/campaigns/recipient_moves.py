@@ -50,13 +50,18 @@ class RecipientMoves:
 
         async def unit(session: Session) -> int:
             await self._touch(session, campaign, {"status": CampaignStatus.DRAFT.value})
-            updates = [UpdateOne({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True) for row in rows]
-            done = await self._mongo.collection(RECIPIENTS).bulk_write(updates, ordered=False, session=session)
+            table = self._mongo.collection(RECIPIENTS)
+            ids = [row["_id"] for row in rows]
+            found = await table.find({"_id": {"$in": ids}}, {"_id": 1}, session=session).to_list(None)
+            there = {row["_id"] for row in found}
+            fresh = [row for row in rows if row["_id"] not in there]
+            if fresh:
+                await table.insert_many(fresh, ordered=False, session=session)
             split, counts = Split(campaign), Counts()
-            for place in done.upserted_ids or {}:
-                _count(counts, split, rows[place]["_id"], RecipientState.PENDING, 1)
+            for row in fresh:
+                _count(counts, split, row["_id"], RecipientState.PENDING, 1)
             await self._write(session, campaign, counts)
-            return int(done.upserted_count)
+            return len(fresh)
 
         return await self._mongo.transaction(unit)
 

@@ -28,11 +28,22 @@ def campaign_view(row: Document, counts: Mapping[str, int]) -> Document:
 
 
 def report_view(report: Report) -> Document:
-    """What became of the rows of one call."""
+    """What became of the rows of one call; the problems of a stream carry the line of their row."""
+    lines = [{"line": line} for line in report.lines] or [{} for _ in report.errors]
+    errors = [line | {"path": it.path, "message": it.message} for line, it in zip(lines, report.errors, strict=True)]
     return {
         "object": "recipients_report", "added": report.added, "duplicates": report.duplicates,
-        "invalid": report.invalid, "errors": [{"path": it.path, "message": it.message} for it in report.errors],
+        "invalid": report.invalid, "errors": errors,
     }  # fmt: skip
+
+
+def import_view(row: Document) -> Document:
+    """What became of an import."""
+    fields = (
+        "format", "status", "lines", "added", "duplicates", "invalid", "errors_truncated", "error", "started_at",
+        "ended_at",
+    )  # fmt: skip
+    return {"id": row["_id"], "object": "campaign_import"} | {name: row.get(name) for name in fields}
 
 
 def recipient_view(row: Document, campaign: Document) -> Document:
