@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from services.campaigns.hour_bodies import QuietHoursBody, SendWindowBody
 from services.campaigns.protection import FAILED_SHARE, LEAST, OPTED_OUT_SHARE
 from services.campaigns.variants import ALL, HOLD_OUT
 
@@ -111,6 +112,8 @@ class LaunchBody(_Body):
     budget: Annotated[
         int | None, Field(ge=1, description="Messages: the campaign pauses before it sends one more.")
     ] = None
+    quiet_hours: QuietHoursBody | None = None
+    send_window: SendWindowBody | None = None
     protection: Annotated[ProtectionBody | None, Field(description="Other thresholds than the usual ones.")] = None
     auto_resume: Annotated[
         bool, Field(description="Go on by itself where what made it pause is gone: a paused template, a red number.")

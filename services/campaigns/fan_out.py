@@ -6,7 +6,7 @@ crash stores those in between again, and the same row is the same message.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
 from libs.runtime.periodic import Periodic
+from services.campaigns.hours import free_at, hours_of, opens_at
 from services.campaigns.metrics import PAUSED, RUNNING
 from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Neighbours, Pace
@@ -129,6 +130,9 @@ class FanOut(Periodic):
             return True
         if campaign["_id"] not in self._stored:
             await self._recover(campaign)
+        waits, now = counts[RecipientState.PENDING] + counts[RecipientState.QUEUED] > 0, self._clock.now()
+        if waits and (opens := opens_at(campaign.get("send_window"), now)) > now:
+            return await self._wait_for_window(campaign, counts, opens)
         if counts[RecipientState.PENDING] == 0:
             await self._settled(campaign)
             if campaign["stored"] != campaign["cursor"]:
@@ -137,8 +141,11 @@ class FanOut(Periodic):
                 await self._complete(campaign)
             return False
         room = await self._pace.room(campaign, counts, sending, neighbours, BATCH)
-        await self._say_waiting(campaign, room.reason, room.until)
-        return await self._queue(campaign, room.messages) if room.messages > 0 else False
+        if room.messages > 0:
+            return await self._queue(campaign, room.messages)
+        if room.reason is not None:
+            await self._say_waiting(campaign, room.reason, room.until)
+        return False
 
     async def _queue(self, campaign: Document, room: int) -> bool:
         """Move the cursor past the next recipients and have their messages stored; -> whether there were any."""
@@ -146,11 +153,23 @@ class FanOut(Periodic):
         if not rows:
             await self._settled(campaign)
             return await self._next_round(campaign)
-        later: Mapping[str, datetime] = {}
+        later = _later(campaign, rows, self._clock.now())
+        if len(later) < len(rows):
+            await self._say_waiting(campaign, None, None)
         moved = await self._moves.advance(campaign, rows, later, self._stored[campaign["_id"]])
         await self._settled(campaign, IN_FLIGHT - 1)
         now = [row for row in rows if row["_id"] not in later]
         self._storing.setdefault(campaign["_id"], deque()).append(asyncio.create_task(self._store(moved, now)))
+        return True
+
+    async def _wait_for_window(self, campaign: Document, counts: dict[str, int], opens: datetime) -> bool:
+        """Take back what is queued when the send window closes, and wait until it opens."""
+        await self._settled(campaign)
+        await self._say_waiting(campaign, "send_window", opens)
+        if not counts[RecipientState.QUEUED] or campaign.get("window_closed") == opens:
+            return False
+        changes: Document = {"$set": {"taking_back": True, "window_closed": opens}}
+        await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), changes)
         return True
 
     async def _next_round(self, campaign: Document) -> bool:
@@ -242,3 +261,12 @@ class FanOut(Periodic):
         self._storing.pop(campaign["_id"], None)
         self._pace.forget(campaign["_id"])
         self._opt_outs.forget(campaign["_id"])
+
+
+def _later(campaign: Document, rows: Sequence[Document], now: datetime) -> dict[str, datetime]:
+    """Return who of these must not be written to now, by the quiet hours where they live, and when they may be."""
+    if (said := campaign.get("quiet_hours")) is None:
+        return {}
+    quiet = hours_of(said)
+    moments = {row["_id"]: free_at(quiet, row["to"], now) for row in rows}
+    return {row_id: moment for row_id, moment in moments.items() if moment > now}

@@ -119,6 +119,8 @@ class Launcher:
         changes: Document = {
             "status": (CampaignStatus.SCHEDULED if later else CampaignStatus.RUNNING).value, "work": True,
             "rate_per_second": body.rate_per_second, "budget": body.budget, "scheduled_at": body.scheduled_at,
+            "quiet_hours": body.quiet_hours.kept() if body.quiet_hours is not None else None,
+            "send_window": body.send_window.kept() if body.send_window is not None else None,
             "protection": body.protection.model_dump() if body.protection is not None else None,
             "auto_resume": body.auto_resume,
         }  # fmt: skip

@@ -136,7 +136,8 @@ def test_a_client_that_goes_away_leaves_an_import_that_says_it_is_incomplete(
     with socket.create_connection((host, int(port))) as client:
         client.sendall(
             f"POST {API}/campaigns/{campaign_id}/recipients HTTP/1.1\r\nHost: x\r\n"
-            f"Authorization: Bearer {stack.key}\r\nContent-Type: text/csv\r\nContent-Length: {len(body) + 1000}\r\n\r\n".encode()
+            f"Authorization: Bearer {stack.key}\r\nContent-Type: text/csv\r\n"
+            f"Content-Length: {len(body) + 1000}\r\n\r\n".encode()
             + body
         )
         until(lambda: read(stack, campaign_id)["recipients"] == 500, "a batch is added")
