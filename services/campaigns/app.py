@@ -49,6 +49,7 @@ from services.campaigns.settings import Settings
 from services.campaigns.store import CampaignStore
 from services.campaigns.take_back import TakeBack
 from services.campaigns.targets import Targets
+from services.campaigns.watching import Watching
 
 BASE = "/api/v1/whatsapp"
 GROUP = "campaigns"
@@ -83,9 +84,10 @@ class _Campaigns:
         imports, budget = Imports(ImportStore(self.mongo), audience, self.clock), Budget(self.mongo)
         planner = Planner(recipients, people, budget, self.clock)
         launcher = Launcher(campaigns, recipients, asked, audience, imports, targets, planner, self.clock)
+        self.watching = Watching(campaigns, recipients, self.clock)
         self.calls = [
             *RecipientRoutes(launcher, audience, imports, recipients).calls(),
-            *CampaignRoutes(launcher, campaigns, recipients).calls(),
+            *CampaignRoutes(launcher, campaigns, recipients, self.watching).calls(),
         ]
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
         self.consumer = BatchConsumer(
@@ -124,5 +126,6 @@ def create_app(settings: Settings) -> Application:
         ],
         checks={"mongo": built.mongo.reachable, "kafka": built.bus.reachable, "consumer": built.consumer.healthy},
     )
+    built.watching.stopping = lambda: application.stopping
     api.routes.extend(operational_routes(application.readiness))
     return application

@@ -3,7 +3,7 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
@@ -23,10 +23,11 @@ from services.campaigns.paths import CAMPAIGN, JSON_LIMIT, campaign_id_of, one_o
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import CampaignStatus
 from services.campaigns.store import CampaignStore
-from services.campaigns.views import campaign_view, progress_view, report_view
+from services.campaigns.views import campaign_view, report_view
+from services.campaigns.watching import Watching
 
 SEND = "whatsapp:send"
-MOST_CODES = 50  # error codes in one answer
+EVENTS = "text/event-stream"
 
 Document = dict[str, Any]
 
@@ -34,8 +35,11 @@ Document = dict[str, Any]
 class CampaignRoutes:
     """`/campaigns` and what is below."""
 
-    def __init__(self, launcher: Launcher, campaigns: CampaignStore, recipients: RecipientStore) -> None:
+    def __init__(
+        self, launcher: Launcher, campaigns: CampaignStore, recipients: RecipientStore, watching: Watching
+    ) -> None:  # fmt: skip
         self._launcher = launcher
+        self._watching = watching
         self._campaigns = campaigns
         self._recipients = recipients
 
@@ -49,6 +53,7 @@ class CampaignRoutes:
             Call("PATCH", one, WRITE, self.update, "Change a draft.", 200, UpdateBody),
             Call("DELETE", one, WRITE, self.remove, "Delete a campaign that is not at work.", 204),
             Call("GET", f"{one}/progress", READ, self.progress, "How far it is: counts by state and by error."),
+            Call("GET", f"{one}/progress/stream", READ, self.stream, "The same as server-sent events.", answers=EVENTS),
             Call("POST", f"{one}/launch", SEND, self.launch, "Launch a draft, or say what that would do.", 202,
                  LaunchBody),
             Call("POST", f"{one}/pause", SEND, self.pause, "Pause it; what is queued is taken back.", 202, EmptyBody),
@@ -89,10 +94,13 @@ class CampaignRoutes:
 
     async def progress(self, request: Request, caller: Identity) -> Response:
         """Say how far it is."""
-        campaign = await self._campaign(request, caller)
-        counts = (await self._recipients.split_counts([campaign["_id"]]))[campaign["_id"]]
-        errors = await self._recipients.errors(caller.tenant, campaign["_id"], MOST_CODES)
-        return JsonAnswer(progress_view(campaign, counts, errors))
+        return JsonAnswer(await self._watching.progress(await self._campaign(request, caller)))
+
+    async def stream(self, request: Request, caller: Identity) -> Response:
+        """Say how far it is, again and again."""
+        events = self._watching.stream(await self._campaign(request, caller))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # or proxies would hold events back
+        return StreamingResponse(events, headers=headers, media_type=EVENTS)
 
     async def launch(self, request: Request, caller: Identity) -> Response:
         """Launch, or only plan."""

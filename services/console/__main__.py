@@ -17,6 +17,7 @@ MODULES = {
     "doctor_command": ("doctor",),
     "key_commands": ("keys", "tenants"),
     "send_commands": ("send",),
+    "campaign_commands": ("campaigns",),
     "record_commands": ("replay", "dead-letters"),
 }
 

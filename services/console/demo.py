@@ -15,6 +15,7 @@ SOON = 30.0  # seconds for something that takes tenths of one on a free machine
 LOOK_EVERY = 0.1  # seconds between looks
 ANN = "15551230001"  # a customer of the sandbox's without any quirk
 BEN = "15551230002"  # another one, who never wrote
+STOPPER = "15551239999"  # somebody who wants no marketing; this news is about their order, so they get it
 NOBODY = "15550100002"  # the sandbox's number that is not on WhatsApp
 SHIPPED = "order_shipped"
 ARRIVED = ("delivered", "read")
@@ -44,6 +45,7 @@ class Story:
         self._template()
         self._not_on_whatsapp()
         self._forged_webhook()
+        self._campaign()
         self._customer_was_told()
 
     # -- chapters
@@ -137,6 +139,33 @@ class Story:
         body = {"object": "whatsapp_business_account", "entry": []}
         answer = self._hook.ask("POST", "/webhooks/whatsapp", body, X_Hub_Signature_256="sha256=" + "0" * 64)
         self._tell.check("401, nothing is parsed", answer.status == 401, answer.status)
+
+    def _campaign(self) -> None:
+        self._tell.chapter("A campaign: the same news to many, everybody once")
+        self._sandbox.do("POST", "/inbound", {"phone_number_id": self._number, "from": STOPPER, "type": "text",
+                                              "text": {"body": "STOP"}})  # fmt: skip
+        self._until(lambda: self._api.do("GET", "/opt_outs")["data"], bool)
+        body = {"name": "On its way", "template": SHIPPED, "phone_number_id": self._number}
+        campaign = self._api.do("POST", "/campaigns", body)["id"]
+        people = [*(f"+1555124{place:04d}" for place in range(25)), f"+{STOPPER}", "+1 555-124-0000", "nobody at all"]
+        words = [{"type": "body", "parameters": [{"type": "text", "text": "friend"}]}]
+        rows = [{"to": each, "components": words} for each in people]
+        report = self._api.do("POST", f"/campaigns/{campaign}/recipients", {"recipients": rows})
+        told = f"{report['added']} added, {report['duplicates']} duplicate, {report['invalid']} invalid"
+        self._tell.check(told, (report["added"], report["duplicates"], report["invalid"]) == (26, 1, 1), report)
+        before = self._sandbox.do("GET", "/sends?limit=1000")["data"]
+        launched = self._api.ask("POST", f"/campaigns/{campaign}/launch", {})
+        self._tell.check("202, launched", launched.status == 202, launched.body)
+        again = self._api.ask("POST", f"/campaigns/{campaign}/launch", {})
+        self._tell.check("a second launch is refused", again.status == 409, again.body)
+        done = self._until(
+            lambda: self._api.do("GET", f"/campaigns/{campaign}/progress"),
+            lambda it: it["status"] == "completed" and it["funnel"]["delivered"] == it["recipients"],
+        )
+        self._tell.quote(", ".join(f"{number} {state}" for state, number in done["counts"].items() if number))
+        self._tell.check("it completed", done["status"] == "completed", done)
+        sent = [row["to"] for row in self._sandbox.do("GET", "/sends?limit=1000")["data"][len(before) :]]
+        self._tell.check("Meta saw each of them once", len(sent) == len(set(sent)) == 26, sent)
 
     def _customer_was_told(self) -> None:
         self._tell.chapter("And the business's server was told of all of it")

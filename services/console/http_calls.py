@@ -1,6 +1,6 @@
 """Calls of the command line: the public API with a key, edge's internal routes, the sandbox's control side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from libs.web.identity import HEADER, INTERNAL, sign_identity
 from services.console.errors import CommandRefused
 from services.console.target import Target
 
+UPLOAD_TIMEOUT = 300.0  # seconds that a step of an upload may take
 TIMEOUT = 30.0  # seconds: longer than any synchronous call to Meta behind the API may take
 API = "/api/v1/whatsapp"
 CONSOLE = "console"  # the key id under which our own tools act
@@ -37,8 +38,7 @@ class Calls:
             response = self._client.request(method, path, json=body, headers=named)
         except httpx.HTTPError as error:
             raise CommandRefused(f"{self._client.base_url} does not answer: {error}") from error
-        is_json = "json" in response.headers.get("content-type", "")
-        return Answer(response.status_code, response.json() if is_json else response.text, response.headers)
+        return _answer(response)
 
     def do(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Call and return the body; raises CommandRefused with the error's own words for a status of 400 or more."""
@@ -46,6 +46,48 @@ class Calls:
         if answer.status >= 400:
             raise CommandRefused(refusal(answer))
         return answer.body
+
+    def upload(self, path: str, body: Iterator[bytes], media_type: str) -> Any:
+        """Post a stream and return the answer's body; raises as `do` does."""
+        headers = {"Content-Type": media_type}
+        try:
+            response = self._client.post(path, content=body, headers=headers, timeout=UPLOAD_TIMEOUT)
+        except httpx.HTTPError as error:
+            raise CommandRefused(f"{self._client.base_url} broke off: {error}") from error
+        answer = _answer(response)
+        if answer.status >= 400:
+            raise CommandRefused(refusal(answer))
+        return answer.body
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """Yield an answer's body as it comes; raises as `do` does."""
+        try:
+            with self._client.stream("GET", path) as response:
+                self._check(response)
+                yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise CommandRefused(f"{self._client.base_url} broke off: {error}") from error
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of an endless answer; raises ConnectionError where it breaks, and as `do` does."""
+        try:
+            with self._client.stream("GET", path) as response:
+                if response.status_code >= 500:
+                    raise ConnectionError
+                self._check(response)
+                yield from response.iter_lines()
+        except httpx.HTTPError as error:
+            raise ConnectionError from error
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.status_code >= 400:
+            response.read()
+            raise CommandRefused(refusal(_answer(response)))
+
+
+def _answer(response: httpx.Response) -> Answer:
+    is_json = "json" in response.headers.get("content-type", "")
+    return Answer(response.status_code, response.json() if is_json else response.text, response.headers)
 
 
 def refusal(answer: Answer) -> str:

@@ -13,6 +13,8 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
+errors_console = Console(stderr=True, highlight=False)  # for what moves: it must not get into a pipe
+
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""

@@ -17,6 +17,7 @@ GROUPS = {
     "keys": ["create", "list", "roll", "revoke"],
     "tenants": ["create", "list"],
     "send": ["text", "template"],
+    "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "export"],
     "replay": ["webhooks"],
     "dead-letters": ["list", "show", "replay"],
 }
