@@ -9,6 +9,8 @@ MESSAGES_STATUS = "messages.status.v1"
 MESSAGES_INBOUND = "messages.inbound.v1"
 TEMPLATES_COMMANDS = "templates.commands.v1"
 TEMPLATES_CHANGED = "templates.changed.v1"
+CAMPAIGNS_COMMANDS = "campaigns.commands.v1"
+CAMPAIGNS_PROGRESS = "campaigns.progress.v1"
 ACCOUNTS_COMMANDS = "accounts.commands.v1"
 ACCOUNTS_CHANGED = "accounts.changed.v1"
 

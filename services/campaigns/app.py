@@ -7,11 +7,12 @@ from zlib import crc32
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
-from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_STATUS, TEMPLATES_CHANGED
+from libs.events.topics import ACCOUNTS_CHANGED, CAMPAIGNS_COMMANDS, MESSAGES_STATUS, TEMPLATES_CHANGED
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
+from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
 from libs.kafka.subscription import FetchSettings
 from libs.ledger import contacts, record
@@ -30,7 +31,9 @@ from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
 from services.campaigns import import_store, recipient_store, store
+from services.campaigns.announcer import Announcer
 from services.campaigns.audience import Audience
+from services.campaigns.commands import Commands
 from services.campaigns.consent import refusal
 from services.campaigns.fan_out import FanOut
 from services.campaigns.import_store import ImportStore
@@ -84,6 +87,14 @@ class _Campaigns:
         imports, budget = Imports(ImportStore(self.mongo), audience, self.clock), Budget(self.mongo)
         planner = Planner(recipients, people, budget, self.clock)
         launcher = Launcher(campaigns, recipients, asked, audience, imports, targets, planner, self.clock)
+        self.commands = LaneConsumer(
+            self.bus, topics=[CAMPAIGNS_COMMANDS], group=GROUP, lane_of=lambda record: record.key,
+            handle=Commands(launcher, audience, self.bus, self.clock).take,
+            dead_letters=DeadLetterPolicy(service="campaigns"),
+        )  # fmt: skip
+        self.announcer = Announcer(
+            campaigns, recipients, self.bus, Lease(self.mongo, "campaigns-announcer", owner, LEASE), self.clock
+        )
         self.watching = Watching(campaigns, recipients, self.clock)
         self.calls = [
             *RecipientRoutes(launcher, audience, imports, recipients).calls(),
@@ -122,9 +133,16 @@ def create_app(settings: Settings) -> Application:
             BroadcastConsumer(built.bus, topics=[ACCOUNTS_CHANGED, TEMPLATES_CHANGED], handle=listener.handle),
             built.intake,
             built.consumer,
+            built.commands,
             built.fan_out,
+            built.announcer,
         ],
-        checks={"mongo": built.mongo.reachable, "kafka": built.bus.reachable, "consumer": built.consumer.healthy},
+        checks={
+            "mongo": built.mongo.reachable,
+            "kafka": built.bus.reachable,
+            "consumer": built.consumer.healthy,
+            "commands": built.commands.healthy,
+        },
     )
     built.watching.stopping = lambda: application.stopping
     api.routes.extend(operational_routes(application.readiness))

@@ -1,6 +1,7 @@
 """What the campaigns service refuses.
 
-NoSuchCampaign 404, NoSuchImport 404, NoSuchNumber 404, WrongState 409, ImportRunning 409, NothingToSend 422
+NoSuchCampaign 404, NoSuchImport 404, NoSuchNumber 404, WrongState 409, IdTaken 409,
+ImportRunning 409, NothingToSend 422
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,12 @@ class NoSuchImport(NotFound):
     """The campaign has no such import."""
 
     code = "import_not_found"
+
+
+class IdTaken(Conflict):
+    """Another campaign has the id that was chosen."""
+
+    code = "id_taken"
 
 
 class ImportRunning(Conflict):

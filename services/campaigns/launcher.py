@@ -6,6 +6,7 @@ from libs.directory.entries import TemplateEntry
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.identity import Identity
+from services.campaigns.announcer import ALWAYS
 from services.campaigns.audience import Audience, Report, check_default
 from services.campaigns.bodies import CreateBody, LaunchBody, ResumeBody, RetryBody, UpdateBody
 from services.campaigns.errors import NoSuchCampaign, NothingToSend, under, wrong_field, wrong_state
@@ -76,9 +77,13 @@ class Launcher:
             kept.append({"name": each.name, "share": each.share, "template": _frozen(its), "components": given})
         return kept or None
 
+    async def find(self, caller: Identity, campaign_id: str) -> Document | None:
+        """Return a campaign, None where there is none."""
+        return await self._campaigns.get(caller.tenant, campaign_id)
+
     async def get(self, caller: Identity, campaign_id: str) -> Document:
         """Return a campaign."""
-        campaign = await self._campaigns.get(caller.tenant, campaign_id)
+        campaign = await self.find(caller, campaign_id)
         if campaign is None:
             raise NoSuchCampaign("There is no such campaign.", param="campaign_id")
         return campaign
@@ -109,8 +114,8 @@ class Launcher:
         await self._recipients.forget(campaign_id)
         await self._imports.forget(campaign_id)
 
-    async def launch(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
-        """Launch a draft, now or at its time."""
+    async def launch(self, caller: Identity, campaign_id: str, body: LaunchBody, by: str | None = None) -> Document:
+        """Launch a draft, now or at its time; `by` is the command that asked for it."""
         campaign = await self.get(caller, campaign_id)
         await self._check(caller, campaign)
         await self._imports.check_none_runs(campaign)
@@ -122,7 +127,7 @@ class Launcher:
             "quiet_hours": body.quiet_hours.kept() if body.quiet_hours is not None else None,
             "send_window": body.send_window.kept() if body.send_window is not None else None,
             "protection": body.protection.model_dump() if body.protection is not None else None,
-            "auto_resume": body.auto_resume,
+            "auto_resume": body.auto_resume, "launched_by": by, "tell_until": ALWAYS,
         }  # fmt: skip
         moved = await self._moved(caller, campaign_id, "launch", {"$set": changes})
         LAUNCHED.inc()
@@ -172,6 +177,7 @@ class Launcher:
         changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value, "work": True}}
         changes["$unset"] = {"pause_reason": "", "completed_at": ""}
         changes["$min"] = {"next_round_at": self._clock.now()}
+        changes["$set"]["tell_until"] = ALWAYS
         return await self._moved(caller, campaign_id, "retry", changes), again
 
     async def _check(self, caller: Identity, campaign: Document) -> Sending:

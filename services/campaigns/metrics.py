@@ -9,4 +9,5 @@ TAKEN_BACK = Counter("wabus_campaigns_taken_back_total", "Queued messages taken 
 MOVED = Counter("wabus_campaigns_moved_total", "Recipients moved by a status, by the new state.", ["state"])
 PAUSED = Counter("wabus_campaigns_paused_total", "Campaigns that paused themselves, by reason.", ["reason"])
 RUNNING = Gauge("wabus_campaigns_running", "Campaigns that run now.")
+REFUSED = Counter("wabus_campaigns_commands_refused_total", "Commands refused, by code.", ["code"])
 STREAMS = Gauge("wabus_campaigns_streams", "Streams of progress that somebody looks at now.")

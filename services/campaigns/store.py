@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from libs.mongo.client import Mongo, outages
+from services.campaigns.errors import IdTaken
 from services.campaigns.states import CampaignStatus
 
 CAMPAIGNS = "campaigns"
@@ -15,6 +17,8 @@ INDEXES = {
         IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant"),
         # What the fan-out works on. Partial: most campaigns are over.
         IndexModel([("work", ASCENDING)], name="work", partialFilterExpression={"work": True}),
+        # What is told of: those that run, and for a while those that ended.
+        IndexModel([("tell_until", ASCENDING)], name="told", partialFilterExpression={"tell_until": {"$exists": True}}),
     ]
 }
 
@@ -28,9 +32,12 @@ class CampaignStore:
         self._mongo = mongo
 
     async def add(self, campaign: Document) -> None:
-        """Insert a draft."""
-        with outages():
-            await self._mongo.collection(CAMPAIGNS).insert_one(campaign)
+        """Insert a draft; raises IdTaken where there is a campaign with its id."""
+        try:
+            with outages():
+                await self._mongo.collection(CAMPAIGNS).insert_one(campaign)
+        except DuplicateKeyError:
+            raise IdTaken("There is a campaign with this id.", param="campaign_id") from None
 
     async def get(self, tenant: str, campaign_id: str) -> Document | None:
         """Return a tenant's campaign."""
@@ -73,6 +80,20 @@ class CampaignStore:
                 await self._mongo.collection(CAMPAIGNS).find({"work": True}).sort("_id", ASCENDING).to_list(None)
             )
         return rows
+
+    async def told_of(self, now: datetime, at_least: datetime | None) -> Sequence[Document]:
+        """Return the campaigns that are told of now, or at least until then, of all tenants."""
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(CAMPAIGNS).find({"tell_until": {"$gte": at_least or now}}).to_list(None)
+            )
+        return rows
+
+    async def told(self, campaign: Document, said: str, until: datetime) -> None:
+        """Note what was told of a campaign, and until when it is told of, unless somebody launched it meanwhile."""
+        query = {"_id": campaign["_id"], "tell_until": campaign["tell_until"]}
+        with outages():
+            await self._mongo.collection(CAMPAIGNS).update_one(query, {"$set": {"told": said, "tell_until": until}})
 
     async def begin_scheduled(self, now: datetime) -> None:
         """Start the campaigns whose time has come."""

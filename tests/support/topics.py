@@ -26,13 +26,15 @@ def envelope(stack: Stack, **changes: Any) -> Envelope:
     return Envelope(**made | changes)
 
 
-async def produce(stack: Stack, *records: tuple[Envelope, bytes]) -> None:
-    """Write commands to send messages."""
+async def produce(
+    stack: Stack, *records: tuple[Envelope, bytes], topic: str = MESSAGES_REQUESTED, key: bytes = b"k"
+) -> None:
+    """Write commands, to send messages where no other topic is named."""
     producer = AIOKafkaProducer(bootstrap_servers=stack.info["kafka"])
     await producer.start()
     try:
         for each, value in records:
-            await producer.send_and_wait(MESSAGES_REQUESTED, value, key=b"k", headers=each.headers())
+            await producer.send_and_wait(topic, value, key=key, headers=each.headers())
     finally:
         await producer.stop()
 
