@@ -39,12 +39,12 @@ from services.campaigns.fan_out import FanOut
 from services.campaigns.import_store import ImportStore
 from services.campaigns.imports import Imports
 from services.campaigns.launcher import Launcher
+from services.campaigns.move_store import RecipientMoves
 from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Pace
 from services.campaigns.planning import Planner
 from services.campaigns.progress import Progress
 from services.campaigns.queueing import Queueing
-from services.campaigns.recipient_moves import RecipientMoves
 from services.campaigns.recipient_routes import RecipientRoutes
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.routes import CampaignRoutes

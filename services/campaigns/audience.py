@@ -11,7 +11,7 @@ from libs.web.errors import FieldProblem
 from services.campaigns.checking import Checking
 from services.campaigns.errors import wrong_field, wrong_state
 from services.campaigns.metrics import IMPORTED
-from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves
+from services.campaigns.move_store import CampaignMoved, RecipientMoves
 from services.campaigns.states import CampaignStatus
 from services.campaigns.store import CampaignStore
 from services.campaigns.targets import Targets, version_of

@@ -17,11 +17,11 @@ from libs.runtime.clock import Clock
 from libs.runtime.periodic import Periodic
 from services.campaigns.hours import free_at, hours_of, opens_at
 from services.campaigns.metrics import PAUSED, RUNNING
+from services.campaigns.move_store import CampaignMoved, RecipientMoves
 from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Neighbours, Pace
 from services.campaigns.protection import BUDGET_USED_UP, goes_on_by_itself, reason_to_pause
 from services.campaigns.queueing import Queueing
-from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import CampaignStatus, RecipientState
 from services.campaigns.store import CampaignStore

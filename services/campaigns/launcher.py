@@ -12,8 +12,8 @@ from services.campaigns.bodies import CreateBody, LaunchBody, ResumeBody, RetryB
 from services.campaigns.errors import NoSuchCampaign, NothingToSend, under, wrong_field, wrong_state
 from services.campaigns.imports import Imports
 from services.campaigns.metrics import LAUNCHED
+from services.campaigns.move_store import CampaignMoved, RecipientMoves, once_more
 from services.campaigns.planning import Planner
-from services.campaigns.recipient_moves import CampaignMoved, RecipientMoves, once_more
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import ALLOWED, CampaignStatus, RecipientState
 from services.campaigns.store import CampaignStore

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from libs.ledger.budget import Budget
@@ -9,6 +10,7 @@ from libs.ledger.contacts import Contact, ContactReader, alias, stranger
 from libs.runtime.clock import Clock
 from services.campaigns.bodies import LaunchBody
 from services.campaigns.consent import deliverable
+from services.campaigns.rate_card import RateCard, card_at
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import RecipientState
 from services.campaigns.targets import Sending
@@ -18,6 +20,35 @@ BATCH = 1_000  # recipients looked at in one round trip
 DAY = 86_400  # seconds
 
 Document = dict[str, Any]
+
+
+class Estimate:
+    """What messages cost by a rate card if all are delivered and none is free; those without a known price apart."""
+
+    def __init__(self, card: RateCard) -> None:
+        self._card = card
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, recipient: str, category: str) -> None:
+        """Count a message."""
+        self._counts[self._card.market_of(recipient), category] += 1
+
+    def view(self) -> Document:
+        """Return the sum and its lines, by market and category."""
+        lines, amount, unpriced = [], Decimal(0), 0
+        for (market, category), messages in sorted(self._counts.items()):
+            price = self._card.price(market, category)
+            amount += price * messages if price is not None else 0
+            unpriced += messages if price is None else 0
+            lines.append({
+                "market": market, "category": category, "messages": messages,
+                "price": str(price) if price is not None else None,
+                "amount": str(price * messages) if price is not None else None,
+            })  # fmt: skip
+        return {
+            "amount": str(amount), "currency": self._card.currency, "rate_card": self._card.version,
+            "unpriced_messages": unpriced, "lines": lines,
+        }  # fmt: skip
 
 
 class Planner:
@@ -31,7 +62,7 @@ class Planner:
 
     async def plan(self, campaign: Document, sending: Sending, body: LaunchBody) -> Document:
         """Return counts of recipients by what would become of them, and the time to expect in seconds."""
-        counts, variants = Counter[str](), Counter[str]()
+        counts, variants, estimate = Counter[str](), Counter[str](), Estimate(card_at(self._clock.now()))
         split, after = Split(campaign), FIRST
         while rows := await self._recipients.in_state(campaign, RecipientState.PENDING, BATCH, after):
             after = (rows[-1]["round"], rows[-1]["_id"])
@@ -41,15 +72,16 @@ class Planner:
                 contact = known.get(alias(campaign["tenant"], to)) or stranger(campaign["tenant"], to)
                 outcome = self._outcome(campaign, variant, contact, to)
                 counts[outcome] += 1
-                if outcome == "eligible" and split.named:
-                    variants[split.counted_as(row["_id"]) or ""] += 1
+                if outcome == "eligible" and variant is not None:
+                    variants[variant.name] += 1
+                    estimate.add(to, variant.template["category"])
         outcomes = ("eligible", "opted_out", "no_consent", "not_deliverable", "held_out")
         return (
             {name: counts[name] for name in outcomes}
             | {"duplicates": campaign["duplicates"], "invalid": campaign["invalid"]}
             | {"variants": dict(variants) if split.named else None}
             | await self._time(counts["eligible"], sending, body)
-            | {"cost": None}
+            | {"cost": estimate.view()}
         )
 
     def _outcome(self, campaign: Document, variant: Variant | None, contact: Contact, to: str) -> str:

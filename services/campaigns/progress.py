@@ -10,7 +10,7 @@ from libs.kafka.events import read_event
 from libs.kafka.record import Record
 from libs.ledger.reader import MessageReader
 from services.campaigns.metrics import MOVED
-from services.campaigns.recipient_moves import Move, RecipientMoves
+from services.campaigns.move_store import Move, RecipientMoves
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import RecipientState, state_after
 

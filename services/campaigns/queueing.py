@@ -14,7 +14,7 @@ from libs.ledger.record import OutboundDraft, wake_up
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError
 from services.campaigns.metrics import QUEUED
-from services.campaigns.recipient_moves import Move, RecipientMoves
+from services.campaigns.move_store import Move, RecipientMoves
 from services.campaigns.states import RecipientState, message_id_in_round
 from services.campaigns.variants import Split, Variant
 

@@ -1,4 +1,4 @@
-"""Recipients in MongoDB: one row per campaign and person. How they move is in `recipient_moves`.
+"""Recipients in MongoDB: one row per campaign and person. How they move is in `move_store`.
 
 A row that waits is only told from one that is queued by the campaign's cursor: to put a million people into the ledger
 not one of their rows is written.

@@ -6,8 +6,8 @@ from libs.ledger.claims import Claims
 from libs.ledger.reader import MessageReader
 from libs.runtime.clock import Clock
 from services.campaigns.metrics import TAKEN_BACK
+from services.campaigns.move_store import Move, RecipientMoves, once_more
 from services.campaigns.protection import goes_on_by_itself
-from services.campaigns.recipient_moves import Move, RecipientMoves, once_more
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import CampaignStatus, RecipientState, message_id_in_round
 from services.campaigns.store import CampaignStore

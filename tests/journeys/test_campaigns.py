@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -94,6 +95,10 @@ def test_a_dry_run_says_who_would_be_left_out_and_sends_nothing(
     plan = does(stack, campaign_id, "launch", dry_run=True).json()
     assert (plan["eligible"], plan["opted_out"], plan["not_deliverable"]) == (3, 1, 1)
     assert plan["seconds"] >= 0
+    (line,) = plan["cost"]["lines"]
+    assert (line["market"], line["category"], line["messages"]) == ("DE", "MARKETING", 3)
+    assert Decimal(plan["cost"]["amount"]) == Decimal(line["amount"]) == 3 * Decimal(line["price"])
+    assert (plan["cost"]["currency"], plan["cost"]["unpriced_messages"]) == ("USD", 0)
     assert (read(stack, campaign_id)["status"], arrived(shop) - before) == ("draft", Counter())
     assert does(stack, campaign_id, "launch").status_code == 202
     row = becomes(stack, campaign_id, "completed")
