@@ -145,12 +145,13 @@ class Launcher:
         return await self._moved(caller, campaign_id, "pause", {"$set": changes})
 
     async def resume(self, caller: Identity, campaign_id: str, body: ResumeBody) -> Document:
-        """Go on with a paused campaign."""
-        await self._check(caller, await self.get(caller, campaign_id))
+        """Go on with a paused campaign; one whose time has not come yet is scheduled again."""
+        campaign = await self.get(caller, campaign_id)
+        await self._check(caller, campaign)
+        early = (at := campaign.get("scheduled_at")) is not None and at > self._clock.now()
+        status = CampaignStatus.SCHEDULED if early else CampaignStatus.RUNNING
         asked = body.model_dump(exclude_none=True)
-        changes: Document = {
-            "$set": {"status": CampaignStatus.RUNNING.value, "work": True} | asked, "$unset": {"pause_reason": ""},
-        }  # fmt: skip
+        changes: Document = {"$set": {"status": status.value, "work": True} | asked, "$unset": {"pause_reason": ""}}
         return await self._moved(caller, campaign_id, "resume", changes)
 
     async def cancel(self, caller: Identity, campaign_id: str) -> Document:

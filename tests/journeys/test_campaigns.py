@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -213,8 +214,15 @@ def test_a_campaign_starts_at_its_time(stack: Stack, shop: Number, germans: Call
     answer = does(stack, campaign_id, "launch", scheduled_at="2099-01-01T00:00:00Z")
     assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
     refused(does(stack, campaign_id, "launch"), 409, "wrong_state")
+    assert does(stack, campaign_id, "pause").status_code == 202
+    assert does(stack, campaign_id, "resume").json()["status"] == "scheduled"
+    soon = draft(shop, who)
+    moment = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    assert does(stack, soon, "launch", scheduled_at=moment).json()["status"] == "scheduled"
+    assert becomes(stack, soon, "completed")["launched_at"] >= moment[:19]
+    until(lambda: all(arrived(shop)[each] == 1 for each in who), "they are written to at the time")
     assert does(stack, campaign_id, "cancel").status_code == 202
-    assert not [each for each in who if arrived(shop)[each]]
+    assert all(arrived(shop)[each] == 1 for each in who)
 
 
 @pytest.mark.parametrize(
