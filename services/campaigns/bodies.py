@@ -57,6 +57,9 @@ def _named_apart(variants: list[VariantBody]) -> list[VariantBody]:
     return variants
 
 
+Variants = Annotated[list[VariantBody], Field(min_length=2, max_length=10), AfterValidator(_named_apart)]
+
+
 class CreateBody(_Body):
     """`POST /campaigns`."""
 
@@ -67,9 +70,8 @@ class CreateBody(_Body):
         Language | None, Field(description="Optional where the template has one approved language.")
     ] = None
     variants: Annotated[
-        list[VariantBody] | None, AfterValidator(lambda given: given and _named_apart(given)),
-        Field(min_length=2, max_length=10, description="Several messages: a hash decides who gets which."),
-    ] = None  # fmt: skip
+        Variants | None, Field(description="Several messages: a hash of the person decides who gets which.")
+    ] = None
     hold_out: Annotated[int | None, Field(ge=1, le=90, description="Percent of the recipients who get nothing.")] = None
     require_consent: Annotated[bool, Field(description="Only to people who opted in, or wrote to the number.")] = False
     components: Annotated[Components | None, Field(description="For every recipient that brings none.")] = None

@@ -115,16 +115,18 @@ def ids_of(stack: Stack, person: Callable[[], str]) -> dict[str, str]:
         "waba_id": made["waba_id"], "phone_id": phone, "onboarding_id": signed_up["onboarding_id"],
         "endpoint_id": hook, "delivery_id": delivery, "user": who, "key_id": new_key(stack, "whatsapp:read")["id"],
         "contact_id": heard["contact_id"], "conversation_id": heard["conversation_id"],
-        "dead_letter_id": dead_letter(stack), "campaign_id": campaign(stack, number),
+        "dead_letter_id": dead_letter(stack), **campaign(stack, number),
     }  # fmt: skip
 
 
-def campaign(stack: Stack, number: Number) -> str:
-    """Return the id of a draft of the stack's own tenant."""
+def campaign(stack: Stack, number: Number) -> dict[str, str]:
+    """Return the id of a draft of the stack's own tenant, and that of its import."""
     body = {"name": "mine", "template": TEMPLATE["name"], "phone_number_id": number.id}
     made = stack.call("POST", "/campaigns", body)
     assert made.status_code == 201, made.text
-    return str(made.json()["id"])
+    path = f"/campaigns/{made.json()['id']}/recipients"
+    report = stack.call("POST", path, raw=b"to\n+4915112345678\n", headers={"Content-Type": "text/csv"})
+    return {"campaign_id": made.json()["id"], "import_id": report.json()["import_id"]}
 
 
 def dead_letter(stack: Stack) -> str:
