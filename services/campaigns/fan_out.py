@@ -85,6 +85,7 @@ class FanOut(Periodic):
         """Do the next thing for every campaign; -> whether there may be more at once."""
         await self._campaigns.begin_scheduled(self._clock.now())
         campaigns = await self._campaigns.at_work()
+        self._forget({each["_id"] for each in campaigns})
         RUNNING.set(sum(each["status"] == CampaignStatus.RUNNING for each in campaigns))
         counts = await self._recipients.counts([each["_id"] for each in campaigns])
         sendings = {
@@ -97,6 +98,14 @@ class FanOut(Periodic):
             except CampaignMoved:
                 busy = True  # it was paused, say, in this moment: look again
         return busy
+
+    def _forget(self, at_work: set[str]) -> None:
+        """Drop what is kept of campaigns that there is nothing to do for any more."""
+        for campaign_id in set(self._stored) - at_work:
+            del self._stored[campaign_id]
+            self._storing.pop(campaign_id, None)
+            self._pace.forget(campaign_id)
+            self._opt_outs.forget(campaign_id)
 
     async def _hold(self) -> bool:
         """Renew the lease where it is time; -> whether it is ours. Who gets it anew knows nothing of what is stored."""
@@ -257,10 +266,6 @@ class FanOut(Periodic):
         await self._campaigns.move(
             campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), {"$set": changes, "$unset": {"work": ""}}
         )  # fmt: skip
-        self._stored.pop(campaign["_id"], None)
-        self._storing.pop(campaign["_id"], None)
-        self._pace.forget(campaign["_id"])
-        self._opt_outs.forget(campaign["_id"])
 
 
 def _later(campaign: Document, rows: Sequence[Document], now: datetime) -> dict[str, datetime]:

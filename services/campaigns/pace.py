@@ -67,7 +67,7 @@ class Pace:
     ) -> Room:
         """Return how many messages of a running campaign may be queued now, at most `most`."""
         sharing = max(neighbours.running[campaign["phone_number_id"]], 1)
-        room = int(sending.number.throughput * self._ahead / sharing) - counts[RecipientState.QUEUED]
+        room = max(int(sending.number.throughput * self._ahead / sharing), 1) - counts[RecipientState.QUEUED]
         room = min(room, most)
         if (budget := campaign.get("budget")) is not None:
             room = min(room, budget - written_to(counts))

@@ -44,6 +44,7 @@ class RecipientState(StrEnum):
     SKIPPED = "skipped"
     HELD_OUT = "held_out"
     QUEUED = "queued"
+    UNKNOWN = "unknown"
     CANCELED = "canceled"
     EXPIRED = "expired"
     ACCEPTED = "accepted"
@@ -56,6 +57,7 @@ class RecipientState(StrEnum):
 # Of a message on its way: a state is only left for one of a higher rank, so that events may come in any order.
 RANKS = {
     RecipientState.QUEUED: 0,
+    RecipientState.UNKNOWN: 1,
     RecipientState.CANCELED: 5,
     RecipientState.EXPIRED: 5,
     RecipientState.ACCEPTED: 10,
@@ -70,7 +72,7 @@ def state_after(state: RecipientState, status: MessageStatus) -> RecipientState 
     """Return the state that a message's status moves its recipient to, or None where it says nothing new."""
     try:
         reached = RecipientState(status.value)
-    except ValueError:  # sending, unknown: still queued as far as anybody can say
+    except ValueError:  # sending: still queued as far as anybody can say
         return None
     if state not in RANKS or reached not in RANKS or RANKS[reached] <= RANKS[state]:
         return None

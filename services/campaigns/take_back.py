@@ -39,10 +39,11 @@ class TakeBack:
         """
         status = CampaignStatus(campaign["status"])
         canceled, running = status is CampaignStatus.CANCELED, status is CampaignStatus.RUNNING
-        after = FIRST
-        while rows := await self._recipients.in_state(campaign, RecipientState.QUEUED, BATCH, after):
-            after = (rows[-1]["round"], rows[-1]["_id"])
-            await self._batch(campaign, rows, status)
+        for state in (RecipientState.QUEUED, RecipientState.UNKNOWN):  # the latter may have been queued again
+            after = FIRST
+            while rows := await self._recipients.in_state(campaign, state, BATCH, after):
+                after = (rows[-1]["round"], rows[-1]["_id"])
+                await self._batch(campaign, rows, state, status)
         if canceled and await self._give_up(campaign):
             return True
         if running or not await self._recipients.in_state(campaign, RecipientState.QUEUED, 1):
@@ -53,15 +54,17 @@ class TakeBack:
             await self._campaigns.move(campaign["tenant"], campaign["_id"], (status,), done)
         return running
 
-    async def _batch(self, campaign: Document, rows: list[Document], status: CampaignStatus) -> None:
+    async def _batch(
+        self, campaign: Document, rows: list[Document], state: RecipientState, status: CampaignStatus
+    ) -> None:  # fmt: skip
         ids = {row["_id"]: message_id_in_round(row, campaign) for row in rows}
         back = await self._claims.take_back(campaign["tenant"], list(ids.values()), self._clock.now())
         there = await self._messages.existing(campaign["tenant"], list(ids.values()))
         mine = [row for row in rows if ids[row["_id"]] in back or ids[row["_id"]] not in there]
         if status is CampaignStatus.CANCELED:
-            moves = [Move(it["_id"], it["round"], RecipientState.QUEUED, RecipientState.CANCELED) for it in mine]
+            moves = [Move(it["_id"], it["round"], state, RecipientState.CANCELED) for it in mine]
         else:
-            moves = [once_more(row, RecipientState.QUEUED, campaign) for row in mine]
+            moves = [once_more(row, state, campaign) for row in mine]
         TAKEN_BACK.inc(await self._moves.move(campaign, moves, (status,)))
 
     async def _give_up(self, campaign: Document) -> bool:

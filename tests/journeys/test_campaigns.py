@@ -198,6 +198,17 @@ def test_who_failed_is_written_to_again_by_the_code_they_failed_with(
     assert rounds == {f"+{fine}": 0, "+15550131026": 1, "+15550130472": 1}
 
 
+def test_a_message_of_unknown_outcome_holds_no_campaign_up_and_is_settled_once(
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
+) -> None:
+    who = germans(20)
+    stack.box("POST", "/faults", {"kind": "accept_then_reset", "count": 3, "phone_number_id": shop.id})
+    campaign_id = launched(shop, who)
+    becomes(stack, campaign_id, "completed", 60)
+    until(lambda: read(stack, campaign_id)["counts"]["delivered"] == 20, "all are delivered", 60)
+    assert {each: arrived(shop)[each] for each in who} == dict.fromkeys(who, 1)
+
+
 def test_a_budget_stops_a_campaign_in_time(stack: Stack, shop: Number, germans: Callable[[int], list[str]]) -> None:
     who = germans(30)
     campaign_id = launched(shop, who, budget=12)

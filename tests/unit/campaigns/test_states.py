@@ -42,4 +42,6 @@ def test_a_state_never_goes_back_in_whatever_order_statuses_come() -> None:
         reached = state_after(reached, status) or reached
     assert reached is RecipientState.READ
     assert state_after(RecipientState.PENDING, MessageStatus.SENT) is None
-    assert state_after(RecipientState.QUEUED, MessageStatus.UNKNOWN) is None
+    assert state_after(RecipientState.QUEUED, MessageStatus.SENDING) is None
+    assert state_after(RecipientState.QUEUED, MessageStatus.UNKNOWN) is RecipientState.UNKNOWN
+    assert state_after(RecipientState.UNKNOWN, MessageStatus.ACCEPTED) is RecipientState.ACCEPTED
