@@ -103,6 +103,17 @@ class ProtectionBody(_Body):
     least: Annotated[int, Field(ge=1, description="Failures, or opt-outs, before a share counts.")] = LEAST
 
 
+class MoneyBody(_Body):
+    """An amount in the currency of the rate card."""
+
+    amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$"), Field(description="Like 12.50.")]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="That of the rate card.")]
+
+
+Messages = Annotated[int, Field(ge=1, description="The campaign pauses before it sends one message more.")]
+MaxCost = Annotated[MoneyBody, Field(description="Money: it pauses before a message that would exceed it.")]
+
+
 class LaunchBody(_Body):
     """`POST /campaigns/{campaign_id}/launch`."""
 
@@ -111,9 +122,8 @@ class LaunchBody(_Body):
     rate_per_second: Annotated[
         float | None, Field(gt=0, le=1000, description="At most so many a second; the number's own rate holds anyway.")
     ] = None
-    budget: Annotated[
-        int | None, Field(ge=1, description="Messages: the campaign pauses before it sends one more.")
-    ] = None
+    budget: Messages | None = None
+    max_cost: MaxCost | None = None
     quiet_hours: QuietHoursBody | None = None
     send_window: SendWindowBody | None = None
     protection: Annotated[ProtectionBody | None, Field(description="Other thresholds than the usual ones.")] = None
@@ -126,7 +136,8 @@ class ResumeBody(_Body):
     """`POST /campaigns/{campaign_id}/resume`: what is to be different from now on."""
 
     rate_per_second: Annotated[float | None, Field(gt=0, le=1000)] = None
-    budget: Annotated[int | None, Field(ge=1, description="Messages in all, those before the pause included.")] = None
+    budget: Annotated[Messages | None, Field(description="In all, those before the pause included.")] = None
+    max_cost: Annotated[MaxCost | None, Field(description="In all; only of one that was launched with some.")] = None
 
 
 class RetryBody(_Body):

@@ -17,6 +17,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.periodic import Periodic
 from services.campaigns.hours import free_at, hours_of, opens_at
 from services.campaigns.metrics import PAUSED, RUNNING
+from services.campaigns.money import affordable
 from services.campaigns.move_store import CampaignMoved, RecipientMoves
 from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Neighbours, Pace
@@ -162,6 +163,12 @@ class FanOut(Periodic):
         if not rows:
             await self._settled(campaign)
             return await self._next_round(campaign)
+        if campaign.get("max_cost") is not None:
+            rows = list(affordable(campaign, rows, await self._recipients.spent(campaign["_id"])))
+            if not rows:
+                await self._settled(campaign)
+                await self._pause(campaign, BUDGET_USED_UP)
+                return True
         later = _later(campaign, rows, self._clock.now())
         if len(later) < len(rows):
             await self._say_waiting(campaign, None, None)

@@ -8,12 +8,13 @@ from libs.runtime.ids import new_id
 from libs.web.identity import Identity
 from services.campaigns.announcer import ALWAYS
 from services.campaigns.audience import Audience, Report, check_default
-from services.campaigns.bodies import CreateBody, LaunchBody, ResumeBody, RetryBody, UpdateBody
+from services.campaigns.bodies import CreateBody, LaunchBody, MoneyBody, ResumeBody, RetryBody, UpdateBody
 from services.campaigns.errors import NoSuchCampaign, NothingToSend, under, wrong_field, wrong_state
 from services.campaigns.imports import Imports
 from services.campaigns.metrics import LAUNCHED
 from services.campaigns.move_store import CampaignMoved, RecipientMoves, once_more
 from services.campaigns.planning import Planner
+from services.campaigns.rate_card import RateCard, card_at
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import ALLOWED, CampaignStatus, RecipientState
 from services.campaigns.store import CampaignStore
@@ -117,13 +118,18 @@ class Launcher:
     async def launch(self, caller: Identity, campaign_id: str, body: LaunchBody, by: str | None = None) -> Document:
         """Launch a draft, now or at its time; `by` is the command that asked for it."""
         campaign = await self.get(caller, campaign_id)
-        await self._check(caller, campaign)
+        sending = await self._check(caller, campaign)
         await self._imports.check_none_runs(campaign)
+        card = card_at(self._clock.now())
+        if body.max_cost is not None:
+            await self._check_prices(campaign, sending, body, body.max_cost, card)
         now = self._clock.now()
         later = body.scheduled_at is not None and body.scheduled_at > now
         changes: Document = {
             "status": (CampaignStatus.SCHEDULED if later else CampaignStatus.RUNNING).value, "work": True,
-            "rate_per_second": body.rate_per_second, "budget": body.budget, "scheduled_at": body.scheduled_at,
+            "rate_per_second": body.rate_per_second, "budget": body.budget,
+            "max_cost": body.max_cost.model_dump() if body.max_cost is not None else None,
+            "rate_card": card.version, "scheduled_at": body.scheduled_at,
             "quiet_hours": body.quiet_hours.kept() if body.quiet_hours is not None else None,
             "send_window": body.send_window.kept() if body.send_window is not None else None,
             "protection": body.protection.model_dump() if body.protection is not None else None,
@@ -151,6 +157,10 @@ class Launcher:
         early = (at := campaign.get("scheduled_at")) is not None and at > self._clock.now()
         status = CampaignStatus.SCHEDULED if early else CampaignStatus.RUNNING
         asked = body.model_dump(exclude_none=True)
+        if body.max_cost is not None and (campaign.get("max_cost") or {}).get("currency") != body.max_cost.currency:
+            raise wrong_field(
+                "max_cost", "Only a campaign that was launched with one can have another, in its currency."
+            )
         changes: Document = {"$set": {"status": status.value, "work": True} | asked, "$unset": {"pause_reason": ""}}
         return await self._moved(caller, campaign_id, "resume", changes)
 
@@ -180,6 +190,17 @@ class Launcher:
         changes["$min"] = {"next_round_at": self._clock.now()}
         changes["$set"]["tell_until"] = ALWAYS
         return await self._moved(caller, campaign_id, "retry", changes), again
+
+    async def _check_prices(
+        self, campaign: Document, sending: Sending, body: LaunchBody, most: MoneyBody, card: RateCard
+    ) -> None:  # fmt: skip
+        """Check that money can be reckoned: in the card's currency, with a price for everybody."""
+        if most.currency != card.currency:
+            raise wrong_field("max_cost.currency", f"Must be {card.currency}, as the rate card is.")
+        cost = (await self._planner.plan(campaign, sending, body))["cost"]
+        if unpriced := [line["market"] for line in cost["lines"] if line["price"] is None]:
+            words = f"No price is known for {', '.join(unpriced)}: give a budget of messages instead."
+            raise wrong_field("max_cost", words, "price_unknown")
 
     async def _check(self, caller: Identity, campaign: Document) -> Sending:
         """Check number and template as they are now, and that there is somebody to write to."""

@@ -13,6 +13,7 @@ from typing import Any
 from pymongo import UpdateMany, UpdateOne
 
 from libs.mongo.client import Mongo, Session, outages
+from services.campaigns.money import Purse
 from services.campaigns.recipient_store import COUNTS, RECIPIENTS
 from services.campaigns.states import CampaignStatus, RecipientState, state_of
 from services.campaigns.store import CAMPAIGNS
@@ -99,16 +100,17 @@ class RecipientMoves:
 
         async def unit(session: Session) -> Document:
             moved = await self._touch(session, campaign, _where_it_was(campaign), changes)
-            split, counts = Split(campaign), Counts()
+            split, counts, purse, spent = Split(campaign), Counts(), Purse(campaign), 0
             for row in rows:
                 if row["_id"] not in later:
                     _count(counts, split, row["_id"], RecipientState.PENDING, -1)
                     _count(counts, split, row["_id"], RecipientState.QUEUED, 1)
+                    spent += purse.moved(row, RecipientState.PENDING, RecipientState.QUEUED)
             if later:
                 await self._mongo.collection(RECIPIENTS).update_many(
                     {"_id": {"$in": list(later)}}, {"$set": {"round": campaign.get("round", 0) + 1}}, session=session
                 )
-            await self._write(session, campaign, counts)
+            await self._write(session, campaign, counts, spent)
             return moved
 
         return await self._mongo.transaction(unit)
@@ -137,7 +139,9 @@ class RecipientMoves:
     async def _apply(self, session: Session, campaign: Document, moves: Sequence[Move]) -> int:
         ids = [move.row_id for move in moves]
         rows = self._mongo.collection(RECIPIENTS)
-        found = await rows.find({"_id": {"$in": ids}}, {"state": 1, "round": 1}, session=session).to_list(None)
+        purse = Purse(campaign)
+        shown = {"state": 1, "round": 1} | ({"to": 1} if purse.counts else {})
+        found = await rows.find({"_id": {"$in": ids}}, shown, session=session).to_list(None)
         there = {row["_id"]: row for row in found}
         due = [
             move
@@ -148,11 +152,12 @@ class RecipientMoves:
         ]
         if due:
             await rows.bulk_write(_updates(due), ordered=False, session=session)
-            split, counts = Split(campaign), Counts()
+            split, counts, spent = Split(campaign), Counts(), 0
             for move in due:
                 _count(counts, split, move.row_id, move.before, -1)
                 _count(counts, split, move.row_id, move.after, 1)
-            await self._write(session, campaign, counts)
+                spent += purse.moved(there[move.row_id], move.before, move.after)
+            await self._write(session, campaign, counts, spent)
         return len(due)
 
     async def _touch(
@@ -167,12 +172,12 @@ class RecipientMoves:
             raise CampaignMoved
         return moved
 
-    async def _write(self, session: Session, campaign: Document, counts: Counts) -> None:
+    async def _write(self, session: Session, campaign: Document, counts: Counts, spent: int = 0) -> None:
         changes = {
             f"counts.{state.value}" if variant is None else f"variants.{variant}.{state.value}": number
             for (variant, state), number in counts.items()
             if number
-        }
+        } | ({"spent": spent} if spent else {})
         if changes:
             await self._mongo.collection(COUNTS).update_one(
                 {"_id": f"{campaign['_id']}:{self._shard}"},

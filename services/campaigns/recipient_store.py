@@ -110,6 +110,12 @@ class RecipientStore:
                     of.setdefault(variant, _none())[state] += number
         return found
 
+    async def spent(self, campaign_id: str) -> int:
+        """Return what those who were written to cost, in millionths, where the campaign has a budget of money."""
+        with outages():
+            rows = await self._mongo.collection(COUNTS).find({"campaign_id": campaign_id}, {"spent": 1}).to_list(None)
+        return sum(row.get("spent", 0) for row in rows)
+
     async def errors(self, tenant: str, campaign_id: str, most: int) -> list[Document]:
         """Return the codes that recipients failed or were skipped with, the most frequent first."""
         with outages():

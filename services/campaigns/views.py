@@ -14,8 +14,9 @@ def campaign_view(row: Document, counts: Mapping[str, int]) -> Document:
     """A campaign with its counts."""
     fields = (
         "name", "status", "phone_number_id", "waba_id", "components", "variants", "hold_out", "require_consent", "ttl",
-        "rate_per_second", "budget", "quiet_hours", "send_window", "protection", "auto_resume",
-        "pause_reason", "waiting", "duplicates", "invalid", "created_at", "scheduled_at", "launched_at", "completed_at",
+        "rate_per_second", "budget", "max_cost", "quiet_hours", "send_window", "protection",
+        "auto_resume", "pause_reason", "waiting", "duplicates", "invalid", "created_at", "scheduled_at",
+        "launched_at", "completed_at",
     )  # fmt: skip
     template = row["template"]
     return (

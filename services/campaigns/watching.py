@@ -10,6 +10,7 @@ from libs.web.answers import to_json
 from libs.web.errors import TooManyRequests
 from services.campaigns.errors import wrong_state
 from services.campaigns.metrics import STREAMS
+from services.campaigns.money import printed
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import CampaignStatus
 from services.campaigns.store import CampaignStore
@@ -87,7 +88,8 @@ class Watching:
 
     async def _view(self, campaign: Document, errors: list[Document]) -> Document:
         counts = (await self._recipients.split_counts([campaign["_id"]]))[campaign["_id"]]
-        return progress_view(campaign, counts, errors)
+        spent = await self._recipients.spent(campaign["_id"]) if campaign.get("max_cost") else None
+        return progress_view(campaign, counts, errors) | {"spent": printed(spent) if spent is not None else None}
 
     async def _errors(self, campaign: Document) -> list[Document]:
         return await self._recipients.errors(campaign["tenant"], campaign["_id"], MOST_CODES)

@@ -141,6 +141,29 @@ def test_a_used_up_budget_is_raised_by_resume(stack: Stack, slow: Number, german
     assert set(arrived(slow).values()) == {1}
 
 
+def test_money_stops_a_campaign_before_it_is_exceeded(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    who = germans(10)
+    price = 0.055  # of a utility message to Germany
+    money = {"amount": f"{price * 4.5:.4f}", "currency": "USD"}
+    campaign_id = draft(slow, who)
+    refused(does(stack, campaign_id, "launch", max_cost=money | {"currency": "EUR"}), 422, None, "max_cost.currency")
+    refused(does(stack, campaign_id, "launch", max_cost=money | {"amount": "-1"}), 422)
+    assert does(stack, campaign_id, "launch", max_cost=money).status_code == 202
+    assert becomes(stack, campaign_id, "paused")["pause_reason"] == "budget_used_up"
+    until(lambda: sum(arrived(slow).values()) == 4, "four are written to")
+    assert stack.call("GET", f"/campaigns/{campaign_id}/progress").json()["spent"] == "0.22"
+    refused(does(stack, campaign_id, "resume", max_cost=money | {"currency": "EUR"}), 422, None, "max_cost")
+    assert does(stack, campaign_id, "resume", max_cost=money | {"amount": "1"}).status_code == 202
+    becomes(stack, campaign_id, "completed")
+    until(lambda: sum(arrived(slow).values()) == 10, "everybody is written to")
+    assert stack.call("GET", f"/campaigns/{campaign_id}/progress").json()["spent"] == "0.55"
+    other = draft(slow, ["966512345678"], "sale")  # marketing to Saudi Arabia has no known price
+    answer = does(stack, other, "launch", max_cost=money)
+    refused(answer, 422, "price_unknown", "max_cost")
+
+
 def clock(zone: str, **ahead: int) -> str:
     """Return what clocks of a zone show so much later."""
     return (datetime.now(ZoneInfo(zone)) + timedelta(**ahead)).strftime("%H:%M")
