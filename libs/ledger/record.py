@@ -136,6 +136,10 @@ class OutboundDraft:
         return document
 
 
+# What goes into the events of a message as it lies in its record.
+_CARRIED = ("campaign_id", "campaign_recipient_id", "campaign_round", "client_ref")
+
+
 def told(
     document: dict[str, Any],
     status: MessageStatus,
@@ -161,10 +165,7 @@ def told(
         template=template.get("name"),
         language=template.get("language"),
         category=template.get("category"),
-        campaign_id=document.get("campaign_id"),
-        campaign_recipient_id=document.get("campaign_recipient_id"),
-        campaign_round=document.get("campaign_round"),
-        client_ref=document.get("client_ref"),
+        **{name: document.get(name) for name in _CARRIED},
         created_at=document["created_at"],
         **{"error": MessageError.model_validate(error) if error else None, "wamid": _wamid(document)} | more,
     )

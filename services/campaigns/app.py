@@ -74,17 +74,17 @@ class _Campaigns:
         asked, fanned, told = (RecipientMoves(self.mongo, f"{shard}-{who}") for who in ("api", "fan-out", "status"))
         targets, people = Targets(self.directory), ContactReader(self.mongo)
         self.intake = Intake(self.mongo, refusal)
-        messages = MessageReader(self.mongo)
+        messages, budget = MessageReader(self.mongo), Budget(self.mongo)
         self.fan_out = FanOut(
             campaigns, recipients, fanned, targets,
             Queueing(fanned, self.intake, self.bus, self.clock),
             TakeBack(campaigns, recipients, fanned, Claims(self.mongo), messages, self.clock),
-            Pace(Budget(self.mongo), self.clock, settings.campaigns_ahead.total_seconds()),
+            Pace(budget, self.clock, settings.campaigns_ahead.total_seconds()),
             OptOuts(people, recipients, self.clock),
             Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_round_every,
         )  # fmt: skip
         audience = Audience(campaigns, asked, targets, self.clock)
-        imports, budget = Imports(ImportStore(self.mongo), audience, self.clock), Budget(self.mongo)
+        imports = Imports(ImportStore(self.mongo), audience, self.clock)
         planner = Planner(recipients, people, budget, self.clock)
         launcher = Launcher(campaigns, recipients, asked, audience, imports, targets, planner, self.clock)
         self.commands = LaneConsumer(
@@ -100,10 +100,12 @@ class _Campaigns:
             *RecipientRoutes(launcher, audience, imports, recipients).calls(),
             *CampaignRoutes(launcher, campaigns, recipients, self.watching).calls(),
         ]
+        self.consumer = self._consumer(settings, Progress(recipients, told, messages))
+
+    def _consumer(self, settings: Settings, progress: Progress) -> BatchConsumer:
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
-        self.consumer = BatchConsumer(
-            self.bus, topics=[MESSAGES_STATUS], group=GROUP,
-            handle=Progress(recipients, told, messages).take,
+        return BatchConsumer(
+            self.bus, topics=[MESSAGES_STATUS], group=GROUP, handle=progress.take,
             dead_letters=DeadLetterPolicy(service="campaigns"),
             membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
         )  # fmt: skip

@@ -236,26 +236,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
         "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None, docs_url=None,
         redoc_url=None,
     )  # fmt: skip
-    resources = [
-        Resource(
-            f"{BASE}/templates",
-            settings.templates_url,
-            {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE),
-            uploads=("/media",),
-        ),
-        Resource(
-            f"{BASE}/campaigns",
-            settings.campaigns_url,
-            {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE),
-            uploads=("/recipients",),
-            sending=("/launch", "/pause", "/resume", "/cancel", "/retry"),
-        ),
-        Resource(
-            f"{BASE}/webhook_endpoints",
-            settings.notifier_url,
-            {"GET": Scope.READ, "POST": Scope.WRITE, "PATCH": Scope.WRITE, "DELETE": Scope.WRITE},
-        ),
-    ]
+    resources = _owned(settings)
     for endpoint in edge.endpoints:
         endpoint.register(api, edge.auth)
     _add_forwarding(api, edge.forwarder, resources)
@@ -280,6 +261,19 @@ def _hot(edge: _Edge) -> dict[tuple[str, str], Any]:
     hot["POST", "/webhooks/whatsapp"] = edge.webhooks.take
     hot["GET", "/webhooks/whatsapp"] = edge.webhooks.handshake
     return hot
+
+
+def _owned(settings: Settings) -> list[Resource]:
+    """Return what other services own."""
+    usual = {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE)
+    return [
+        Resource(f"{BASE}/templates", settings.templates_url, usual, uploads=("/media",)),
+        Resource(
+            f"{BASE}/campaigns", settings.campaigns_url, usual, uploads=("/recipients",),
+            sending=("/launch", "/pause", "/resume", "/cancel", "/retry"),
+        ),
+        Resource(f"{BASE}/webhook_endpoints", settings.notifier_url, usual),
+    ]  # fmt: skip
 
 
 def _add_forwarding(api: FastAPI, forwarder: Forwarder, resources: list[Resource]) -> None:

@@ -49,13 +49,9 @@ def create_app(settings: Settings) -> Application:
     templates, jobs = TemplateStore(mongo), JobStore(mongo)
     keeper = TemplateKeeper(templates, jobs, directory, graph, bus, clock)
     consumer = LaneConsumer(
-        bus,
-        topics=[TEMPLATES_COMMANDS],
-        group=GROUP,
-        lane_of=lambda record: record.key,
-        handle=TemplateHandlers(keeper).take,
-        dead_letters=DeadLetterPolicy(service="templates"),
-    )
+        bus, topics=[TEMPLATES_COMMANDS], group=GROUP, lane_of=lambda record: record.key,
+        handle=TemplateHandlers(keeper).take, dead_letters=DeadLetterPolicy(service="templates"),
+    )  # fmt: skip
     accounts, media = Accounts(directory), GraphMedia(graph, settings.graph_url, settings.graph_version)
     author = TemplateAuthor(templates, jobs, accounts, GraphTemplates(graph), keeper, clock)
     writing = WritingRoutes(author, Samples(accounts, graph, media))
