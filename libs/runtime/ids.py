@@ -29,6 +29,16 @@ def derived_time_id(moment: datetime, *parts: str) -> str:
     return _text(value)
 
 
+def time_id_after(moment: datetime, other: str, number: int) -> str:
+    """Return the one UUIDv7 of this time, another UUID and a number: ids of one time sort as the other ones do.
+
+    What is stored in that order goes to the end of an index, not all over it.
+    """
+    bits = uuid.UUID(other).int >> 54 ^ number  # the first 74 bits
+    stamp = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
+    return _text(stamp << 80 | 7 << 76 | bits >> 62 << 64 | 2 << 62 | bits & ((1 << 62) - 1))
+
+
 def earliest_id(moment: datetime) -> str:
     """Return the least UUIDv7 of a time: all ids of that time and later sort at or after it."""
     stamp = int(moment.timestamp() * 1000) & ((1 << 48) - 1)

@@ -30,9 +30,10 @@ from services.campaigns.take_back import TakeBack
 from services.campaigns.targets import Sending, Targets
 from services.campaigns.variants import Split
 
-BATCH = 500  # recipients of one transaction and one commit of the ledger
-IN_FLIGHT = 3  # batches of a campaign that are stored at once: MongoDB writes one while the next one is made
-UNSURE = (IN_FLIGHT + 1) * BATCH  # recipients that a process which died may have left behind, and more
+BATCH = 1_000  # recipients that the cursor moves past in one transaction
+COMMIT = 500  # messages of one commit of the ledger
+IN_FLIGHT = 4  # commits of a campaign at once: MongoDB writes one while the next one is made
+UNSURE = IN_FLIGHT * COMMIT + 2 * BATCH  # recipients that a process which died may have left behind, and more
 SAFE = 5.0  # seconds after the lease was renewed within which a batch may be stored: half of what it lasts
 RENEW = 1.0  # seconds
 
@@ -173,9 +174,13 @@ class FanOut(Periodic):
         if len(later) < len(rows):
             await self._say_waiting(campaign, None, None)
         moved = await self._moves.advance(campaign, rows, later, self._stored[campaign["_id"]])
-        await self._settled(campaign, IN_FLIGHT - 1)
         now = [row for row in rows if row["_id"] not in later]
-        self._storing.setdefault(campaign["_id"], deque()).append(asyncio.create_task(self._store(moved, now)))
+        for first in range(0, len(now), COMMIT):
+            await self._settled(campaign, IN_FLIGHT - 1)
+            part = now[first : first + COMMIT]
+            upto = part[-1]["_id"] if first + COMMIT < len(now) else rows[-1]["_id"]
+            task = asyncio.create_task(self._store(moved, part, upto))
+            self._storing.setdefault(campaign["_id"], deque()).append(task)
         return True
 
     async def _wait_for_window(self, campaign: Document, counts: dict[str, int], opens: datetime) -> bool:
@@ -200,12 +205,12 @@ class FanOut(Periodic):
         self._stored[campaign["_id"]] = ""
         return True
 
-    async def _store(self, campaign: Document, rows: Sequence[Document]) -> str:
-        """Store a batch; -> up to where all is stored where the batches before it are."""
+    async def _store(self, campaign: Document, rows: Sequence[Document], upto: str) -> str:
+        """Store messages; -> up to where all are stored once those before these are."""
         if self._held_at is None or self._clock.monotonic() - self._held_at > SAFE:
             raise LeaseInDoubt
         await self._queueing.store(campaign, rows)
-        return str(campaign["cursor"])
+        return upto
 
     async def _settled(self, campaign: Document, most: int = 0) -> None:
         """Wait until at most so many batches are still being stored; raises what came of one that is not stored."""
@@ -228,8 +233,8 @@ class FanOut(Periodic):
         """Store what a process before this one may not have stored any more."""
         await self._settled(campaign)
         rows = await self._recipients.unconfirmed(campaign, UNSURE)
-        for first in range(0, len(rows), BATCH):
-            await self._store(campaign, rows[first : first + BATCH])
+        for first in range(0, len(rows), COMMIT):
+            await self._store(campaign, rows[first : first + COMMIT], campaign["cursor"])
         await self._moves.confirm(campaign)
         self._stored[campaign["_id"]] = campaign["cursor"]
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from libs.events.messages import MessageStatus
-from libs.runtime.ids import derived_time_id
+from libs.runtime.ids import time_id_after
 
 
 class CampaignStatus(StrEnum):
@@ -99,4 +99,4 @@ def message_id_of(row: Mapping[str, Any], campaign: Mapping[str, Any]) -> str | 
 
 def message_id_in_round(row: Mapping[str, Any], campaign: Mapping[str, Any]) -> str:
     """Return the id that the message of a recipient has in the row's round: derived from campaign, person and round."""
-    return derived_time_id(campaign["rounds"][str(row["round"])], row["_id"], str(row["round"]))
+    return time_id_after(campaign["rounds"][str(row["round"])], row["_id"], row["round"])

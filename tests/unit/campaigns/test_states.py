@@ -11,29 +11,29 @@ from services.campaigns.states import RecipientState, message_id_of, state_after
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def row(row_id: str, number: int = 0, state: str = "pending") -> dict[str, Any]:
-    return {"_id": row_id, "round": number, "state": state}
+def row(first: str, number: int = 0, state: str = "pending") -> dict[str, Any]:
+    return {"_id": f"{first}0000000-0000-5000-8000-000000000000", "round": number, "state": state}
 
 
 @pytest.mark.parametrize(
     ("where", "number", "queued"),
-    [("a", 1, True), ("m", 1, True), ("n", 1, False), ("z", 0, True), ("a", 2, False)],
+    [("1", 1, True), ("6", 1, True), ("8", 1, False), ("f", 0, True), ("1", 2, False)],
 )
 def test_who_waits_is_queued_once_the_cursor_has_passed(where: str, number: int, queued: bool) -> None:
-    campaign = {"round": 1, "cursor": "m", "rounds": {"0": BEGAN, "1": BEGAN}}
+    campaign = {"round": 1, "cursor": "7", "rounds": {"0": BEGAN, "1": BEGAN}}
     assert (state_of(row(where, number), campaign) is RecipientState.QUEUED) is queued
     assert (message_id_of(row(where, number), campaign) is not None) is queued
 
 
 def test_a_new_round_is_a_new_message_and_the_same_round_the_same() -> None:
-    campaign = {"round": 1, "cursor": "m", "rounds": {"0": BEGAN, "1": BEGAN}}
-    assert message_id_of(row("a", 0), campaign) == message_id_of(row("a", 0), campaign)
-    assert message_id_of(row("a", 0), campaign) != message_id_of(row("a", 1), campaign)
+    campaign = {"round": 1, "cursor": "7", "rounds": {"0": BEGAN, "1": BEGAN}}
+    assert message_id_of(row("1", 0), campaign) == message_id_of(row("1", 0), campaign)
+    assert message_id_of(row("1", 0), campaign) != message_id_of(row("1", 1), campaign)
 
 
 @pytest.mark.parametrize("state", ["skipped", "held_out"])
 def test_who_was_left_out_has_no_message(state: str) -> None:
-    assert message_id_of(row("a", 0, state), {"round": 0, "cursor": "z", "rounds": {"0": BEGAN}}) is None
+    assert message_id_of(row("1", 0, state), {"round": 0, "cursor": "f", "rounds": {"0": BEGAN}}) is None
 
 
 def test_a_state_never_goes_back_in_whatever_order_statuses_come() -> None:

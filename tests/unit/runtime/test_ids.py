@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.runtime.ids import derived_id, derived_time_id, earliest_id, is_uuid, new_id
+from libs.runtime.ids import derived_id, derived_time_id, earliest_id, is_uuid, new_id, time_id_after
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -42,3 +42,14 @@ def test_only_the_canonical_form_is_a_uuid() -> None:
     made = new_id()
     assert is_uuid(made)
     assert not any(is_uuid(text) for text in (made.upper(), made.replace("-", ""), "{" + made + "}", "", "x" * 36))
+
+
+def test_ids_after_others_sort_as_those_do_and_differ_by_time_and_number() -> None:
+    others = sorted(derived_id("row", str(place)) for place in range(1_000))
+    made = [time_id_after(NOW, each, 0) for each in others]
+    assert made == sorted(made)
+    assert len(set(made)) == 1_000
+    assert all(uuid.UUID(each).version == 7 and uuid.UUID(each).variant == uuid.RFC_4122 for each in made)
+    assert made[0] == time_id_after(NOW, others[0], 0)
+    assert time_id_after(NOW, others[0], 1) not in made
+    assert made[0][:13] == earliest_id(NOW)[:13]
