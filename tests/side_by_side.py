@@ -18,9 +18,9 @@ ALONE = ("kafka", "local", "sandbox")  # below tests/integration: they start ser
 def halves() -> tuple[list[str], list[str]]:
     """Return the folders of the half that shares a stack, and of the other one."""
     integration = sorted(path for path in (TESTS / "integration").iterdir() if path.is_dir() and path.name[0] != "_")
-    alone = [TESTS / "unit", *(path for path in integration if path.name in ALONE)]
+    alone = [TESTS / "unit", *(path for path in integration if path.name in ALONE), TESTS / "faults"]
     shared = [TESTS / "contracts", *(path for path in integration if path.name not in ALONE)]
-    shared += [TESTS / "journeys", TESTS / "faults"]
+    shared.append(TESTS / "journeys")
     return [str(path) for path in shared], [str(path) for path in alone]
 
 
