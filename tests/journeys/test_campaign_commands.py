@@ -54,11 +54,11 @@ async def test_a_campaign_is_made_filled_and_launched_by_commands_that_come_twic
     def last(_: dict[str, str], data: dict[str, Any]) -> bool:
         return bool(data["campaign_id"] == campaign_id and data.get("counts", {}).get("delivered") == 40)
 
-    ((headers, data),) = await told(stack, CAMPAIGNS_PROGRESS, last, 1)
+    headers, data = (await told(stack, CAMPAIGNS_PROGRESS, last, 1))[0]
     assert headers["ce_type"] == "CampaignProgressed.v1"
     assert (data["status"], data["recipients"], sum(data["counts"].values())) == ("completed", 40, 40)
-    said = await told(stack, CAMPAIGNS_PROGRESS, lambda _, it: it["campaign_id"] == campaign_id, 2)
-    assert "error" not in [*said[0][1], *said[1][1]]
+    _, first = (await told(stack, CAMPAIGNS_PROGRESS, lambda _, it: it["campaign_id"] == campaign_id, 1))[0]
+    assert "error" not in first, "a command that came twice is no refusal"
 
 
 async def test_a_command_that_is_refused_is_told_with_the_apis_own_error(
