@@ -46,13 +46,13 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
 def parse(model: type[M], raw: bytes) -> M:
     """Read a JSON body into a model whose unknown fields are forbidden.
 
-    Raises BadRequest where it is not JSON, not UTF-8 or nested too deeply, and Invalid, naming each field, where it
-    does not fit the model.
+    A value of another kind is not converted: `true` is no number, and `"5"` is none either. Raises BadRequest where it
+    is not JSON, not UTF-8 or nested too deeply, and Invalid, naming each field, where it does not fit the model.
     """
     if raw.count(b"{") + raw.count(b"[") > DEPTH:
         check_depth(raw)
     try:
-        return model.model_validate_json(raw)
+        return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         if problems[0]["type"] == "json_invalid":

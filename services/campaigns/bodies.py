@@ -1,6 +1,8 @@
 """The bodies of `/campaigns` and below."""
 
+import unicodedata
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -10,20 +12,39 @@ from services.campaigns.protection import FAILED_SHARE, LEAST, OPTED_OUT_SHARE
 from services.campaigns.variants import ALL, HOLD_OUT
 
 MOST_ROWS = 10_000  # recipients of one JSON call; more come as a stream
+MOST_MESSAGES = 1_000_000_000
+LEAST_RATE = 0.01  # messages a second: one in 100 s
 TTL_MOST = 30 * 24 * 3600  # seconds: as long as Meta keeps trying
 
 
-def _aware(moment: datetime) -> datetime:
+YEARS = range(2000, 3000)  # what a moment may be in, with every offset still one that can be reckoned with
+
+
+def _moment(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("Must have an offset, for example 2026-11-23T09:30:00Z.")
+    if moment.year not in YEARS:
+        raise ValueError(f"Must be in the years {YEARS[0]} to {YEARS[-1]}.")
     return moment
 
 
+def _legible(name: str) -> str:
+    if not name.strip() or any(unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp") for each in name):
+        raise ValueError("Must have something to read, and no control characters.")
+    return name
+
+
+def _money(amount: str) -> str:
+    if not Decimal(amount):
+        raise ValueError("Must be more than nothing.")
+    return amount
+
+
 GraphId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[datetime, AfterValidator(_moment)]
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(_[A-Za-z]{2,4})?$")]
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_legible)]
 Components = Annotated[
     list[dict[str, Any]], Field(max_length=20, description="Values for the template's variables, as Meta takes them.")
 ]
@@ -86,8 +107,8 @@ class CreateBody(_Body):
 class UpdateBody(_Body):
     """`PATCH /campaigns/{campaign_id}`: what changes."""
 
-    name: Name | None = None
-    components: Components | None = None
+    name: Name = ""  # as the next one: given or left alone, never taken away
+    components: Components = []
     ttl: Annotated[int | None, Field(ge=1, le=TTL_MOST)] = None
 
 
@@ -100,17 +121,27 @@ class ProtectionBody(_Body):
 
     failed_share: Annotated[float, Field(gt=0, le=1, description="Pause when more than that failed.")] = FAILED_SHARE
     opted_out_share: Annotated[float, Field(gt=0, le=1, description="... or opted out.")] = OPTED_OUT_SHARE
-    least: Annotated[int, Field(ge=1, description="Failures, or opt-outs, before a share counts.")] = LEAST
+    least: Annotated[
+        int, Field(ge=1, le=MOST_MESSAGES, description="Failures, or opt-outs, before a share counts.")
+    ] = LEAST
 
 
 class MoneyBody(_Body):
     """An amount in the currency of the rate card."""
 
-    amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$"), Field(description="Like 12.50.")]
+    amount: Annotated[
+        str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$"), AfterValidator(_money),
+        Field(description="Like 12.50."),
+    ]  # fmt: skip
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="That of the rate card.")]
 
 
-Messages = Annotated[int, Field(ge=1, description="The campaign pauses before it sends one message more.")]
+Rate = Annotated[
+    float, Field(ge=LEAST_RATE, le=1000, description="At most so many a second; the number's own holds too.")
+]
+Messages = Annotated[
+    int, Field(ge=1, le=MOST_MESSAGES, description="The campaign pauses before it sends one message more.")
+]
 MaxCost = Annotated[MoneyBody, Field(description="Money: it pauses before a message that would exceed it.")]
 
 
@@ -119,9 +150,7 @@ class LaunchBody(_Body):
 
     dry_run: Annotated[bool, Field(description="Only answer what a launch would do.")] = False
     scheduled_at: Annotated[Moment | None, Field(description="When to begin (RFC 3339).")] = None
-    rate_per_second: Annotated[
-        float | None, Field(gt=0, le=1000, description="At most so many a second; the number's own rate holds anyway.")
-    ] = None
+    rate_per_second: Rate | None = None
     budget: Messages | None = None
     max_cost: MaxCost | None = None
     quiet_hours: QuietHoursBody | None = None
@@ -135,7 +164,7 @@ class LaunchBody(_Body):
 class ResumeBody(_Body):
     """`POST /campaigns/{campaign_id}/resume`: what is to be different from now on."""
 
-    rate_per_second: Annotated[float | None, Field(gt=0, le=1000)] = None
+    rate_per_second: Rate | None = None
     budget: Annotated[Messages | None, Field(description="In all, those before the pause included.")] = None
     max_cost: Annotated[MaxCost | None, Field(description="In all; only of one that was launched with some.")] = None
 

@@ -11,9 +11,11 @@ Clock = Annotated[
     str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(description="Local time, like 21:00.")
 ]
 
+NOT_ZONES = frozenset({"localtime", "Factory", "posixrules"})  # names in the database that say nothing of a place
+
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in available_timezones() or name in NOT_ZONES:
         raise ValueError("Must be a time zone of the IANA database, for example Europe/Berlin.")
     return ZoneInfo(name).key
 
