@@ -86,9 +86,10 @@ class Intake:
             draft.conversation_id = conversation_id_of(contact.contact_id, draft.phone_number_id)
             documents[place] = draft.document()
         duplicates = await self._insert(list(documents.values())) if documents else set()
+        firsts = await self._firsts([it for index, it in enumerate(documents.values()) if index in duplicates])
         for index, (place, document) in enumerate(documents.items()):
             if index in duplicates:
-                results[place] = await self._first_or_unknown(document)
+                results[place] = firsts.get(document["_id"]) or await self._first_or_unknown(document)
             else:
                 results[place] = Stored(document, replayed=False)
         return [result for result in results if result is not None]
@@ -116,6 +117,19 @@ class Intake:
         with outages():
             return await self._mongo.collection(MESSAGES).find_one({"tenant": tenant, "$or": either})
 
+    async def _firsts(self, documents: Sequence[dict[str, Any]]) -> dict[str, Stored]:
+        """Return the records that were there under the ids of several, in one read; none where it is one alone."""
+        if len(documents) < 2:
+            return {}
+        ids, there = {it["_id"]: it for it in documents}, self._mongo.collection(MESSAGES)
+        try:
+            with outages():
+                query = {"_id": {"$in": list(ids)}, "tenant": {"$in": [it["tenant"] for it in documents]}}
+                found = await there.find(query).to_list(None)
+        except MongoUnavailable:
+            return {}
+        return {it["_id"]: _first(it, ids[it["_id"]]) for it in found if it["tenant"] == ids[it["_id"]]["tenant"]}
+
     async def _first_or_unknown(self, document: dict[str, Any]) -> Stored | Exception:
         """Return the record that was there before this one: by its id, or by its idempotency key."""
         either: list[dict[str, Any]] = [{"_id": document["_id"]}]
@@ -127,6 +141,10 @@ class Intake:
             first = None
         if first is None:
             return OutcomeUnknown("the message may or may not be stored")
-        # Our own first try, before the connection broke, is no replay: it carries this very call's id and time.
-        ours = first["_id"] == document["_id"] and first["created_at"] == document["created_at"]
-        return Stored(first, replayed=not ours)
+        return _first(first, document)
+
+
+def _first(first: dict[str, Any], document: dict[str, Any]) -> Stored:
+    # Our own first try, before the connection broke, is no replay: it carries this very call's id and time.
+    ours = first["_id"] == document["_id"] and first["created_at"] == document["created_at"]
+    return Stored(first, replayed=not ours)

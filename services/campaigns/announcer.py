@@ -70,8 +70,9 @@ def _event(campaign: Document, counts: dict[str, int], now: datetime) -> Told:
         status=campaign["status"], pause_reason=campaign.get("pause_reason"), recipients=sum(counts.values()),
         counts=counts, at=now,
     )  # fmt: skip
+    moves = str(campaign.get("moves", 0))  # the same state and counts may come again: paused, resumed, paused
     envelope = Envelope(
-        id=derived_id("progress", campaign["_id"], _says(campaign, counts)), type=event.type_name(),
+        id=derived_id("progress", campaign["_id"], moves, _says(campaign, counts)), type=event.type_name(),
         source="campaigns", time=now, tenant=campaign["tenant"], subject=campaign["_id"],
         correlationid=campaign["_id"],
     )  # fmt: skip

@@ -47,8 +47,10 @@ from services.campaigns.progress import Progress
 from services.campaigns.queueing import Queueing
 from services.campaigns.recipient_routes import RecipientRoutes
 from services.campaigns.recipient_store import RecipientStore
+from services.campaigns.retrying import Retrying
 from services.campaigns.routes import CampaignRoutes
 from services.campaigns.settings import Settings
+from services.campaigns.steering import Steering
 from services.campaigns.store import CampaignStore
 from services.campaigns.take_back import TakeBack
 from services.campaigns.targets import Targets
@@ -77,19 +79,20 @@ class _Campaigns:
         messages, budget = MessageReader(self.mongo), Budget(self.mongo)
         self.fan_out = FanOut(
             campaigns, recipients, fanned, targets,
-            Queueing(fanned, self.intake, self.bus, self.clock),
+            Queueing(fanned, self.intake, messages, self.bus, self.clock),
             TakeBack(campaigns, recipients, fanned, Claims(self.mongo), messages, self.clock),
             Pace(budget, self.clock, settings.campaigns_ahead.total_seconds()),
-            OptOuts(people, recipients, self.clock),
+            Steering(campaigns, targets, OptOuts(people, recipients, self.clock), self.clock),
             Lease(self.mongo, "campaigns-fan-out", owner, LEASE), self.clock, settings.campaigns_round_every,
         )  # fmt: skip
         audience = Audience(campaigns, asked, targets, self.clock)
         imports = Imports(ImportStore(self.mongo), audience, self.clock)
         planner = Planner(recipients, people, budget, self.clock)
-        launcher = Launcher(campaigns, recipients, asked, audience, imports, targets, planner, self.clock)
+        retrying = Retrying(campaigns, recipients, asked, self.clock)
+        launcher = Launcher(campaigns, recipients, retrying, audience, imports, targets, planner, self.clock)
         self.commands = LaneConsumer(
             self.bus, topics=[CAMPAIGNS_COMMANDS], group=GROUP, lane_of=lambda record: record.key,
-            handle=Commands(launcher, audience, self.bus, self.clock).take,
+            handle=Commands(launcher, audience, campaigns, self.bus, self.clock).take,
             dead_letters=DeadLetterPolicy(service="campaigns"),
         )  # fmt: skip
         self.announcer = Announcer(

@@ -29,7 +29,9 @@ from services.campaigns.bodies import CreateBody, LaunchBody, ResumeBody
 from services.campaigns.errors import wrong_field
 from services.campaigns.launcher import Launcher
 from services.campaigns.metrics import REFUSED
+from services.campaigns.protection import goes_on_by_itself
 from services.campaigns.states import CampaignStatus
+from services.campaigns.store import CampaignStore
 
 INTERNAL = Identity("", "command", frozenset(), "live")  # commands reach every account of their tenant
 
@@ -39,7 +41,10 @@ Document = dict[str, Any]
 class Commands:
     """Handles `campaigns.commands.v1`. A command that comes again changes nothing and is not refused."""
 
-    def __init__(self, launcher: Launcher, audience: Audience, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self, launcher: Launcher, audience: Audience, campaigns: CampaignStore, bus: Bus, clock: Clock
+    ) -> None:
+        self._campaigns = campaigns
         self._launcher = launcher
         self._audience = audience
         self._bus = bus
@@ -58,13 +63,21 @@ class Commands:
             if not is_uuid(command.campaign_id):
                 raise wrong_field("campaign_id", "Must be a UUID.")
             caller = Identity(envelope.tenant, INTERNAL.key_id, INTERNAL.scopes, INTERNAL.mode)
-            await self._doing[type(command)](caller, envelope, command)
+            if not await self._campaigns.has_done(envelope.tenant, command.campaign_id, envelope.id):
+                await self._doing[type(command)](caller, envelope, command)
+                await self._campaigns.note_done(envelope.tenant, command.campaign_id, envelope.id)
         except ApiError as refusal:
             await self._reject(envelope, command.campaign_id, refusal)
 
-    async def _create(self, caller: Identity, _: Envelope, command: CreateCampaign) -> None:
-        if await self._launcher.find(caller, command.campaign_id) is None:
-            await self._launcher.create(caller, parse(CreateBody, to_json(command.campaign)), command.campaign_id)
+    async def _create(self, caller: Identity, envelope: Envelope, command: CreateCampaign) -> None:
+        body, found = (
+            parse(CreateBody, to_json(command.campaign)),
+            await self._launcher.find(caller, command.campaign_id),
+        )
+        if found is None:
+            await self._launcher.create(caller, body, command.campaign_id, envelope.id)
+        elif found.get("created_by") == envelope.id and found["status"] == CampaignStatus.DRAFT and body.recipients:
+            await self._audience.add(found, body.recipients)  # whoever of them is there already is a duplicate
 
     async def _add(self, caller: Identity, _: Envelope, command: AddRecipients) -> None:
         await self._audience.add(await self._launcher.get(caller, command.campaign_id), command.recipients)
@@ -78,7 +91,8 @@ class Commands:
             await self._launcher.launch(caller, command.campaign_id, body, envelope.id)
 
     async def _pause(self, caller: Identity, _: Envelope, command: PauseCampaign) -> None:
-        if not await self._is(caller, command.campaign_id, CampaignStatus.PAUSED):
+        found = await self._launcher.get(caller, command.campaign_id)
+        if found["status"] != CampaignStatus.PAUSED or goes_on_by_itself(found):
             await self._launcher.pause(caller, command.campaign_id)
 
     async def _resume(self, caller: Identity, _: Envelope, command: ResumeCampaign) -> None:

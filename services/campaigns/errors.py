@@ -1,16 +1,14 @@
 """What the campaigns service refuses.
 
 NoSuchCampaign 404, NoSuchImport 404, NoSuchNumber 404, WrongState 409, IdTaken 409,
-ImportRunning 409, NothingToSend 422
+ImportRunning 409, StillAtWork 409, NothingToRetry 409, NothingToSend 422
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from libs.web.errors import Conflict, FieldProblem, Invalid, NotFound
 from services.campaigns.states import CampaignStatus, allowed_in
-
-MOST_NAMED = 20  # problems in one answer
 
 
 class NoSuchCampaign(NotFound):
@@ -50,6 +48,19 @@ class WrongState(Conflict):
     code = "wrong_state"
 
 
+class StillAtWork(Conflict):
+    """What was begun with the campaign is not done yet: the same call can be made again in a moment."""
+
+    code = "still_at_work"
+    retryable = True
+
+
+class NothingToRetry(Conflict):
+    """Nobody failed, or nobody with these codes."""
+
+    code = "nothing_to_retry"
+
+
 class NothingToSend(Invalid):
     """The campaign has no recipient."""
 
@@ -67,12 +78,6 @@ def wrong_state(doing: str, status: CampaignStatus) -> WrongState:
 def wrong_field(field: str, words: str, code: str = "invalid_field") -> Invalid:
     """Return the refusal of one field."""
     return Invalid(f"{field}: {words}", code=code, param=field, errors=[FieldProblem(field, words)])
-
-
-def wrong_fields(problems: Sequence[FieldProblem], code: str = "invalid_field") -> Invalid:
-    """Return the refusal of several fields; the first leads."""
-    first = problems[0]
-    return Invalid(f"{first.path}: {first.message}", code=code, param=first.path, errors=problems[:MOST_NAMED])
 
 
 @contextmanager

@@ -14,21 +14,21 @@ import structlog
 
 from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
+from libs.runtime.errors import Outage
 from libs.runtime.periodic import Periodic
 from services.campaigns.hours import free_at, hours_of, opens_at
-from services.campaigns.metrics import PAUSED, RUNNING
+from services.campaigns.metrics import RUNNING
 from services.campaigns.money import affordable
 from services.campaigns.move_store import CampaignMoved, RecipientMoves
-from services.campaigns.opt_outs import OptOuts
 from services.campaigns.pace import Neighbours, Pace
-from services.campaigns.protection import BUDGET_USED_UP, goes_on_by_itself, reason_to_pause
+from services.campaigns.protection import BUDGET_USED_UP, goes_on_by_itself
 from services.campaigns.queueing import Queueing
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import CampaignStatus, RecipientState
+from services.campaigns.steering import Steering
 from services.campaigns.store import CampaignStore
 from services.campaigns.take_back import TakeBack
 from services.campaigns.targets import Sending, Targets
-from services.campaigns.variants import Split
 
 BATCH = 1_000  # recipients that the cursor moves past in one transaction
 COMMIT = 500  # messages of one commit of the ledger
@@ -50,7 +50,7 @@ class FanOut(Periodic):
 
     def __init__(
         self, campaigns: CampaignStore, recipients: RecipientStore, moves: RecipientMoves, targets: Targets,
-        queueing: Queueing, take_back: TakeBack, pace: Pace, opt_outs: OptOuts, lease: Lease, clock: Clock,
+        queueing: Queueing, take_back: TakeBack, pace: Pace, steering: Steering, lease: Lease, clock: Clock,
         every: timedelta,
     ) -> None:  # fmt: skip
         super().__init__(every.total_seconds())
@@ -61,7 +61,7 @@ class FanOut(Periodic):
         self._queueing = queueing
         self._take_back = take_back
         self._pace = pace
-        self._opt_outs = opt_outs
+        self._steering = steering
         self._lease = lease
         self._clock = clock
         self._held_at: float | None = None
@@ -95,10 +95,16 @@ class FanOut(Periodic):
         }
         neighbours, busy = Neighbours.of(campaigns, counts, sendings), False
         for campaign in campaigns:
+            if not await self._hold():
+                return False
             try:
                 busy |= await self._work(campaign, counts[campaign["_id"]], sendings[campaign["_id"]], neighbours)
             except CampaignMoved:
                 busy = True  # it was paused, say, in this moment: look again
+            except (Outage, LeaseInDoubt):
+                raise
+            except Exception:  # one campaign's trouble must not stand in the way of all the others
+                log.exception("campaign_failed", campaign_id=campaign["_id"])
         return busy
 
     def _forget(self, at_work: set[str]) -> None:
@@ -107,7 +113,7 @@ class FanOut(Periodic):
             del self._stored[campaign_id]
             self._storing.pop(campaign_id, None)
             self._pace.forget(campaign_id)
-            self._opt_outs.forget(campaign_id)
+            self._steering.forget(campaign_id)
 
     async def _hold(self) -> bool:
         """Renew the lease where it is time; -> whether it is ours. Who gets it anew knows nothing of what is stored."""
@@ -116,6 +122,8 @@ class FanOut(Periodic):
             return True
         ours = await self._lease.hold()
         if not ours or self._held_at is None or asked - self._held_at > SAFE:
+            await self._all_stored()
+            self._storing.clear()
             self._stored.clear()
         self._held_at = asked if ours else None
         return ours
@@ -128,13 +136,15 @@ class FanOut(Periodic):
             await self._settled(campaign)
             return await self._take_back.work(campaign)
         if campaign["status"] == CampaignStatus.PAUSED and goes_on_by_itself(campaign):
-            return await self._go_on(campaign, counts, sending)
+            return await self._steering.go_on(campaign, counts, sending)
         if campaign["status"] != CampaignStatus.RUNNING:
             return False
-        reason = await self._reason_to_pause(campaign, counts, sending)
+        reason = await self._steering.reason_to_pause(campaign, counts, sending)
         if reason is not None or sending is None:
             await self._settled(campaign)
-            await self._pause(campaign, reason or "number_not_connected")
+            if reason == BUDGET_USED_UP and campaign["_id"] not in self._stored:
+                await self._recover(campaign)  # whom the budget was for is written to, whatever broke before
+            await self._steering.pause(campaign, reason or "number_not_connected", counts)
             return True
         if str(campaign["round"]) not in campaign["rounds"]:
             await self._moves.begin_round(campaign, campaign["round"], self._clock.now())
@@ -147,18 +157,19 @@ class FanOut(Periodic):
         if counts[RecipientState.PENDING] == 0:
             await self._settled(campaign)
             if campaign["stored"] != campaign["cursor"]:
-                await self._moves.confirm(campaign)
+                await self._moves.confirm(campaign, campaign["cursor"])
             if counts[RecipientState.QUEUED] == 0:
-                await self._complete(campaign)
+                await self._steering.complete(campaign)
             return False
         room = await self._pace.room(campaign, counts, sending, neighbours, BATCH)
         if room.messages > 0:
-            return await self._queue(campaign, room.messages)
+            neighbours.note(campaign, sending, room.messages)
+            return await self._queue(campaign, counts, room.messages)
         if room.reason is not None:
-            await self._say_waiting(campaign, room.reason, room.until)
+            await self._steering.say_waiting(campaign, room.reason, room.until)
         return False
 
-    async def _queue(self, campaign: Document, room: int) -> bool:
+    async def _queue(self, campaign: Document, counts: dict[str, int], room: int) -> bool:
         """Move the cursor past the next recipients and have their messages stored; -> whether there were any."""
         rows = await self._recipients.waiting(campaign, room)
         if not rows:
@@ -168,11 +179,11 @@ class FanOut(Periodic):
             rows = list(affordable(campaign, rows, await self._recipients.spent(campaign["_id"])))
             if not rows:
                 await self._settled(campaign)
-                await self._pause(campaign, BUDGET_USED_UP)
+                await self._steering.pause(campaign, BUDGET_USED_UP, counts)
                 return True
         later = _later(campaign, rows, self._clock.now())
         if len(later) < len(rows):
-            await self._say_waiting(campaign, None, None)
+            await self._steering.say_waiting(campaign, None, None)
         moved = await self._moves.advance(campaign, rows, later, self._stored[campaign["_id"]])
         now = [row for row in rows if row["_id"] not in later]
         for first in range(0, len(now), COMMIT):
@@ -186,12 +197,11 @@ class FanOut(Periodic):
     async def _wait_for_window(self, campaign: Document, counts: dict[str, int], opens: datetime) -> bool:
         """Take back what is queued when the send window closes, and wait until it opens."""
         await self._settled(campaign)
-        await self._say_waiting(campaign, "send_window", opens)
-        if not counts[RecipientState.QUEUED] or campaign.get("window_closed") == opens:
-            return False
-        changes: Document = {"$set": {"taking_back": True, "window_closed": opens}}
-        await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), changes)
-        return True
+        await self._steering.say_waiting(campaign, "send_window", opens)
+        if counts[RecipientState.QUEUED]:  # again and again: what was being sent may come back to the queue
+            changes: Document = {"$set": {"taking_back": True}}
+            await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), changes)
+        return False
 
     async def _next_round(self, campaign: Document) -> bool:
         number = await self._recipients.next_round(campaign)
@@ -199,7 +209,7 @@ class FanOut(Periodic):
             return False
         now = self._clock.now()
         if (opens := campaign.get("next_round_at")) is not None and opens > now:
-            await self._say_waiting(campaign, "quiet_hours", opens)
+            await self._steering.say_waiting(campaign, "quiet_hours", opens)
             return False
         await self._moves.begin_round(campaign, number, now)
         self._stored[campaign["_id"]] = ""
@@ -217,7 +227,7 @@ class FanOut(Periodic):
         tasks = self._storing.get(campaign["_id"], deque())
         while len(tasks) > most:
             try:
-                self._stored[campaign["_id"]] = await tasks[0]
+                self._stored[campaign["_id"]] = await asyncio.shield(tasks[0])
                 tasks.popleft()
             except BaseException:
                 self._stored.pop(campaign["_id"], None)
@@ -234,50 +244,11 @@ class FanOut(Periodic):
         await self._settled(campaign)
         rows = await self._recipients.unconfirmed(campaign, UNSURE)
         for first in range(0, len(rows), COMMIT):
-            await self._store(campaign, rows[first : first + COMMIT], campaign["cursor"])
-        await self._moves.confirm(campaign)
+            part = rows[first : first + COMMIT]
+            await self._store(campaign, part, part[-1]["_id"])
+            await self._moves.confirm(campaign, part[-1]["_id"])
+        await self._moves.confirm(campaign, campaign["cursor"])
         self._stored[campaign["_id"]] = campaign["cursor"]
-
-    async def _reason_to_pause(self, campaign: Document, counts: dict[str, int], sending: Sending | None) -> str | None:
-        templates = [
-            await self._targets.template(
-                campaign["tenant"], campaign["waba_id"], each.template["name"], each.template["language"]
-            )
-            for each in Split(campaign).variants
-        ]
-        return reason_to_pause(campaign, counts, sending, templates, await self._opt_outs.of(campaign))
-
-    async def _go_on(self, campaign: Document, counts: dict[str, int], sending: Sending | None) -> bool:
-        """Resume a campaign that may go on by itself, where nothing stands in its way any more."""
-        if await self._reason_to_pause(campaign, counts, sending) is not None:
-            return False
-        changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value}, "$unset": {"pause_reason": ""}}
-        moved = await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.PAUSED,), changes)
-        log.info("campaign_went_on_by_itself", campaign_id=campaign["_id"], after=campaign.get("pause_reason"))
-        return moved is not None
-
-    async def _say_waiting(self, campaign: Document, reason: str | None, until: datetime | None) -> None:
-        """Write into the campaign why it waits, where that changed."""
-        waiting = {"reason": reason, "until": until} if reason is not None else None
-        if campaign.get("waiting") != waiting:
-            changes: Document = {"$set": {"waiting": waiting}}
-            await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), changes)
-
-    async def _pause(self, campaign: Document, reason: str) -> None:
-        changes: Document = {"status": CampaignStatus.PAUSED.value, "pause_reason": reason, "waiting": None}
-        if reason != BUDGET_USED_UP:  # what is queued is within the budget
-            changes["taking_back"] = True
-        if await self._campaigns.move(
-            campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), {"$set": changes}
-        ):  # fmt: skip
-            PAUSED.labels(reason).inc()
-            log.warning("campaign_paused_itself", campaign_id=campaign["_id"], reason=reason)
-
-    async def _complete(self, campaign: Document) -> None:
-        changes = {"status": CampaignStatus.COMPLETED.value, "completed_at": self._clock.now(), "waiting": None}
-        await self._campaigns.move(
-            campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), {"$set": changes, "$unset": {"work": ""}}
-        )  # fmt: skip
 
 
 def _later(campaign: Document, rows: Sequence[Document], now: datetime) -> dict[str, datetime]:

@@ -9,19 +9,18 @@ from libs.web.identity import Identity
 from services.campaigns.announcer import ALWAYS
 from services.campaigns.audience import Audience, Report, check_default
 from services.campaigns.bodies import CreateBody, LaunchBody, MoneyBody, ResumeBody, RetryBody, UpdateBody
-from services.campaigns.errors import NoSuchCampaign, NothingToSend, under, wrong_field, wrong_state
+from services.campaigns.errors import NoSuchCampaign, NothingToSend, StillAtWork, under, wrong_field, wrong_state
 from services.campaigns.imports import Imports
 from services.campaigns.metrics import LAUNCHED
-from services.campaigns.move_store import CampaignMoved, RecipientMoves, once_more
 from services.campaigns.planning import Planner
+from services.campaigns.protection import goes_on_by_itself
 from services.campaigns.rate_card import RateCard, card_at
-from services.campaigns.recipient_store import FIRST, RecipientStore
-from services.campaigns.states import ALLOWED, CampaignStatus, RecipientState
+from services.campaigns.recipient_store import RecipientStore
+from services.campaigns.retrying import Retrying, not_retried
+from services.campaigns.states import ALLOWED, CampaignStatus
 from services.campaigns.store import CampaignStore
-from services.campaigns.targets import Sending, Targets
+from services.campaigns.targets import Sending, Targets, version_of
 from services.campaigns.variants import Split
-
-BATCH = 1_000  # recipients looked at in one round trip
 
 Document = dict[str, Any]
 
@@ -30,12 +29,12 @@ class Launcher:
     """What people and programs ask for. Raises NoSuchCampaign, WrongState and Invalid."""
 
     def __init__(
-        self, campaigns: CampaignStore, recipients: RecipientStore, moves: RecipientMoves, audience: Audience,
+        self, campaigns: CampaignStore, recipients: RecipientStore, retrying: Retrying, audience: Audience,
         imports: Imports, targets: Targets, planner: Planner, clock: Clock,
     ) -> None:  # fmt: skip
         self._campaigns = campaigns
         self._recipients = recipients
-        self._moves = moves
+        self._retrying = retrying
         self._audience = audience
         self._imports = imports
         self._targets = targets
@@ -43,9 +42,9 @@ class Launcher:
         self._clock = clock
 
     async def create(
-        self, caller: Identity, body: CreateBody, campaign_id: str | None = None
+        self, caller: Identity, body: CreateBody, campaign_id: str | None = None, by: str | None = None
     ) -> tuple[Document, Report | None]:
-        """Make a draft, with its first recipients where the call brings some."""
+        """Make a draft, with its first recipients where the call brings some; `by` is the command that asked for it."""
         sending = await self._targets.reached(caller, body.phone_number_id)
         template = await self._targets.chosen(caller.tenant, sending.number.waba_id, body.template, body.language)
         check_default(template, body.components)
@@ -57,6 +56,7 @@ class Launcher:
             "variants": await self._variants(caller, sending, body, template), "hold_out": body.hold_out,
             "require_consent": body.require_consent, "ttl": body.ttl, "duplicates": 0, "invalid": 0,
             "round": 0, "cursor": "", "stored": "", "rounds": {}, "created_at": self._clock.now(),
+            "created_by": by,
         }  # fmt: skip
         await self._campaigns.add(campaign)
         report = await self._audience.add(campaign, body.recipients) if body.recipients is not None else None
@@ -109,15 +109,16 @@ class Launcher:
 
     async def remove(self, caller: Identity, campaign_id: str) -> None:
         """Delete a campaign that is not at work, with its recipients; its messages stay."""
-        campaign = await self.get(caller, campaign_id)
+        await self._in_state(caller, campaign_id, "delete")
         if not await self._campaigns.remove(caller.tenant, campaign_id, ALLOWED["delete"]):
-            raise wrong_state("delete", CampaignStatus(campaign["status"]))
+            await self._in_state(caller, campaign_id, "delete")
+            raise StillAtWork("Its messages are still being taken back.", retry_after=1)
         await self._recipients.forget(campaign_id)
         await self._imports.forget(campaign_id)
 
     async def launch(self, caller: Identity, campaign_id: str, body: LaunchBody, by: str | None = None) -> Document:
         """Launch a draft, now or at its time; `by` is the command that asked for it."""
-        campaign = await self.get(caller, campaign_id)
+        campaign = await self._in_state(caller, campaign_id, "launch")
         sending = await self._check(caller, campaign)
         await self._imports.check_none_runs(campaign)
         card = card_at(self._clock.now())
@@ -134,25 +135,36 @@ class Launcher:
             "send_window": body.send_window.kept() if body.send_window is not None else None,
             "protection": body.protection.model_dump() if body.protection is not None else None,
             "auto_resume": body.auto_resume, "launched_by": by, "tell_until": ALWAYS,
-        }  # fmt: skip
+        } | await self._categories(campaign)  # fmt: skip
         moved = await self._moved(caller, campaign_id, "launch", {"$set": changes})
         LAUNCHED.inc()
         return moved
 
     async def plan(self, caller: Identity, campaign_id: str, body: LaunchBody) -> Document:
         """Say what a launch would do, without doing it."""
-        campaign = await self.get(caller, campaign_id)
-        plan = await self._planner.plan(campaign, await self._check(caller, campaign), body)
+        campaign = await self._in_state(caller, campaign_id, "launch")
+        sending = await self._check(caller, campaign)
+        if body.max_cost is not None:
+            await self._check_prices(campaign, sending, body, body.max_cost, card_at(self._clock.now()))
+        plan = await self._planner.plan(campaign, sending, body)
         return plan | {"imports_incomplete": await self._imports.incomplete(campaign)}
 
     async def pause(self, caller: Identity, campaign_id: str) -> Document:
-        """Pause a campaign: what is queued is taken back."""
-        changes = {"status": CampaignStatus.PAUSED.value, "pause_reason": "asked", "taking_back": True, "work": True}
+        """Pause a campaign: what is queued is taken back. One that paused itself does not go on by itself then."""
+        campaign = await self.get(caller, campaign_id)
+        changes = {
+            "status": CampaignStatus.PAUSED.value, "pause_reason": "asked", "taking_back": True, "work": True,
+            "waiting": None,
+        }  # fmt: skip
+        if campaign["status"] == CampaignStatus.PAUSED and goes_on_by_itself(campaign):
+            moved = await self._campaigns.move(caller.tenant, campaign_id, (CampaignStatus.PAUSED,), {"$set": changes})
+            if moved is not None:
+                return moved
         return await self._moved(caller, campaign_id, "pause", {"$set": changes})
 
     async def resume(self, caller: Identity, campaign_id: str, body: ResumeBody) -> Document:
         """Go on with a paused campaign; one whose time has not come yet is scheduled again."""
-        campaign = await self.get(caller, campaign_id)
+        campaign = await self._in_state(caller, campaign_id, "resume")
         await self._check(caller, campaign)
         early = (at := campaign.get("scheduled_at")) is not None and at > self._clock.now()
         status = CampaignStatus.SCHEDULED if early else CampaignStatus.RUNNING
@@ -161,35 +173,32 @@ class Launcher:
             raise wrong_field(
                 "max_cost", "Only a campaign that was launched with one can have another, in its currency."
             )
-        changes: Document = {"$set": {"status": status.value, "work": True} | asked, "$unset": {"pause_reason": ""}}
-        return await self._moved(caller, campaign_id, "resume", changes)
+        asked |= {"status": status.value, "work": True} | await self._categories(campaign)
+        changes: Document = {"$set": asked, "$unset": {"pause_reason": ""}}
+        moved = await self._campaigns.move_where(
+            caller.tenant, campaign_id, ALLOWED["resume"], not_retried(self._clock.now()), changes
+        )
+        if moved is None:
+            await self._in_state(caller, campaign_id, "resume")
+            raise StillAtWork("A retry of this campaign is at work.", retry_after=1)
+        return moved
 
     async def cancel(self, caller: Identity, campaign_id: str) -> Document:
         """End a campaign: what is queued is taken back, nobody else is written to."""
-        changes = {"status": CampaignStatus.CANCELED.value, "taking_back": True, "work": True}
-        return await self._moved(caller, campaign_id, "cancel", {"$set": changes})
+        changes: Document = {
+            "$set": {
+                "status": CampaignStatus.CANCELED.value, "taking_back": True, "work": True, "waiting": None,
+                "canceled_at": self._clock.now(),
+            },
+            "$unset": {"pause_reason": ""},
+        }  # fmt: skip
+        return await self._moved(caller, campaign_id, "cancel", changes)
 
     async def retry(self, caller: Identity, campaign_id: str, body: RetryBody) -> tuple[Document, int]:
-        """Send to those who failed once more; -> the campaign and to how many."""
-        campaign = await self.get(caller, campaign_id)
+        """Send to those who failed once more; -> the campaign and to how many. Raises NothingToRetry where to none."""
+        campaign = await self._in_state(caller, campaign_id, "retry")
         await self._check(caller, campaign)
-        status = CampaignStatus(campaign["status"])
-        if status not in ALLOWED["retry"]:
-            raise wrong_state("retry", status)
-        again, after = 0, FIRST
-        while rows := await self._recipients.in_state(campaign, RecipientState.FAILED, BATCH, after):
-            after = (rows[-1]["round"], rows[-1]["_id"])
-            chosen = [row for row in rows if body.codes is None or row.get("error", {}).get("code") in body.codes]
-            moves = [once_more(row, RecipientState.FAILED, campaign) for row in chosen]
-            try:
-                again += await self._moves.move(campaign, moves, ALLOWED["retry"])
-            except CampaignMoved:
-                raise wrong_state("retry", await self._status(caller, campaign_id)) from None
-        changes: Document = {"$set": {"status": CampaignStatus.RUNNING.value, "work": True}}
-        changes["$unset"] = {"pause_reason": "", "completed_at": ""}
-        changes["$min"] = {"next_round_at": self._clock.now()}
-        changes["$set"]["tell_until"] = ALWAYS
-        return await self._moved(caller, campaign_id, "retry", changes), again
+        return await self._retrying.retry(campaign, body.codes)
 
     async def _check_prices(
         self, campaign: Document, sending: Sending, body: LaunchBody, most: MoneyBody, card: RateCard
@@ -207,12 +216,34 @@ class Launcher:
         sending = await self._targets.reached(caller, campaign["phone_number_id"])
         if (reason := sending.stopped) is not None:
             raise wrong_field("phone_number_id", f"The number cannot send now: {reason}.", "number_cannot_send")
-        for template in (each.template for each in Split(campaign).variants):
-            await self._targets.chosen(caller.tenant, campaign["waba_id"], template["name"], template["language"])
+        versions = {version_of(each) for each in await self._templates(campaign)}
+        if set(campaign.get("versions") or ()) - versions:
+            words = "It was changed after recipients were checked against it: make the campaign anew."
+            raise wrong_field("template", words, "template_changed")
         counts = (await self._recipients.counts([campaign["_id"]]))[campaign["_id"]]
         if not sum(counts.values()):
             raise NothingToSend("The campaign has no recipients: add some first.", param="recipients")
         return sending
+
+    async def _templates(self, campaign: Document) -> list[TemplateEntry]:
+        """Return the templates of its variants as they are now; raises Invalid where one cannot be sent."""
+        tenant, account = campaign["tenant"], campaign["waba_id"]
+        wanted = [each.template for each in Split(campaign).variants]
+        return [await self._targets.chosen(tenant, account, it["name"], it["language"]) for it in wanted]
+
+    async def _categories(self, campaign: Document) -> Document:
+        """Return the templates with the categories that they have now: who launches or resumes agrees to them."""
+        frozen = [_frozen(each) for each in await self._templates(campaign)]
+        if not (variants := campaign.get("variants")):
+            return {"template": frozen[0]}
+        return {"variants": [each | {"template": its} for each, its in zip(variants, frozen, strict=True)]}
+
+    async def _in_state(self, caller: Identity, campaign_id: str, doing: str) -> Document:
+        """Return a campaign that this may be done with; raises WrongState."""
+        campaign = await self.get(caller, campaign_id)
+        if (status := CampaignStatus(campaign["status"])) not in ALLOWED[doing]:
+            raise wrong_state(doing, status)
+        return campaign
 
     async def _moved(self, caller: Identity, campaign_id: str, doing: str, changes: Document) -> Document:
         moved = await self._campaigns.move(caller.tenant, campaign_id, ALLOWED[doing], changes)

@@ -61,7 +61,7 @@ def affordable(campaign: Document, rows: Sequence[Document], spent: int) -> Sequ
 
 def printed(spent: int) -> str:
     """Return a sum as text, in units of the currency."""
-    return str((Decimal(spent) / MILLIONTHS).normalize() if spent else 0)
+    return format((Decimal(spent) / MILLIONTHS).normalize(), "f") if spent else "0"
 
 
 def _card(campaign: Mapping[str, Any]) -> RateCard:

@@ -130,11 +130,11 @@ class RecipientMoves:
         if not done.matched_count:
             raise CampaignMoved
 
-    async def confirm(self, campaign: Document) -> None:
-        """Note that the messages of all whom the cursor has passed are in the ledger."""
+    async def confirm(self, campaign: Document, upto: str) -> None:
+        """Note that the messages of all up to this row, at most those whom the cursor has passed, are in the ledger."""
         query = {"_id": campaign["_id"]} | _where_it_was(campaign)
         with outages():
-            await self._mongo.collection(CAMPAIGNS).update_one(query, {"$set": {"stored": campaign.get("cursor", "")}})
+            await self._mongo.collection(CAMPAIGNS).update_one(query, {"$set": {"stored": upto}})
 
     async def _apply(self, session: Session, campaign: Document, moves: Sequence[Move]) -> int:
         ids = [move.row_id for move in moves]
@@ -158,6 +158,12 @@ class RecipientMoves:
                 _count(counts, split, move.row_id, move.after, 1)
                 spent += purse.moved(there[move.row_id], move.before, move.after)
             await self._write(session, campaign, counts, spent)
+            if again := sum(
+                move.before is RecipientState.FAILED and move.after is RecipientState.PENDING for move in due
+            ):  # a message that a budget counts
+                await self._mongo.collection(CAMPAIGNS).update_one(
+                    {"_id": campaign["_id"]}, {"$inc": {"written_again": again}}, session=session
+                )
         return len(due)
 
     async def _touch(

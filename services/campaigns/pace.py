@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.ledger.budget import Budget
 from libs.runtime.clock import Clock
-from services.campaigns.protection import written_to
+from services.campaigns.protection import messages_of
 from services.campaigns.states import CampaignStatus, RecipientState
 from services.campaigns.targets import Sending
 
@@ -51,6 +51,11 @@ class Neighbours:
                 found.running[place] += at_work
         return found
 
+    def note(self, campaign: Mapping[str, Any], sending: Sending, messages: int) -> None:
+        """Count what is being queued now, for those whose turn comes after."""
+        self.queued[campaign["phone_number_id"]] += messages
+        self.queued[sending.account.portfolio_id] += messages
+
 
 class Pace:
     """Reckons room. A campaign's share of a number, and of a portfolio, is the same as that of its neighbours."""
@@ -70,7 +75,7 @@ class Pace:
         room = max(int(sending.number.throughput * self._ahead / sharing), 1) - counts[RecipientState.QUEUED]
         room = min(room, most)
         if (budget := campaign.get("budget")) is not None:
-            room = min(room, budget - written_to(counts))
+            room = min(room, budget - messages_of(campaign, counts))
         if room > 0 and (limit := sending.account.messaging_limit) is not None:
             free = await self._free(sending, limit, neighbours)
             if free <= 0:

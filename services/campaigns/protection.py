@@ -39,13 +39,29 @@ def reason_to_pause(
     if reason is not None:
         return reason
     budget = campaign.get("budget")
-    if budget is not None and counts[RecipientState.PENDING] and written_to(counts) >= budget:
+    if budget is not None and counts[RecipientState.PENDING] and messages_of(campaign, counts) >= budget:
         return BUDGET_USED_UP
     return None
 
 
+def messages_of(campaign: Mapping[str, Any], counts: Mapping[str, int]) -> int:
+    """Return how many messages a campaign has put into the world, or is about to, earlier ones of a retry included."""
+    return written_to(counts) + int(campaign.get("written_again", 0))
+
+
+def shares_from(counts: Mapping[str, int], opted_out: int) -> dict[str, int]:
+    """Return where shares stand, as it is kept of a campaign that pauses for one: once resumed it counts from there."""
+    return {
+        "ended": _ended(counts), "failed": counts[RecipientState.FAILED], "opted_out": opted_out,
+    }  # fmt: skip
+
+
+def _ended(counts: Mapping[str, int]) -> int:
+    return written_to(counts) - counts[RecipientState.QUEUED]
+
+
 def written_to(counts: Mapping[str, int]) -> int:
-    """Return how many messages a campaign has put into the world, or is about to."""
+    """Return how many recipients were written to, or are about to be."""
     idle = (RecipientState.PENDING, RecipientState.SKIPPED, RecipientState.HELD_OUT, RecipientState.CANCELED)
     return sum(number for state, number in counts.items() if state not in idle)
 
@@ -73,8 +89,10 @@ def _of_templates(campaign: Mapping[str, Any], templates: Sequence[TemplateEntry
 def _of_shares(campaign: Mapping[str, Any], counts: Mapping[str, int], opted_out: int) -> str | None:
     limits = campaign.get("protection") or {}
     least = limits.get("least", LEAST)
-    ended = written_to(counts) - counts[RecipientState.QUEUED]
-    failed = counts[RecipientState.FAILED]
+    before = campaign.get("shares_from") or {}
+    ended = _ended(counts) - before.get("ended", 0)
+    failed = counts[RecipientState.FAILED] - before.get("failed", 0)
+    opted_out -= before.get("opted_out", 0)
     if failed >= least and failed > limits.get("failed_share", FAILED_SHARE) * ended:
         return TOO_MANY_FAILED
     if opted_out >= least and opted_out > limits.get("opted_out_share", OPTED_OUT_SHARE) * ended:

@@ -10,6 +10,7 @@ from libs.events.messages import Lane
 from libs.kafka.bus import Bus, BusUnavailable
 from libs.kafka.events import outgoing
 from libs.ledger.intake import Intake, Stored
+from libs.ledger.reader import MessageReader
 from libs.ledger.record import OutboundDraft, wake_up
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError
@@ -28,7 +29,8 @@ log = structlog.get_logger()
 class Queueing:
     """Stores the messages of recipients whom fan-out came past."""
 
-    def __init__(self, moves: RecipientMoves, intake: Intake, bus: Bus, clock: Clock) -> None:
+    def __init__(self, moves: RecipientMoves, intake: Intake, messages: MessageReader, bus: Bus, clock: Clock) -> None:
+        self._messages = messages
         self._moves = moves
         self._intake = intake
         self._bus = bus
@@ -45,14 +47,21 @@ class Queueing:
         written = [(row, variant) for row, variant in chosen if variant is not None]
         results = await self._intake.accept_all([self._draft(campaign, row, variant) for row, variant in written])
         stored = [it for it in results if isinstance(it, Stored)]
+        refused: list[tuple[Document, ApiError]] = []
         for (row, _), it in zip(written, results, strict=True):
             if isinstance(it, ApiError):
-                moves.append(_skipped(row, it))
+                refused.append((row, it))
             elif not isinstance(it, Stored):
                 raise it
-        await self._moves.move(campaign, moves)
-        QUEUED.inc(len(stored))
+        await self._moves.move(campaign, moves + await self._skipped(campaign, refused))
+        QUEUED.inc(sum(not it.replayed for it in stored))
         await self._wake(campaign, stored)
+
+    async def _skipped(self, campaign: Document, refused: Sequence[tuple[Document, ApiError]]) -> list[Move]:
+        """Return the steps of those who may not be written to, but for who was already, and opted out since."""
+        ids = {row["_id"]: message_id_in_round(row, campaign) for row, _ in refused}
+        there = await self._messages.existing(campaign["tenant"], list(ids.values())) if ids else set()
+        return [_skipped(row, it) for row, it in refused if ids[row["_id"]] not in there]
 
     async def _wake(self, campaign: Document, stored: Sequence[Stored]) -> None:
         now = self._clock.now()

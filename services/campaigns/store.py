@@ -21,6 +21,7 @@ INDEXES = {
         IndexModel([("tell_until", ASCENDING)], name="told", partialFilterExpression={"tell_until": {"$exists": True}}),
     ]
 }
+COMMANDS = 100  # of a campaign that are remembered: what comes again does so after a crash, not after days
 
 Document = dict[str, Any]
 
@@ -59,19 +60,39 @@ class CampaignStore:
         self, tenant: str, campaign_id: str, among: Collection[CampaignStatus], changes: Document
     ) -> Document | None:
         """Change a campaign that is in one of these states; -> it after that, None where it is in another."""
-        query = {"_id": campaign_id, "tenant": tenant, "status": {"$in": [status.value for status in among]}}
+        return await self.move_where(tenant, campaign_id, among, {}, changes)
+
+    async def move_where(
+        self, tenant: str, campaign_id: str, among: Collection[CampaignStatus], wanted: Document, changes: Document
+    ) -> Document | None:
+        """Change a campaign that is in one of these states and as wanted beside; -> as `move`."""
+        query = {"_id": campaign_id, "tenant": tenant, "status": {"$in": [status.value for status in among]}} | wanted
+        counted = changes | {"$inc": changes.get("$inc", {}) | {"moves": 1}}  # tells two stays in one state apart
         with outages():
             found: Document | None = await self._mongo.collection(CAMPAIGNS).find_one_and_update(
-                query, changes, return_document=ReturnDocument.AFTER
+                query, counted, return_document=ReturnDocument.AFTER
             )
         return found
 
     async def remove(self, tenant: str, campaign_id: str, among: Collection[CampaignStatus]) -> bool:
-        """Delete a campaign that is in one of these states; -> whether it was."""
+        """Delete a campaign that is in one of these states, with nothing to take back any more; -> whether it was."""
         query = {"_id": campaign_id, "tenant": tenant, "status": {"$in": [status.value for status in among]}}
+        query["taking_back"] = {"$exists": False}
         with outages():
             done = await self._mongo.collection(CAMPAIGNS).delete_one(query)
         return bool(done.deleted_count)
+
+    async def has_done(self, tenant: str, campaign_id: str, command_id: str) -> bool:
+        """Tell whether a command was done with a campaign already."""
+        query = {"_id": campaign_id, "tenant": tenant, "commands": command_id}
+        with outages():
+            return await self._mongo.collection(CAMPAIGNS).find_one(query, {"_id": 1}) is not None
+
+    async def note_done(self, tenant: str, campaign_id: str, command_id: str) -> None:
+        """Note that a command was done with a campaign; the last `COMMANDS` are known."""
+        note = {"$push": {"commands": {"$each": [command_id], "$slice": -COMMANDS}}}
+        with outages():
+            await self._mongo.collection(CAMPAIGNS).update_one({"_id": campaign_id, "tenant": tenant}, note)
 
     async def at_work(self) -> Sequence[Document]:
         """Return the campaigns that the fan-out has something to do for, of all tenants, the oldest first."""

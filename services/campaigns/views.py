@@ -16,15 +16,15 @@ def campaign_view(row: Document, counts: Mapping[str, int]) -> Document:
         "name", "status", "phone_number_id", "waba_id", "components", "variants", "hold_out", "require_consent", "ttl",
         "rate_per_second", "budget", "max_cost", "quiet_hours", "send_window", "protection",
         "auto_resume", "pause_reason", "waiting", "duplicates", "invalid", "created_at", "scheduled_at",
-        "launched_at", "completed_at",
+        "launched_at", "completed_at", "canceled_at",
     )  # fmt: skip
-    template = row["template"]
+    template, allowed = row["template"], allowed_in(CampaignStatus(row["status"]))
     return (
         {"id": row["_id"], "object": "campaign"}
         | {name: row.get(name) for name in fields}
         | {"template": template["name"], "language": template["language"], "category": template["category"]}
         | {"recipients": sum(counts.values()), "counts": dict(counts)}
-        | {"allowed": allowed_in(CampaignStatus(row["status"]))}
+        | {"allowed": [each for each in allowed if each != "delete" or "taking_back" not in row]}
     )
 
 

@@ -76,6 +76,25 @@ def test_too_many_failures_pause_a_campaign_where_it_was_told_to(
         stack.box("POST", "/blocks", {"phone_number_id": slow.id, "from": each})
     campaign_id = launched(slow, who, protection={"failed_share": 0.01, "least": 2})
     assert becomes(stack, campaign_id, "paused")["pause_reason"] == "too_many_failed"
+    failed = until(lambda: read(stack, campaign_id)["counts"]["failed"], "some have failed")
+    assert does(stack, campaign_id, "resume").status_code == 202
+    # Who resumes it has judged those: only new ones pause it again.
+    assert becomes(stack, campaign_id, "paused")["pause_reason"] == "too_many_failed"
+    assert read(stack, campaign_id)["counts"]["failed"] >= failed + 2
+
+
+def test_what_paused_itself_can_be_paused_by_a_person_for_good(
+    stack: Stack, slow: Number, germans: Callable[[int], list[str]]
+) -> None:
+    campaign_id = launched(slow, germans(100), auto_resume=True)
+    review(stack, slow, "pause")
+    becomes(stack, campaign_id, "paused", 20)
+    assert does(stack, campaign_id, "pause").json()["pause_reason"] == "asked"
+    review(stack, slow, "unpause")
+    again = {"name": "a", "template": "notice", "phone_number_id": slow.id}
+    until(lambda: stack.call("POST", "/campaigns", again).status_code == 201, "the template is back")
+    becomes(stack, launched(slow, germans(3)), "completed", 60)
+    assert read(stack, campaign_id)["status"] == "paused"
 
 
 def test_a_number_whose_quality_turned_red_pauses_its_campaigns(
@@ -209,7 +228,19 @@ def test_outside_its_send_window_a_campaign_waits(
          "send_window.days"),
         ({"protection": {"failed_share": 2}}, "protection.failed_share"),
         ({"rate_per_second": 0}, "rate_per_second"),
+        ({"rate_per_second": 1e-320}, "rate_per_second"),
+        ({"rate_per_second": "2"}, "rate_per_second"),
         ({"budget": 0}, "budget"),
+        ({"budget": True}, "budget"),
+        ({"budget": 2**63}, "budget"),
+        ({"protection": {"least": 2**63}}, "protection.least"),
+        ({"dry_run": 1}, "dry_run"),
+        ({"dry_run": True, "max_cost": {"amount": "1", "currency": "EUR"}}, "max_cost.currency"),
+        ({"max_cost": {"amount": "0.00", "currency": "USD"}}, "max_cost.amount"),
+        ({"scheduled_at": 4102444800}, "scheduled_at"),
+        ({"scheduled_at": "0001-01-01T00:00:00+14:00"}, "scheduled_at"),
+        ({"scheduled_at": "9999-12-31T23:59:59-14:00"}, "scheduled_at"),
+        ({"send_window": {"from": "08:00", "to": "09:00", "time_zone": "localtime"}}, "send_window.time_zone"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_of_a_launch_is_refused_by_its_field(
