@@ -25,6 +25,7 @@ IN_A_CARD = ("header", "body", "button")
 OFFER = "limited_time_offer"
 TAP_TARGET = "tap_target_configuration"
 
+_BUTTON = re.compile(r"[0-9]{1,3}")
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 _ONE_TIME_CODE = "otp_type="  # in the address that Meta stores an OTP button with
 
@@ -128,6 +129,11 @@ class _Fit:
             component.wrong(words, "parameters")
             return {}
         names = list(wanted)
+        if not self._named:
+            for parameter in parameters:
+                if "parameter_name" in parameter.value:
+                    words = f"The template's variables are numbers ({', '.join(wanted)}): values go by their order."
+                    parameter.wrong(words, "parameter_name")
         if self._named:
             names = [str(parameter.value.get("parameter_name")) for parameter in parameters]
             if sorted(names) != sorted(wanted):
@@ -150,7 +156,7 @@ class _Fit:
 
     def _button(self, component: Place, parameters: list[Place]) -> None:
         index = str(component.value.get("index", ""))
-        if not index.isascii() or not index.isdigit() or int(index) >= len(self._buttons):
+        if not _BUTTON.fullmatch(index) or int(index) >= len(self._buttons):
             component.wrong(f"Must be the place of a button, from 0; the template has {len(self._buttons)}.", "index")
             return
         button = self._buttons[int(index)]

@@ -15,6 +15,8 @@ PAYLOAD_LIMIT = 128  # characters of a quick reply's payload, as integrators rep
 PRODUCT_ID, SECTION_TITLE = 100, 24  # characters
 SECTIONS, PRODUCTS, TARGETS = 10, 30, 10  # items
 
+AMOUNT_LIMIT = 10**15  # far above what is paid, and what time is told in; far below what a double holds exactly
+
 TEXT_KINDS = ("text", "currency", "date_time")
 
 _BREAKS = re.compile(r"[\r\n\t]| {5,}")  # Meta: no new lines, tabs or more than four spaces in a parameter
@@ -38,7 +40,7 @@ def text_value(parameter: Place) -> str | None:
         if code is not None and not _CURRENCY.fullmatch(code):
             value.wrong("Must be a currency's three letters, for example USD.", "code")
         amount = value.value.get("amount_1000")
-        if not isinstance(amount, int) or isinstance(amount, bool):
+        if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) > AMOUNT_LIMIT:
             value.wrong("Must be a whole number: the amount times 1,000.", "amount_1000")
     return value.text("fallback_value", PARAMETER_LIMIT)
 
@@ -95,7 +97,7 @@ def offer_value(parameter: Place, kind: str) -> None:
         return
     offer.only("expiration_time_ms")
     moment = offer.value.get("expiration_time_ms")
-    if not isinstance(moment, int) or isinstance(moment, bool) or moment <= 0:
+    if not isinstance(moment, int) or isinstance(moment, bool) or not 0 < moment <= AMOUNT_LIMIT:
         offer.wrong("Must be a whole number: milliseconds since 1970.", "expiration_time_ms")
 
 

@@ -1,5 +1,6 @@
 """Who a campaign goes to: rows are checked one by one against the template, and added once per person."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,8 @@ from libs.directory.entries import TemplateEntry
 from libs.graph.template_parameters import problems
 from libs.runtime.clock import Clock
 from libs.web.errors import FieldProblem
-from services.campaigns.checking import Checking
-from services.campaigns.errors import wrong_field, wrong_state
+from services.campaigns.checking import Checking, unstorable
+from services.campaigns.errors import NoSuchCampaign, WrongState, wrong_field, wrong_state
 from services.campaigns.metrics import IMPORTED
 from services.campaigns.move_store import CampaignMoved, RecipientMoves
 from services.campaigns.states import CampaignStatus
@@ -18,6 +19,7 @@ from services.campaigns.targets import Targets, version_of
 from services.campaigns.variants import Split
 
 BATCH = 500  # rows of one transaction
+BREATH = 100  # rows that are checked in one go: everybody else waits meanwhile
 MOST_TOLD = 100  # bad rows named in an answer
 
 Document = dict[str, Any]
@@ -88,12 +90,19 @@ class Audience:
     async def add(self, campaign: Document, rows: Sequence[Any]) -> Report:
         """Check and add rows; bad ones are told, the others are added. Raises WrongState where it is no draft."""
         intent = await self.begin(campaign)
-        for place, raw in enumerate(rows):
-            intent.take(raw, f"recipients.{place}")
-            if intent.full:
-                await intent.add()
-        await intent.add()
-        await self.end(campaign, intent.report)
+        try:
+            for place, raw in enumerate(rows):
+                intent.take(raw, f"recipients.{place}")
+                if intent.full:
+                    await intent.add()
+                elif place % BREATH == 0:
+                    await asyncio.sleep(0)
+            await intent.add()
+        except WrongState as error:
+            error.more |= {"added": intent.report.added}
+            raise
+        finally:
+            await self.end(campaign, intent.report)
         return intent.report
 
     async def begin(self, campaign: Document) -> Intent:
@@ -119,8 +128,9 @@ class Audience:
             return await self._moves.add(campaign, rows)
         except CampaignMoved:
             now = await self._campaigns.get(campaign["tenant"], campaign["_id"])
-            status = CampaignStatus(now["status"]) if now else CampaignStatus.CANCELED
-            raise wrong_state("add recipients to", status) from None
+            if now is None:
+                raise NoSuchCampaign("The campaign was deleted.", param="campaign_id") from None
+            raise wrong_state("add recipients to", CampaignStatus(now["status"])) from None
 
     async def end(self, campaign: Document, report: Report) -> None:
         """Count on the campaign what was not added."""
@@ -133,5 +143,7 @@ class Audience:
 
 def check_default(template: TemplateEntry, components: Sequence[Document] | None) -> None:
     """Raise Invalid where the components for everybody do not fit the template."""
+    if components is not None and (words := unstorable(list(components))) is not None:
+        raise wrong_field("components", words)
     if components is not None and (wrong := problems(template.components, template.parameter_format, list(components))):
         raise wrong_field(wrong[0].path, wrong[0].message, "template_parameters")

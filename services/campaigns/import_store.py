@@ -81,9 +81,12 @@ class ImportStore:
             return await self._mongo.collection(IMPORTS).find_one(query, {"_id": 1}) is not None
 
     async def incomplete(self, campaign: Document, since: datetime) -> int:
-        """Count the imports that did not come to their end; one that nobody touched since then did not either."""
+        """Count the imports that added people and did not come to their end; nor did one not touched since then."""
         given_up = {"status": ImportStatus.RUNNING.value, "touched_at": {"$lt": since}}
-        query = {"campaign_id": campaign["_id"], "$or": [{"status": ImportStatus.INCOMPLETE.value}, given_up]}
+        query = {
+            "campaign_id": campaign["_id"], "added": {"$gt": 0},
+            "$or": [{"status": ImportStatus.INCOMPLETE.value}, given_up],
+        }  # fmt: skip
         with outages():
             return await self._mongo.collection(IMPORTS).count_documents(query)
 

@@ -1,12 +1,13 @@
 """Imports: a stream of recipients of any length, checked and added as it arrives, nothing of it held."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError, FieldProblem
-from services.campaigns.audience import Audience, Intent, Report
+from services.campaigns.audience import BREATH, Audience, Intent, Report
 from services.campaigns.errors import ImportRunning, NoSuchImport
 from services.campaigns.import_store import ImportStatus, ImportStore
 from services.campaigns.tables import media_type_of, rows_of
@@ -38,8 +39,10 @@ class Imports:
         running = _Running(self._store, campaign, import_id, intent, self._clock)
         try:
             async for row in rows_of(media_type, chunks):
-                running.line = row.line
+                running.line, running.rows = row.line, running.rows + 1
                 await running.take(row.value, row.problem)
+                if running.rows % BREATH == 0:
+                    await asyncio.sleep(0)
             await running.flush()
         except BaseException as error:
             await self._broke(campaign, running, error)
@@ -53,11 +56,11 @@ class Imports:
         found = await self._store.get(campaign, import_id)
         if found is None:
             raise NoSuchImport("The campaign has no such import.", param="import_id")
-        return found
+        return self._as_it_is(found)
 
     async def page(self, campaign: Document, limit: int, after: str | None) -> list[Document]:
         """Return a campaign's imports, newest first."""
-        return await self._store.page(campaign, limit, after)
+        return [self._as_it_is(row) for row in await self._store.page(campaign, limit, after)]
 
     def errors(self, import_id: str) -> AsyncIterator[Document]:
         """Return the bad rows of an import."""
@@ -76,12 +79,16 @@ class Imports:
         """Delete what is kept of a campaign that is gone."""
         await self._store.forget(campaign_id)
 
+    def _as_it_is(self, row: Document) -> Document:
+        """Return an import with its status: one without a sign of life for long died with its process."""
+        died = row["status"] == ImportStatus.RUNNING and row["touched_at"] < self._clock.now() - ALIVE
+        return row | {"status": ImportStatus.INCOMPLETE.value, "error": "The import was interrupted."} if died else row
+
     async def _broke(self, campaign: Document, running: "_Running", error: BaseException) -> None:
         report = running.intent.report
         if isinstance(error, ApiError):
-            error.more |= {"import_id": running.import_id, "line": running.line} | {
-                name: getattr(report, name) for name in ("added", "duplicates", "invalid")
-            }
+            so_far = {name: getattr(report, name) for name in ("added", "duplicates", "invalid")}
+            error.more = {"import_id": running.import_id, "line": running.line} | so_far | error.more
         words = error.message if isinstance(error, ApiError) else "The import was interrupted."
         await running.end(ImportStatus.INCOMPLETE, words)
         await self._audience.end(campaign, report)
@@ -93,7 +100,7 @@ class _Running:
     def __init__(
         self, store: ImportStore, campaign: Document, import_id: str, intent: Intent, clock: Clock
     ) -> None:  # fmt: skip
-        self.import_id, self.intent, self.line = import_id, intent, 0
+        self.import_id, self.intent, self.line, self.rows = import_id, intent, 0, 0
         self._store = store
         self._campaign = campaign
         self._clock = clock

@@ -8,15 +8,19 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from libs.web.bodies import DEPTH, check_depth
 from libs.web.errors import BadRequest, Invalid, WrongMediaType
 from services.campaigns.errors import wrong_field
 
 LONGEST_LINE = 64 * 1024  # characters of a row: far more than the values of a template can have
 MOST_COLUMNS = 100
+_BUTTON = re.compile(r"[0-9]{1,3}")
+_VALUE = re.compile(r"[0-9]{1,3}|[A-Za-z_][A-Za-z0-9_]{0,63}")
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
 Document = dict[str, Any]
@@ -56,7 +60,11 @@ async def rows_of(media_type: str, chunks: AsyncIterator[bytes]) -> AsyncIterato
 
 def _json_row(line: int, text: str) -> Row:
     try:
+        if text.count("{") + text.count("[") > DEPTH:
+            check_depth(text.encode())
         return Row(line, json.loads(text))
+    except BadRequest as error:
+        return Row(line, None, error.message)
     except (ValueError, RecursionError):
         return Row(line, None, "Must be a JSON object on one line.")
 
@@ -69,8 +77,9 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, str]]
         *whole, rest = rest.split("\n")
         for line in whole:
             number += 1
-            yield number, _bounded(number, line) + "\n"
-        _bounded(number + 1, rest)
+            _bounded(number, len(line))
+            yield number, line + "\n"
+        _bounded(number + 1, len(rest))
     rest += _decoded(decoder, b"", final=True)
     if rest:
         yield number + 1, rest
@@ -86,31 +95,31 @@ def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool) -
     return text
 
 
-def _bounded(number: int, line: str) -> str:
-    if len(line) > LONGEST_LINE:
+def _bounded(number: int, length: int) -> None:
+    if length > LONGEST_LINE:
         words = f"Line {number} is longer than {LONGEST_LINE} characters."
         raise Invalid(words, code="line_too_long", more={"line": number})
-    return line
 
 
 async def _csv_rows(chunks: AsyncIterator[bytes]) -> AsyncIterator[Row]:
     columns: Sequence[str] | None = None
-    began, text = 0, ""
+    began, parts, length, inside = 0, list[str](), 0, False
     async for number, line in _lines(chunks):
-        began = began or number
-        text += line
-        if text.count('"') % 2:  # a quoted value goes on in the next line
-            _bounded(began, text)
+        began, length = began or number, length + len(line)
+        parts.append(line)
+        inside ^= line.count('"') % 2 == 1
+        if inside:  # a quoted value goes on in the next line
+            _bounded(began, length)
             continue
-        for cells in _cells(text):
+        for cells in _cells("".join(parts)):
             if cells is None:
                 yield Row(began, None, "Cannot be read as CSV.")
             elif columns is None:
                 columns = _checked(cells)
             elif any(cells):
                 yield _csv_row(began, columns, cells)
-        began, text = 0, ""
-    if text:
+        began, parts, length = 0, [], 0
+    if parts:
         words = f"A quote that opens in line {began} is never closed."
         raise Invalid(words, code="unclosed_quote", more={"line": began})
     if columns is None:
@@ -128,10 +137,12 @@ def _checked(cells: Sequence[str]) -> Sequence[str]:
     """Return the header's names; raises Invalid where `to` is missing, or a name is given twice or is none."""
     names = [cell.strip() for cell in cells]
     if "to" not in names:
-        raise wrong_field("header", "The header line must name a column `to`.", "missing_header")
+        hint = " Columns are parted by commas." if len(names) == 1 and {";", "\t"} & set(names[0]) else ""
+        raise wrong_field("header", f"The header line must name a column `to`.{hint}", "missing_header")
     if len(names) > MOST_COLUMNS:
         raise wrong_field("header", f"There may be at most {MOST_COLUMNS} columns.")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    places = [_place(name) or ("", name) for name in names]  # `1` is `body.1`
+    if twice := sorted({name for name, place in zip(names, places, strict=True) if places.count(place) > 1}):
         raise wrong_field("header", f"The column {twice[0][:64]!r} is there twice.", "duplicate_column")
     for name in names:
         if name != "to" and _place(name) is None:
@@ -146,8 +157,8 @@ def _place(name: str) -> tuple[str, str] | None:
     if not dot:
         part, rest = "body", name
     if part == "button":
-        return (part, rest) if rest.isascii() and rest.isdigit() else None
-    return (part, rest) if part in ("body", "header") and rest.replace("_", "").isalnum() else None
+        return (part, rest) if _BUTTON.fullmatch(rest) else None
+    return (part, rest) if part in ("body", "header") and _VALUE.fullmatch(rest) else None
 
 
 def _csv_row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:

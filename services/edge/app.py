@@ -99,6 +99,7 @@ BASE = "/api/v1/whatsapp"
 GROUP = "edge"
 REFRESH_LEASE = timedelta(minutes=3)  # longer than a round of twenty accounts of a slow Meta
 META = "https://graph.facebook.com"
+CAMPAIGN_LIMIT = 16 * 1024 * 1024  # bytes: a campaign may come with its first 10,000 recipients
 
 
 class _Edge:
@@ -269,7 +270,7 @@ def _owned(settings: Settings) -> list[Resource]:
     return [
         Resource(f"{BASE}/templates", settings.templates_url, usual, uploads=("/media",)),
         Resource(
-            f"{BASE}/campaigns", settings.campaigns_url, usual, uploads=("/recipients",),
+            f"{BASE}/campaigns", settings.campaigns_url, usual, limit=CAMPAIGN_LIMIT, uploads=("/recipients",),
             sending=("/launch", "/pause", "/resume", "/cancel", "/retry"),
         ),
         Resource(f"{BASE}/webhook_endpoints", settings.notifier_url, usual),

@@ -1,5 +1,6 @@
 """One door: resources that another service owns are passed on to it as a stream, with the caller's identity signed."""
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -7,14 +8,14 @@ import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from libs.web.bodies import read_body
+from libs.web.bodies import JSON_LIMIT, read_body
 from libs.web.door import FORWARDED_ID
 from libs.web.errors import ApiError, NotFound, OutcomeUnclear, Unavailable
 from libs.web.identity import HEADER, sign_identity
 from libs.web.multipart import ClientGone
 from services.edge.api_keys import Scope
 from services.edge.auth import Authenticator, Caller
-from services.edge.idempotency import IdempotencyGuard, key_of
+from services.edge.idempotency import IdempotencyGuard, Kept, key_of
 
 TIMEOUT = httpx.Timeout(35.0, connect=2.0)  # seconds; longer than the 30 s that an owner gives its own calls
 UPLOAD_TIMEOUT = httpx.Timeout(90.0, connect=2.0)  # seconds; an owner hands the whole file on before it answers
@@ -31,13 +32,14 @@ _DROPPED = {
 class Resource:
     """A path below the base that another service serves, and the scope that each method needs.
 
-    A body posted to a path that ends with one of `uploads` is passed on as it arrives, whatever its size; one that ends
-    with one of `sending` makes messages go out, and needs the scope for that.
+    A body has at most `limit` bytes; one posted to a path that ends with one of `uploads` is passed on as it arrives,
+    whatever its size. One that ends with one of `sending` makes messages go out, and needs the scope for that.
     """
 
     prefix: str
     owner: str
     scopes: Mapping[str, Scope]
+    limit: int = JSON_LIMIT
     uploads: tuple[str, ...] = ()
     sending: tuple[str, ...] = ()
 
@@ -84,13 +86,10 @@ class Forwarder:
         caller = await self._auth.caller(request, scope)
         if request.method in ("GET", "DELETE"):
             return await self._stream(request, resource, caller, b"")
-        raw: bytes | AsyncIterator[bytes]
         if resource.takes_upload(request.scope["path"]):
-            # Not held, so the key's fingerprint is of what is known before the bytes: where they go and how many.
-            about, raw = f"{request.url.query}\x1f{request.headers.get('content-length')}".encode(), _arriving(request)
-        else:
-            about = raw = await read_body(request)
-        idempotency = key_of(request, about)
+            return await self._upload(request, resource, caller)
+        raw = await read_body(request, resource.limit)
+        idempotency = key_of(request, raw)
         if idempotency is None:
             return await self._stream(request, resource, caller, raw)
 
@@ -98,6 +97,21 @@ class Forwarder:
             return await self._whole(request, resource, caller, raw)
 
         return await self._guard.once(caller.tenant, idempotency, call)
+
+    async def _upload(self, request: Request, resource: Resource, caller: Caller) -> Response:
+        """Pass a body on as it arrives. It is not held, so under one key two are told apart by their hash."""
+        raw = _Arriving(request)
+        idempotency = key_of(request, f"{request.url.query}\x1f{request.headers.get('content-length')}".encode())
+        if idempotency is None:
+            return await self._stream(request, resource, caller, raw)
+
+        async def call() -> Response:
+            return await self._whole(request, resource, caller, raw)
+
+        async def same(first: Kept) -> bool:
+            return first.digest is None or first.digest == await raw.rest()
+
+        return await self._guard.once(caller.tenant, idempotency, call, same, lambda: raw.digest)
 
     async def document(self, url: str) -> dict[str, object]:
         """Read an owner's OpenAPI document; empty where it cannot be read."""
@@ -108,15 +122,13 @@ class Forwarder:
             return {}
         return found if isinstance(found, dict) else {}
 
-    async def _whole(
-        self, request: Request, resource: Resource, caller: Caller, raw: bytes | AsyncIterator[bytes]
-    ) -> Response:
+    async def _whole(self, request: Request, resource: Resource, caller: Caller, raw: "bytes | _Arriving") -> Response:
         answer = await self._stream(request, resource, caller, raw)
         body = b"".join([chunk async for chunk in answer.body_iterator])  # type: ignore[misc]  # bytes, from httpx
         return Response(body, answer.status_code, media_type=answer.headers.get("content-type"))
 
     async def _stream(
-        self, request: Request, resource: Resource, caller: Caller, raw: bytes | AsyncIterator[bytes]
+        self, request: Request, resource: Resource, caller: Caller, raw: "bytes | _Arriving"
     ) -> StreamingResponse:
         url = _url(resource.owner, request)
         headers, timeout = self._headers(request, caller), TIMEOUT
@@ -155,12 +167,28 @@ def _url(owner: str, request: Request) -> httpx.URL:
         raise NotFound("There is nothing at this path.", code="no_such_path") from None
 
 
-async def _arriving(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in request.stream():
-            yield chunk
-    except ClientDisconnect:
-        raise ClientGone("The connection was closed before the body was complete.") from None
+class _Arriving:
+    """A body as it arrives. `digest` is its hash once it was read to its end, None where the owner did not want all."""
+
+    def __init__(self, request: Request) -> None:
+        self.digest: str | None = None
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        found = hashlib.sha256()
+        try:
+            async for chunk in self._request.stream():
+                found.update(chunk)
+                yield chunk
+        except ClientDisconnect:
+            raise ClientGone("The connection was closed before the body was complete.") from None
+        self.digest = found.hexdigest()
+
+    async def rest(self) -> str | None:
+        """Read all of it, for its hash alone."""
+        async for _ in self:
+            pass
+        return self.digest
 
 
 async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:

@@ -37,6 +37,7 @@ class Kept(BaseModel):
     status: int
     body: str
     media_type: str | None
+    digest: str | None = None  # of a body that was passed on without being held
 
 
 def key_of(request: Request, asked: bytes) -> Idempotency | None:
@@ -110,21 +111,22 @@ class IdempotencyGuard:
         tenant: str,
         idempotency: Idempotency | None,
         call: Callable[[], Awaitable[Response]],
-        same: Callable[[str], Awaitable[bool]] | None = None,
+        same: Callable[[Kept], Awaitable[bool]] | None = None,
+        digest: Callable[[], str | None] = lambda: None,
     ) -> Response:
         """Answer with the call's answer, or with the stored one of its first run; raises KeyReused and KeyInUse.
 
-        `same` compares with the first run what no fingerprint could hold before it ran: it gets the body of the stored
-        answer.
+        `same` compares with the first run what no fingerprint could hold before it ran: it gets the stored answer, with
+        what `digest` told once it had run.
         """
         if idempotency is None:
             return await call()
         first = await self._store.begin(tenant, idempotency, self._clock.now(), self._lease)
         if first is not None:
-            answer = _again(first, idempotency)
-            if same is not None and not await same(bytes(answer.body).decode()):
+            kept = _kept(first, idempotency)
+            if same is not None and not await same(kept):
                 raise reused()
-            return answer
+            return Response(kept.body, kept.status, {REPLAYED: "true"}, kept.media_type)
         renewing = asyncio.create_task(self._renew(tenant, idempotency))
         try:
             answer = await call()
@@ -136,7 +138,10 @@ class IdempotencyGuard:
         if answer.status_code in NOT_STORED or answer.status_code >= 500 or not hasattr(answer, "body"):
             await self._store.forget(tenant, idempotency)
         else:
-            kept = Kept(status=answer.status_code, body=bytes(answer.body).decode(), media_type=answer.media_type)
+            kept = Kept(
+                status=answer.status_code, body=bytes(answer.body).decode(), media_type=answer.media_type,
+                digest=digest(),
+            )  # fmt: skip
             await self._store.finish(tenant, idempotency, kept.model_dump())
         return answer
 
@@ -148,10 +153,9 @@ class IdempotencyGuard:
                 await self._store.renew(tenant, idempotency, self._clock.now() + self._lease)
 
 
-def _again(first: dict[str, Any], idempotency: Idempotency) -> Response:
+def _kept(first: dict[str, Any], idempotency: Idempotency) -> Kept:
     if first["fingerprint"] != idempotency.fingerprint:
         raise reused()
     if "answer" not in first:
         raise KeyInUse("A call with this idempotency key is still running.", retry_after=1)
-    kept = Kept.model_validate(first["answer"])
-    return Response(kept.body, kept.status, {REPLAYED: "true"}, kept.media_type)
+    return Kept.model_validate(first["answer"])

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -185,3 +186,46 @@ def test_an_export_holds_no_formula_and_can_be_imported_again(
     assert send(stack, other, raw.encode()).json()["added"] == 30
     refused(stack.call("GET", f"/campaigns/{campaign_id}/recipients/export?state=asleep"), 422, None, "state")
     assert stack.call("DELETE", f"/campaigns/{campaign_id}").status_code == 204
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/csv"])
+def test_other_people_under_the_same_idempotency_key_are_refused_not_lost(
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]], kind: str
+) -> None:
+    campaign_id, (one, other) = draft(shop, []), germans(2)
+
+    def add(who: str) -> Any:
+        raw = json.dumps({"recipients": [{"to": f"+{who}"}]}) if kind == "application/json" else f"to\n+{who}\n"
+        headers = {"Idempotency-Key": f"add-{campaign_id}", "Content-Type": kind}
+        return stack.call("POST", f"/campaigns/{campaign_id}/recipients", raw=raw.encode(), headers=headers)
+
+    assert add(one).json()["added"] == 1
+    again = add(one)
+    assert (again.headers["Idempotent-Replayed"], again.json()["added"]) == ("true", 1)
+    refused(add(other), 422, "idempotency_key_reused")
+    assert read(stack, campaign_id)["recipients"] == 1
+
+
+def test_a_campaign_may_come_with_ten_thousand_people_and_their_words(
+    stack: Stack, shop: Number, germans: Callable[[int], list[str]]
+) -> None:
+    rows = [{"to": f"+{each}", "components": body_of("Ann of the long name" * 4)} for each in germans(10_000)]
+    body = {"name": "a", "template": "sale", "phone_number_id": shop.id, "recipients": rows}
+    made = stack.call("POST", "/campaigns", body)
+    assert (made.status_code, made.json()["recipients"]) == (201, 10_000), made.text
+
+
+def test_a_large_body_that_is_refused_does_not_hold_others_up(stack: Stack, shop: Number) -> None:
+    campaign_id = draft(shop, [])
+    raw = b'{"recipients":[' + b"[]," * 5_000_000 + b"[]]}"
+    path = f"/campaigns/{campaign_id}"
+    with ThreadPoolExecutor(1) as pool:
+        large = pool.submit(stack.call, "POST", f"{path}/recipients", raw=raw,
+                            headers={"Content-Type": "application/json"})  # fmt: skip
+        slowest = 0.0
+        while not large.done():
+            began = time.perf_counter()
+            assert stack.call("GET", path).status_code == 200
+            slowest = max(slowest, time.perf_counter() - began)
+    refused(large.result(), 422, None, "recipients")
+    assert slowest < 5

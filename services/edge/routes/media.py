@@ -17,7 +17,7 @@ from libs.web.answers import JsonAnswer
 from libs.web.multipart import FormUpload, form_schema
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.idempotency import IdempotencyGuard, key_of
+from services.edge.idempotency import IdempotencyGuard, Kept, key_of
 from services.edge.media import MediaDesk, Upload
 from services.edge.metrics import MEDIA_BYTES
 from services.edge.routes.endpoint import Endpoint
@@ -58,8 +58,8 @@ class MediaRoutes:
         async def store() -> Response:
             return JsonAnswer(await self._desk.store(caller, upload), 201)
 
-        async def same(first: str) -> bool:
-            return bool(json.loads(first).get("sha256") == await _hash(upload))
+        async def same(first: Kept) -> bool:
+            return bool(json.loads(first.body).get("sha256") == await _hash(upload))
 
         return await self._guard.once(caller.tenant, idempotency, store, same)
 

@@ -124,3 +124,32 @@ def test_only_two_kinds_are_taken() -> None:
     assert media_type_of("Application/X-NDJSON") == NDJSON
     with pytest.raises(WrongMediaType):
         media_type_of("application/xml")
+
+
+@pytest.mark.parametrize("name", ["²", "body.²", "1" * 5_000, "button." + "1" * 5_000, "a b", "body.", "header.é"])
+def test_a_column_that_names_no_value_is_refused(name: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        read(f"to,{name}\n+491,a\n".encode())
+    assert refusal.value.public_code == "unknown_column"
+
+
+def test_one_value_under_two_names_is_a_column_given_twice() -> None:
+    with pytest.raises(Invalid) as refusal:
+        read(b"to,1,body.1\n+491,a,b\n")
+    assert refusal.value.public_code == "duplicate_column"
+
+
+def test_a_header_parted_by_semicolons_is_told_what_parts_columns() -> None:
+    with pytest.raises(Invalid, match="commas"):
+        read(b"to;1\n+491;a\n")
+
+
+@pytest.mark.parametrize("line", ['{"to": ' + "[" * 400 + "]" * 400 + "}", '{"to": ' + "[" * 5_000])
+def test_a_json_line_nested_too_deeply_is_a_bad_row(line: str) -> None:
+    rows = read(f'{line}\n{{"to": "+491"}}\n'.encode(), NDJSON)
+    assert [row.problem is None for row in rows] == [False, True]
+
+
+def test_a_quoted_value_of_many_lines_is_looked_at_once() -> None:
+    raw = b'to\n"' + b"\n" * 60_000 + b'+491"\n'
+    assert [row.line for row in read(raw)] == [2]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from libs.ledger.record import Idempotency
 from libs.runtime.clock import SystemClock
 from libs.web.errors import BadRequest, KeyInUse, KeyReused
-from services.edge.idempotency import IdempotencyGuard
+from services.edge.idempotency import IdempotencyGuard, Kept
 
 LEASE = timedelta(seconds=0.15)
 KEY = Idempotency("k", "fingerprint")
@@ -100,8 +100,8 @@ async def test_what_no_fingerprint_could_hold_is_compared_with_the_first_answer(
     await guard.once("t", KEY, done)
 
     def file_of(digest: str) -> Any:
-        async def same(first: str) -> bool:
-            return bool(json.loads(first)["sha256"] == digest)
+        async def same(first: Kept) -> bool:
+            return bool(json.loads(first.body)["sha256"] == digest)
 
         return same
 
