@@ -13,6 +13,7 @@ from services.console.errors import CommandRefused
 from services.console.event_stream import events_of
 from services.console.http_calls import public_api
 from services.console.options import DEFAULT_STATE, AsJson, State
+from services.console.plan_printing import print_plan
 from services.console.printing import console, errors_console, print_json, print_rows
 from services.console.target import target_of
 
@@ -22,7 +23,8 @@ COLUMNS = ("id", "name", "status", "template", "recipients", "pause_reason", "cr
 REPORTED = 20  # bad rows that are printed
 
 Campaign = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id.")]
-Seconds = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most so many messages a second.")]
+Rate = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most so many messages a second.")]
+Budget = Annotated[int | None, typer.Option(min=1, help="Messages in all after which it pauses.")]
 
 campaigns = typer.Typer(no_args_is_help=True, help="Campaigns: create, import, launch, watch, list, pause, and so on.")
 
@@ -61,18 +63,24 @@ def import_recipients(
 ) -> None:
     """Add recipients from a file of any length; bad rows are reported with their lines.
 
+    Exit code 1 where not one row is right, 0 otherwise.
+
     Example: wabus campaigns import 01939a5e-0000-7000-8000-000000000000 customers.csv
     """
     suffix = f".{kind}" if kind else file.suffix.lower()
     if suffix not in KINDS:
         raise CommandRefused(f"say --format csv or --format ndjson: the name {file.name} does not tell")
-    report = public_api(target_of(state)).upload(f"/campaigns/{campaign}/recipients", _sent(file), KINDS[suffix])
+    source = sys.stdin.buffer if str(file) == "-" else _opened(file)  # before anything is asked for
+    body = _sent(source, file.stat().st_size if str(file) != "-" else None)
+    report = public_api(target_of(state)).upload(f"/campaigns/{campaign}/recipients", body, KINDS[suffix])
     if as_json:
         print_json(report)
-        return
-    console.print(f"{report['added']} added, {report['duplicates']} duplicates, {report['invalid']} invalid")
-    for each in report["errors"][:REPORTED]:
-        console.print(f"  line {each['line']}: {each['path']}: {each['message']}", markup=False)
+    else:
+        console.print(f"{report['added']} added, {report['duplicates']} there already, {report['invalid']} invalid")
+        for each in report["errors"][:REPORTED]:
+            console.print(f"  line {each['line']}: {each['path']}: {each['message']}", markup=False)
+    if report["invalid"] and not report["added"] + report["duplicates"]:
+        raise CommandRefused("no row of the file is right")
 
 
 @campaigns.command("launch")
@@ -80,8 +88,8 @@ def launch(
     campaign: Campaign,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     at: Annotated[str | None, typer.Option("--at", help="When (RFC 3339, with an offset).")] = None,
-    rate: Seconds = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="Messages after which it pauses.")] = None,
+    rate: Rate = None,
+    budget: Budget = None,
     then_watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends.")] = False,
     state: State = DEFAULT_STATE,
     as_json: AsJson = False,
@@ -96,8 +104,7 @@ def launch(
     if then_watch and not dry_run:
         watch(campaign, state, as_json)
     elif dry_run and not as_json:
-        for name, value in done.items():
-            console.print(f"{name.replace('_', ' '):<18} {value}", markup=False)
+        print_plan(done)
     else:
         _show(done, as_json)
 
@@ -118,6 +125,8 @@ def watch(campaign: Campaign, state: State = DEFAULT_STATE, as_json: AsJson = Fa
                 typer.echo(json.dumps(last, ensure_ascii=False))
             else:
                 bar.show(last)
+    if not as_json:
+        bar.tell_errors()
     if last.get("status") != "completed":
         raise CommandRefused(f"the campaign is {last.get('status', 'gone')}")
 
@@ -141,12 +150,38 @@ def pause(campaign: Campaign, state: State = DEFAULT_STATE, as_json: AsJson = Fa
 
 
 @campaigns.command("resume")
-def resume(campaign: Campaign, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def resume(
+    campaign: Campaign,
+    rate: Rate = None,
+    budget: Budget = None,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
     """Go on with a paused one.
 
-    Example: wabus campaigns resume 01939a5e-0000-7000-8000-000000000000
+    Example: wabus campaigns resume 01939a5e-0000-7000-8000-000000000000 --budget 2000
     """
-    _show(public_api(target_of(state)).do("POST", f"/campaigns/{campaign}/resume", {}), as_json)
+    asked = {"rate_per_second": rate, "budget": budget}
+    body = {name: value for name, value in asked.items() if value is not None}
+    _show(public_api(target_of(state)).do("POST", f"/campaigns/{campaign}/resume", body), as_json)
+
+
+@campaigns.command("retry")
+def retry(
+    campaign: Campaign,
+    code: Annotated[list[str], typer.Option(help="Only who failed with it; may be repeated.")] = [],  # noqa: B006
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Write once more to who failed.
+
+    Example: wabus campaigns retry 01939a5e-0000-7000-8000-000000000000 --code undeliverable
+    """
+    body = {"codes": code} if code else {}
+    done = public_api(target_of(state)).do("POST", f"/campaigns/{campaign}/retry", body)
+    _show(done, as_json)
+    if not as_json:
+        console.print(f"{done['retried']} are written to again")
 
 
 @campaigns.command("cancel")
@@ -175,6 +210,7 @@ class _Bar:
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
         self._bar = Progress(*columns, console=errors_console) if errors_console.is_terminal else None
+        self._said, self._errors = "", dict[str, int]()
         self._task = self._bar.add_task("waiting", total=1) if self._bar else None
 
     def __enter__(self) -> "_Bar":
@@ -194,14 +230,19 @@ class _Bar:
         words = f"{progress['status']}: {some}"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=words, completed=done, total=max(total, 1))
-        else:
+        elif words != self._said:
+            self._said = words
             console.print(f"{done}/{total} {words}", markup=False)
+        self._errors = {each["code"]: each["count"] for each in progress["errors"]}
+
+    def tell_errors(self) -> None:
+        """Say at the end why some were not written to."""
+        for code, count in self._errors.items():
+            console.print(f"  {count} {code}", markup=False)
 
 
-def _sent(file: Path) -> Iterator[bytes]:
+def _sent(source: Any, size: int | None) -> Iterator[bytes]:
     """Yield a file, telling on a terminal how far it is."""
-    source = sys.stdin.buffer if str(file) == "-" else _opened(file)
-    size = file.stat().st_size if str(file) != "-" else None
     columns = (TextColumn("importing"), BarColumn(), TransferSpeedColumn())
     with source, Progress(*columns, console=errors_console, disable=not errors_console.is_terminal) as bar:
         task = bar.add_task("importing", total=size)
@@ -222,3 +263,8 @@ def _show(campaign: dict[str, Any], as_json: bool) -> None:
         print_json(campaign)
     else:
         console.print(f"{campaign['id']}  {campaign['status']}  {campaign['recipients']} recipients")
+        if campaign["status"] == "draft":
+            following = "launch" if campaign["recipients"] else "import"
+            console.print(
+                f"next: wabus campaigns {following} {campaign['id']} {'' if campaign['recipients'] else 'FILE'}"
+            )

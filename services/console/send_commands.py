@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from services.console.errors import CommandRefused
 from services.console.http_calls import Calls, public_api
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import console, print_json
+from services.console.sandbox_commands import only_number
 from services.console.target import target_of
 
 FOLLOW_FOR = 60.0  # seconds that --wait follows a message
@@ -72,13 +72,7 @@ def send_template(
 
 
 def _number(api: Calls, given: str | None) -> str:
-    if given is not None:
-        return given
-    numbers = [row["phone_number_id"] for row in api.do("GET", "/phone_numbers?limit=100")["data"]]
-    if len(numbers) != 1:
-        told = ", ".join(numbers) if numbers else "none is connected"
-        raise CommandRefused(f"say which number sends with --from PHONE_NUMBER_ID: {told}")
-    return str(numbers[0])
+    return given if given is not None else only_number(api, "--from")
 
 
 def _send(api: Calls, path: str, body: dict[str, Any], wait: bool, as_json: bool) -> None:
@@ -91,6 +85,8 @@ def _send(api: Calls, path: str, body: dict[str, Any], wait: bool, as_json: bool
     console.print(f"{message['id']}  {message['status']}")
     for step in message.get("history", []):
         console.print(f"  {step['status']:<10} {step['at']}")
+    if error := message.get("error"):
+        console.print(f"  {error['code']}: {error['message']}", markup=False)
 
 
 def _follow(api: Calls, message_id: str) -> dict[str, Any]:

@@ -144,4 +144,5 @@ def print_where_to_look(stack: dict[str, Any]) -> None:
     console.print(f"  Phone page  {stack['sandbox']}/_sandbox/")
     console.print(f"  Test key    {key}")
     console.print(f"  Try it      curl -H 'Authorization: Bearer {key}' {api}/accounts")
+    console.print("  An account  wabus sandbox connect   (at the simulated Meta: a number, a template, a user)")
     console.print()

@@ -86,9 +86,9 @@ def test_the_command_line_creates_imports_launches_watches_and_exports(
         "campaigns", "create", "--name", "a", "--template", "notice", "--phone-number-id", slow.id, "--json"
     ))  # fmt: skip
     said = stack.cli("campaigns", "import", made["id"], str(file))
-    assert "30 added, 1 duplicates, 1 invalid" in said
+    assert "30 added, 1 there already, 1 invalid" in said
     assert "line 33: to" in said
-    assert "eligible           30" in stack.cli("campaigns", "launch", made["id"], "--dry-run")
+    assert "eligible             30" in stack.cli("campaigns", "launch", made["id"], "--dry-run")
     told = [json.loads(line) for line in stack.cli("campaigns", "launch", made["id"], "--watch", "--json").splitlines()]
     assert told[-1]["status"] == "completed"
     assert made["id"] in stack.cli("campaigns", "list")
@@ -107,3 +107,37 @@ def test_watching_a_canceled_campaign_fails_with_one_sentence(
     stack.cli("campaigns", "cancel", campaign_id)
     with pytest.raises(AssertionError, match="wabus: the campaign is canceled"):
         stack.cli("campaigns", "watch", campaign_id)
+
+
+def test_a_file_that_is_not_there_or_has_no_right_row_fails_and_imports_nothing(
+    stack: Stack, slow: Number, tmp_path: Path
+) -> None:
+    campaign_id = draft(slow, [])
+    with pytest.raises(AssertionError, match="cannot read"):
+        stack.cli("campaigns", "import", campaign_id, str(tmp_path / "nobody.csv"))
+    assert stack.call("GET", f"/campaigns/{campaign_id}/imports").json()["data"] == []
+    (tmp_path / "wrong.csv").write_text("to\nnobody\n")
+    with pytest.raises(AssertionError, match="no row of the file is right"):
+        stack.cli("campaigns", "import", campaign_id, str(tmp_path / "wrong.csv"))
+
+
+def test_a_new_stack_has_an_account_to_try_with_by_one_command(stack: Stack, tmp_path: Path) -> None:
+    made = json.loads(stack.cli("sandbox", "connect", "--json"))
+    number = made["phone_number_id"]
+    wrote = ["send", "text", f"+{made['user']}", "It works", "--from", number, "--wait"]
+    assert "delivered" in until(lambda: _said(stack, *wrote), "the user's hello opened the window")
+    assert "undeliverable" in stack.cli(
+        "send", "template", "+15550100002", made["template"], "--parameter", "Bob", "--from", number, "--wait"
+    )
+    stack.cli("sandbox", "review", made["template"], "pause")
+    stack.cli("sandbox", "review", made["template"], "unpause")
+    stack.cli("sandbox", "write", "+15550100007", "Hello?", "--to", number)
+    path = f"/messages?direction=inbound&phone_number_id={number}"
+    until(lambda: len(stack.call("GET", path).json()["data"]) == 2, "both users have written")
+
+
+def _said(stack: Stack, *command: str) -> str | None:
+    try:
+        return stack.cli(*command)
+    except AssertionError:
+        return None

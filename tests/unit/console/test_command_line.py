@@ -17,7 +17,8 @@ GROUPS = {
     "keys": ["create", "list", "roll", "revoke"],
     "tenants": ["create", "list"],
     "send": ["text", "template"],
-    "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "export"],
+    "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "retry", "export"],
+    "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
     "dead-letters": ["list", "show", "replay"],
 }
