@@ -3,6 +3,7 @@
 import phonenumbers
 
 from libs.ledger.contacts import MARKETING, Contact
+from libs.ledger.recipients import is_user_id
 from libs.ledger.record import OutboundDraft
 from libs.web.errors import Invalid
 
@@ -42,8 +43,10 @@ def deliverable(recipient: str, category: str) -> bool:
     """Tell whether Meta delivers templates of this category there.
 
     Source: no marketing templates to numbers with the country code 1 and an area code of the United States, since
-    April 2025.
+    April 2025. A business-scoped id begins with the country of its number.
     """
+    if category == MARKETING and is_user_id(recipient):
+        return recipient[:2] != UNITED_STATES
     if category != MARKETING or not recipient.startswith("+1"):
         return True
     try:

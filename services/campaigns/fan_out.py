@@ -16,7 +16,7 @@ from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from libs.runtime.periodic import Periodic
-from services.campaigns.hours import free_at, hours_of, opens_at
+from services.campaigns.hours import asleep, opens_at
 from services.campaigns.metrics import RUNNING
 from services.campaigns.money import affordable
 from services.campaigns.move_store import CampaignMoved, RecipientMoves
@@ -36,6 +36,7 @@ IN_FLIGHT = 4  # commits of a campaign at once: MongoDB writes one while the nex
 UNSURE = IN_FLIGHT * COMMIT + 2 * BATCH  # recipients that a process which died may have left behind, and more
 SAFE = 5.0  # seconds after the lease was renewed within which a batch may be stored: half of what it lasts
 RENEW = 1.0  # seconds
+NIGHTS_EVERY = 15.0  # seconds between looks at who is queued for longer, and fell asleep meanwhile
 
 Document = dict[str, Any]
 log = structlog.get_logger()
@@ -65,6 +66,7 @@ class FanOut(Periodic):
         self._lease = lease
         self._clock = clock
         self._held_at: float | None = None
+        self._nights: dict[str, float] = {}  # campaign -> when it was looked at who of the queued fell asleep
         self._stored: dict[str, str] = {}  # campaign -> up to where this process knows its messages to be stored
         self._storing: dict[str, deque[asyncio.Task[str]]] = {}  # campaign -> its batches that are being stored
 
@@ -112,6 +114,7 @@ class FanOut(Periodic):
         for campaign_id in set(self._stored) - at_work:
             del self._stored[campaign_id]
             self._storing.pop(campaign_id, None)
+            self._nights.pop(campaign_id, None)
             self._pace.forget(campaign_id)
             self._steering.forget(campaign_id)
 
@@ -154,6 +157,9 @@ class FanOut(Periodic):
         waits, now = counts[RecipientState.PENDING] + counts[RecipientState.QUEUED] > 0, self._clock.now()
         if waits and (opens := opens_at(campaign.get("send_window"), now)) > now:
             return await self._wait_for_window(campaign, counts, opens)
+        if campaign.get("quiet_hours") and counts[RecipientState.QUEUED] and self._night_is_due(campaign["_id"]):
+            await self._settled(campaign)
+            await self._take_back.put_off(campaign)
         if counts[RecipientState.PENDING] == 0:
             await self._settled(campaign)
             if campaign["stored"] != campaign["cursor"]:
@@ -181,7 +187,7 @@ class FanOut(Periodic):
                 await self._settled(campaign)
                 await self._steering.pause(campaign, BUDGET_USED_UP, counts)
                 return True
-        later = _later(campaign, rows, self._clock.now())
+        later = asleep(campaign.get("quiet_hours"), rows, self._clock.now())
         if len(later) < len(rows):
             await self._steering.say_waiting(campaign, None, None)
         moved = await self._moves.advance(campaign, rows, later, self._stored[campaign["_id"]])
@@ -193,6 +199,13 @@ class FanOut(Periodic):
             task = asyncio.create_task(self._store(moved, part, upto))
             self._storing.setdefault(campaign["_id"], deque()).append(task)
         return True
+
+    def _night_is_due(self, campaign_id: str) -> bool:
+        """Tell whether it is time to look at who is queued and fell asleep meanwhile."""
+        now = self._clock.monotonic()
+        if due := now - self._nights.get(campaign_id, -NIGHTS_EVERY) >= NIGHTS_EVERY:
+            self._nights[campaign_id] = now
+        return due
 
     async def _wait_for_window(self, campaign: Document, counts: dict[str, int], opens: datetime) -> bool:
         """Take back what is queued when the send window closes, and wait until it opens."""
@@ -249,12 +262,3 @@ class FanOut(Periodic):
             await self._moves.confirm(campaign, part[-1]["_id"])
         await self._moves.confirm(campaign, campaign["cursor"])
         self._stored[campaign["_id"]] = campaign["cursor"]
-
-
-def _later(campaign: Document, rows: Sequence[Document], now: datetime) -> dict[str, datetime]:
-    """Return who of these must not be written to now, by the quiet hours where they live, and when they may be."""
-    if (said := campaign.get("quiet_hours")) is None:
-        return {}
-    quiet = hours_of(said)
-    moments = {row["_id"]: free_at(quiet, row["to"], now) for row in rows}
-    return {row_id: moment for row_id, moment in moments.items() if moment > now}

@@ -1,6 +1,6 @@
 """When a campaign may write: its send window of the day, and the quiet hours of each recipient. Pure, no I/O."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -51,6 +51,15 @@ def opens_at(window: dict[str, Any] | None, now: datetime) -> datetime:
         if DAYS[local.weekday()] in window["days"]:
             return local.astimezone(UTC)
     return now
+
+
+def asleep(said: dict[str, Any] | None, rows: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, datetime]:
+    """Return who of these recipients must not be written to now, by the quiet hours where they live, and until when."""
+    if said is None:
+        return {}
+    quiet = hours_of(said)
+    moments = {row["_id"]: free_at(quiet, row["to"], now) for row in rows}
+    return {row_id: moment for row_id, moment in moments.items() if moment > now}
 
 
 def free_at(quiet: Hours, recipient: str, now: datetime) -> datetime:
@@ -113,8 +122,12 @@ def _free(quiet: Hours, zones: tuple[str, ...], now: datetime) -> datetime:
 
 
 def _next(local: datetime, clock: time) -> datetime:
-    """Return the next time that local clocks show this; one that they leave out in spring is an hour later."""
-    found = datetime.combine(local.date(), clock, local.tzinfo)
-    if found.astimezone(UTC) <= local.astimezone(UTC):
-        found = datetime.combine(local.date() + timedelta(days=1), clock, local.tzinfo)
-    return found
+    """Return the next time that local clocks show this; one that they leave out in spring is an hour later.
+
+    In autumn they may show it twice in a day: `fold` tells the second time.
+    """
+    today = datetime.combine(local.date(), clock, local.tzinfo)
+    for found in (today, today.replace(fold=1)):
+        if found.astimezone(UTC) > local.astimezone(UTC):
+            return found
+    return datetime.combine(local.date() + timedelta(days=1), clock, local.tzinfo)

@@ -23,13 +23,24 @@ from services.campaigns.launcher import Launcher
 from services.campaigns.paths import CAMPAIGN, JSON_LIMIT, campaign_id_of, id_of, one_of
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import RecipientState, message_id_of, state_of
-from services.campaigns.tables import CSV, NDJSON
+from services.campaigns.tables import CSV, EXPORT, NDJSON
 from services.campaigns.variants import Split
 from services.campaigns.views import import_view, recipient_view, report_view
 
 EXPORT_PAGE = 1_000  # recipients read at once
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula (OWASP)
-COLUMNS = ("to", "state", "variant", "round", "message_id", "error_code", "error_message", "components")
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # what a spreadsheet takes for the beginning of a formula (OWASP)
 
 Document = dict[str, Any]
 
@@ -113,7 +124,7 @@ class RecipientRoutes:
         return await self._imports.get(campaign, id_of(request, "import_id"))
 
     async def _exported(self, campaign: Document, state: RecipientState | None) -> AsyncIterator[list[Any]]:
-        yield list(COLUMNS)
+        yield list(EXPORT)
         split, after, place = Split(campaign), "", FIRST
         while True:
             if state is None:

@@ -17,6 +17,8 @@ from libs.web.bodies import DEPTH, check_depth
 from libs.web.errors import BadRequest, Invalid, WrongMediaType
 from services.campaigns.errors import wrong_field
 
+# An export, which can be imported again: of all that it tells, who it is and their values are taken.
+EXPORT = ("to", "state", "variant", "round", "message_id", "error_code", "error_message", "components")
 LONGEST_LINE = 64 * 1024  # characters of a row: far more than the values of a template can have
 MOST_COLUMNS = 100
 _BUTTON = re.compile(r"[0-9]{1,3}")
@@ -144,6 +146,8 @@ def _checked(cells: Sequence[str]) -> Sequence[str]:
     places = [_place(name) or ("", name) for name in names]  # `1` is `body.1`
     if twice := sorted({name for name, place in zip(names, places, strict=True) if places.count(place) > 1}):
         raise wrong_field("header", f"The column {twice[0][:64]!r} is there twice.", "duplicate_column")
+    if tuple(names) == EXPORT:
+        return names
     for name in names:
         if name != "to" and _place(name) is None:
             words = f"The column {name[:64]!r} is not known; use body.1, body.name, header.1, header.image or button.0."
@@ -166,9 +170,18 @@ def _csv_row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:
         return Row(line, None, f"Has {len(cells)} values, the header has {len(columns)} columns.")
     values = dict(zip(columns, cells, strict=True))
     row: Document = {"to": values.pop("to").strip().removeprefix("'")}  # as exports have it before a plus
+    if tuple(columns) == EXPORT:
+        return _exported_row(line, row["to"], values["components"])
     if components := _components(values):
         row["components"] = components
     return Row(line, row)
+
+
+def _exported_row(line: int, to: str, components: str) -> Row:
+    try:
+        return Row(line, {"to": to} | ({"components": json.loads(components)} if components else {}))
+    except (ValueError, RecursionError):
+        return Row(line, None, "`components` must be JSON, as the export has it.")
 
 
 def _components(values: dict[str, str]) -> list[Document]:

@@ -5,6 +5,7 @@ from typing import Any
 from libs.ledger.claims import Claims
 from libs.ledger.reader import MessageReader
 from libs.runtime.clock import Clock
+from services.campaigns.hours import asleep
 from services.campaigns.metrics import TAKEN_BACK
 from services.campaigns.move_store import Move, RecipientMoves, once_more
 from services.campaigns.protection import goes_on_by_itself
@@ -53,6 +54,18 @@ class TakeBack:
                 done["$min"] = {"next_round_at": self._clock.now()}
             await self._campaigns.move(campaign["tenant"], campaign["_id"], (status,), done)
         return running
+
+    async def put_off(self, campaign: Document) -> None:
+        """Take back who is queued in a running campaign and whose quiet hours have begun meanwhile."""
+        now, after = self._clock.now(), FIRST
+        while rows := await self._recipients.in_state(campaign, RecipientState.QUEUED, BATCH, after):
+            after = (rows[-1]["round"], rows[-1]["_id"])
+            sleepers = asleep(campaign["quiet_hours"], rows, now)
+            if sleepers:
+                changes: Document = {"$min": {"next_round_at": min(sleepers.values())}}
+                await self._campaigns.move(campaign["tenant"], campaign["_id"], (CampaignStatus.RUNNING,), changes)
+                mine = [row for row in rows if row["_id"] in sleepers]
+                await self._batch(campaign, mine, RecipientState.QUEUED, CampaignStatus.RUNNING)
 
     async def _batch(
         self, campaign: Document, rows: list[Document], state: RecipientState, status: CampaignStatus

@@ -81,7 +81,7 @@ class Watching:
             elif now - said_at > HEARTBEAT:
                 said_at = now
                 yield b": still here\n\n"
-            if found["status"] in ENDED:
+            if found["status"] in ENDED and "taking_back" not in found:
                 yield b"event: end\nid: %d\ndata: %s\n\n" % (number + 1, data)
                 return
             await asyncio.sleep(LOOK_EVERY)

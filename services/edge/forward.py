@@ -168,20 +168,28 @@ def _url(owner: str, request: Request) -> httpx.URL:
 
 
 class _Arriving:
-    """A body as it arrives. `digest` is its hash once it was read to its end, None where the owner did not want all."""
+    """A body as it arrives. `digest` is its hash once it was read to its end, None where the owner did not want all.
+
+    The boundary of a form is left out: clients draw another one each time they send the same form.
+    """
 
     def __init__(self, request: Request) -> None:
         self.digest: str | None = None
         self._request = request
+        self._boundary = request.headers.get("content-type", "").partition("boundary=")[2].strip('"').encode("latin-1")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        found = hashlib.sha256()
+        found, kept = hashlib.sha256(), b""
         try:
             async for chunk in self._request.stream():
-                found.update(chunk)
                 yield chunk
+                kept = (kept + chunk).replace(self._boundary, b"") if self._boundary else chunk
+                sure = len(kept) - max(len(self._boundary) - 1, 0)  # behind that a boundary may have begun
+                found.update(kept[: max(sure, 0)])
+                kept = kept[max(sure, 0) :]
         except ClientDisconnect:
             raise ClientGone("The connection was closed before the body was complete.") from None
+        found.update(kept)
         self.digest = found.hexdigest()
 
     async def rest(self) -> str | None:

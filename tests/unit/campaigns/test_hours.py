@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from services.campaigns.hours import Hours, free_at, opens_at, zones_of
+from services.campaigns.hours import Hours, asleep, free_at, opens_at, zones_of
 
 NIGHT = Hours(time(21), time(8))
 GERMAN, NEW_YORKER, RUSSIAN = "+4915112345678", "+12125550123", "+79161234567"
@@ -32,6 +32,19 @@ def at(text: str) -> datetime:
 )
 def test_a_person_is_written_to_when_it_is_quiet_in_none_of_their_zones(recipient: str, now: str, free: str) -> None:
     assert free_at(NIGHT, recipient, at(now)) == at(free)
+
+
+def test_an_hour_that_clocks_show_twice_ends_the_night_the_first_time_that_is_ahead() -> None:
+    night = Hours(time(21), time(2, 30))
+    again = at("2026-10-25T02:10:00+01:00")  # the second 02:10 of this night in Berlin
+    assert free_at(night, GERMAN, again) == at("2026-10-25T02:30:00+01:00")
+
+
+def test_who_fell_asleep_is_named_with_the_end_of_their_night() -> None:
+    rows = [{"_id": "a", "to": GERMAN}, {"_id": "b", "to": NEW_YORKER}]
+    now = at("2026-01-15T22:00:00+01:00")
+    assert asleep({"from": "21:00", "to": "08:00"}, rows, now) == {"a": at("2026-01-16T08:00:00+01:00")}
+    assert asleep(None, rows, now) == {}
 
 
 def test_where_no_moment_suits_all_zones_of_a_country_the_first_one_decides() -> None:
