@@ -67,20 +67,22 @@ class Campaign:
         assert log == Counter(self.people), [each for each, times in log.items() if times != 1][:5]
 
 
-def await_progress(campaign: Campaign) -> None:
-    """Wait until fewer people wait than now."""
+def await_progress(campaign: Campaign) -> bool:
+    """Wait until fewer people wait than now; -> whether anybody does."""
     waiting = campaign.read()["counts"]["pending"]
     until(lambda: campaign.read()["counts"]["pending"] < waiting or not waiting, "it goes on", 60)
+    return bool(waiting)
 
 
-def trouble(campaign: Campaign, seed: int, rounds: int) -> None:
-    """Kill services, pause and resume, in an order that the seed decides."""
-    dice = random.Random(seed)
+def trouble(campaign: Campaign, seed: int, rounds: int) -> int:
+    """Kill services, pause and resume, in an order that the seed decides; -> how often fan-out was in its middle."""
+    dice, within = random.Random(seed), 0
     for _ in range(rounds):
-        await_progress(campaign)
+        within += await_progress(campaign)
         if dice.random() < 0.4:
             campaign.does("pause")
             kill_and_restart(campaign.stack, dice.choice(KILLED))
             campaign.does("resume")
         else:
             kill_and_restart(campaign.stack, dice.choice(KILLED))
+    return within

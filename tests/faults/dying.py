@@ -14,10 +14,12 @@ from libs.events.topics import MESSAGES_STATUS, OUTBOUND_INTERACTIVE
 from libs.graph.send import GraphSender, SendOutcome
 from libs.kafka.bus import Bus
 from libs.kafka.record import Outgoing
+from libs.ledger.claims import Claims
 from libs.ledger.intake import Intake, Stored
 from libs.ledger.record import OutboundDraft
 from libs.runtime.application import Application
 from libs.runtime.run import run
+from services.campaigns.move_store import RecipientMoves
 
 
 class Death:
@@ -102,6 +104,25 @@ def _edge(change: Callable[[Any], dict[str, Any]]) -> tuple[Callable[[Any], Appl
     return lambda settings: create_app(settings, **change(settings)), Settings
 
 
+def _campaigns(owner: type, method: str, death: Death, after_call: bool) -> tuple[Callable[[Any], Application], Any]:
+    """A campaigns service that dies right before, or right after, this method of it is called."""
+    from services.campaigns.app import create_app
+    from services.campaigns.settings import Settings
+
+    alive = getattr(owner, method)
+
+    async def dying(*given: Any, **named: Any) -> Any:
+        if not after_call:
+            death.passes()
+        result = await alive(*given, **named)
+        if after_call:
+            death.passes()
+        return result
+
+    setattr(owner, method, dying)
+    return create_app, Settings
+
+
 def _bus(topic: str, death: Death, after_write: bool = False) -> Callable[[Any], dict[str, Any]]:
     return lambda settings: {"bus": DyingBus(settings.kafka_bootstrap, topic, death, after_write)}
 
@@ -123,15 +144,20 @@ MOMENTS: dict[str, tuple[str, Callable[[Death], tuple[Callable[[Any], Applicatio
     "between event and commit of the tracker": (
         "tracker", lambda death: _tracker(_bus(MESSAGES_STATUS, death, after_write=True)),
     ),
+    "between cursor and messages": ("campaigns", lambda death: _campaigns(Intake, "accept_all", death, False)),
+    "between messages and wake-ups": ("campaigns", lambda death: _campaigns(Intake, "accept_all", death, True)),
+    "between taking back and its recipients": (
+        "campaigns", lambda death: _campaigns(Claims, "take_back", death, True),
+    ),
+    "between recipients moved and the next": (
+        "campaigns", lambda death: _campaigns(RecipientMoves, "move", death, True),
+    ),
 }  # fmt: skip
 
 
-def moments_by_service() -> list[list[str]]:
-    """Return the moments' names, a list per service."""
-    found: dict[str, list[str]] = {}
-    for moment, (service, _) in MOMENTS.items():
-        found.setdefault(service, []).append(moment)
-    return list(found.values())
+def moments_of(service: str) -> list[str]:
+    """Return the names of a service's moments."""
+    return [moment for moment, (its, _) in MOMENTS.items() if its == service]
 
 
 if __name__ == "__main__":

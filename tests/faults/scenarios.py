@@ -27,6 +27,7 @@ QUICK = {
     "WABUS_SENDER_SESSION_TIMEOUT": "PT6S",
     "WABUS_TRACKER_SESSION_TIMEOUT": "PT6S",
     "WABUS_CAMPAIGNS_SESSION_TIMEOUT": "PT6S",
+    "WABUS_CAMPAIGNS_AHEAD": "PT1S",  # so that a fan-out is in the middle of its work for as long as it sends
     "WABUS_EDGE_KEY_RATE": "100000",
     "WABUS_EDGE_TENANT_RATE": "100000",
 }

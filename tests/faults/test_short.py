@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from tests.faults.campaigns import Campaign
-from tests.faults.dying import moments_by_service
+from tests.faults.dying import moments_of
 from tests.faults.scenarios import PEOPLE, await_progress, close_the_door, die, kill_and_restart, settle, usual_faults
 from tests.faults.workload import Workload
 from tests.support.running import Number, Stack, until
@@ -33,7 +33,7 @@ def test_nothing_is_lost_or_sent_twice_when_a_service_dies_between_any_two_write
     workload = Workload(stack, numbers, PEOPLE, connections=4)
     workload.start(4_000, per_second=20)
     with ThreadPoolExecutor() as pool:
-        dying = [pool.submit(_die_at_each, stack, moments) for moments in moments_by_service()]
+        dying = [pool.submit(_die_at_each, stack, moments_of(it)) for it in ("edge", "sender", "tracker")]
     for service in dying:
         service.result()
     workload.stopped.set()
