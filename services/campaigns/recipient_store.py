@@ -55,19 +55,12 @@ class RecipientStore:
 
     async def waiting(self, campaign: Document, limit: int) -> list[Document]:
         """Return what fan-out comes to next in the campaign's round."""
-        query = {
-            "campaign_id": campaign["_id"], "state": RecipientState.PENDING.value, "round": campaign.get("round", 0),
-            "_id": {"$gt": campaign.get("cursor", "")},
-        }  # fmt: skip
-        return await self._find(query, limit, _ORDER)
+        return await self._find(_waits(campaign, {"$gt": campaign.get("cursor", "")}), limit, _ORDER)
 
     async def unconfirmed(self, campaign: Document, limit: int) -> list[Document]:
         """Return queued rows of the campaign's round whose messages may not be in the ledger yet."""
-        query = {
-            "campaign_id": campaign["_id"], "state": RecipientState.PENDING.value, "round": campaign.get("round", 0),
-            "_id": {"$gt": campaign.get("stored", ""), "$lte": campaign.get("cursor", "")},
-        }  # fmt: skip
-        return await self._find(query, limit, _ORDER)
+        between = {"$gt": campaign.get("stored", ""), "$lte": campaign.get("cursor", "")}
+        return await self._find(_waits(campaign, between), limit, _ORDER)
 
     async def page(self, campaign: Document, limit: int, after: str) -> list[Document]:
         """Return rows of a campaign in the order of their ids."""
@@ -76,7 +69,8 @@ class RecipientStore:
 
     async def place(self, campaign: Document, row_id: str) -> Place:
         """Return where a row stands among the rounds; the first place of all where it is not there."""
-        rows = await self._find({"_id": row_id, "campaign_id": campaign["_id"]}, 1, _ORDER)
+        query = {"_id": row_id, "tenant": campaign["tenant"], "campaign_id": campaign["_id"]}
+        rows = await self._find(query, 1, _ORDER)
         return (rows[0]["round"], row_id) if rows else (0, row_id)
 
     async def rows(self, row_ids: Sequence[str]) -> list[Document]:
@@ -86,7 +80,7 @@ class RecipientStore:
     async def next_round(self, campaign: Document) -> int | None:
         """Return the next round after the campaign's own that has somebody waiting, None where there is none."""
         query = {
-            "campaign_id": campaign["_id"], "state": RecipientState.PENDING.value,
+            "tenant": campaign["tenant"], "campaign_id": campaign["_id"], "state": RecipientState.PENDING.value,
             "round": {"$gt": campaign.get("round", 0)},
         }  # fmt: skip
         rows = await self._find(query, 1, _ORDER)
@@ -152,6 +146,14 @@ def new_row(campaign: Document, person: str, to: str, components: list[Document]
         "to": to, "state": RecipientState.PENDING.value, "round": 0, "added_at": now,
     }  # fmt: skip
     return row | ({"components": components} if components is not None else {})
+
+
+def _waits(campaign: Document, ids: Document) -> Document:
+    """Return the query for rows of the campaign's round that are not written to yet, with these ids."""
+    return {
+        "tenant": campaign["tenant"], "campaign_id": campaign["_id"], "state": RecipientState.PENDING.value,
+        "round": campaign.get("round", 0), "_id": ids,
+    }  # fmt: skip
 
 
 def _between(after: Place, upto: Place | None) -> list[Document]:
