@@ -140,7 +140,8 @@ class MessageDue(Event):
 class MessageStatusChanged(Event):
     """Event: a message reached a status. The envelope's id is derived from the message and the status.
 
-    A repeat (Meta's or ours) carries the same id. `at` is Meta's time where Meta told it, else ours.
+    A repeat (Meta's or ours) carries the same id. `at` is Meta's time where Meta told it, else ours. `country` is the
+    recipient's (ISO 3166, two letters).
     """
 
     TOPICS: ClassVar[tuple[str, ...]] = (MESSAGES_STATUS,)
@@ -153,6 +154,7 @@ class MessageStatusChanged(Event):
     conversation_id: str
     contact_id: str
     recipient_id: str | None = None
+    country: str | None = None
     lane: Lane
     type: str
     template: str | None = None

@@ -1,6 +1,9 @@
 """Who a message goes to: a phone number in E.164, or a business-scoped user id."""
 
 import re
+from functools import lru_cache
+
+import phonenumbers
 
 # Plus and 7 to 15 digits (ITU E.164), after the separators that people type are taken out.
 _SEPARATORS = re.compile(r"[ \-().]")
@@ -21,3 +24,37 @@ def normalised(text: str) -> str | None:
 def is_user_id(recipient: str) -> bool:
     """Tell whether a normalised recipient is a business-scoped user id."""
     return not recipient.startswith("+")
+
+
+def country_of(recipient: str) -> str | None:
+    """Return the country (ISO 3166, two letters) of a recipient, with its plus or without; None where nobody knows.
+
+    Of a number its calling code says it, and the digits after where several countries share one.
+    """
+    if recipient[:2].isalpha():
+        return recipient[:2]
+    return _country(recipient.removeprefix("+")[:_TELLING])
+
+
+_TELLING = 7  # digits: calling code and area, which is what countries with one calling code differ by
+_LONGEST_CODE = 3
+
+
+@lru_cache(maxsize=10_000)
+def _country(beginning: str) -> str | None:
+    for length in range(1, _LONGEST_CODE + 1):
+        code = beginning[:length]
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code)) if code.isdigit() else None
+        if regions is not None:
+            return _of_regions(int(code), beginning[length:], regions)
+    return None
+
+
+def _of_regions(code: int, rest: str, regions: tuple[str, ...]) -> str | None:
+    if len(regions) == 1:
+        return None if regions[0] == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else regions[0]
+    for region in regions:
+        facts = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        if facts is not None and facts.leading_digits is not None and re.match(facts.leading_digits, rest):
+            return region
+    return regions[0]

@@ -11,6 +11,7 @@ from libs.events.envelope import Envelope
 from libs.events.messages import Lane, MessageDue, MessageError, MessageStatus, MessageStatusChanged
 from libs.events.model import Told
 from libs.events.topics import MESSAGES_STATUS, OUTBOUND_BULK, OUTBOUND_INTERACTIVE
+from libs.ledger.recipients import country_of
 from libs.runtime.ids import derived_id, new_id
 
 MESSAGES = "messages"
@@ -160,6 +161,7 @@ def told(
         waba_id=document["waba_id"],
         conversation_id=document["conversation_id"],
         contact_id=document["contact_id"],
+        country=country_of(document["recipient"]),
         lane=Lane(document["lane"]),
         type=document["type"],
         template=template.get("name"),

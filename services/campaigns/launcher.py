@@ -3,6 +3,7 @@
 from typing import Any
 
 from libs.directory.entries import TemplateEntry
+from libs.pricing.rate_card import RateCard, card_at
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.identity import Identity
@@ -14,7 +15,6 @@ from services.campaigns.imports import Imports
 from services.campaigns.metrics import LAUNCHED
 from services.campaigns.planning import Planner
 from services.campaigns.protection import goes_on_by_itself
-from services.campaigns.rate_card import RateCard, card_at
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.retrying import Retrying, not_retried
 from services.campaigns.states import ALLOWED, CampaignStatus

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from services.campaigns.rate_card import RateCard, all_cards
+from libs.pricing.rate_card import RateCard, all_cards
 from services.campaigns.states import RecipientState
 from services.campaigns.variants import Split
 

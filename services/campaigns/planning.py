@@ -7,10 +7,10 @@ from typing import Any
 
 from libs.ledger.budget import Budget
 from libs.ledger.contacts import Contact, ContactReader, alias, stranger
+from libs.pricing.rate_card import RateCard, card_at
 from libs.runtime.clock import Clock
 from services.campaigns.bodies import LaunchBody
 from services.campaigns.consent import deliverable
-from services.campaigns.rate_card import RateCard, card_at
 from services.campaigns.recipient_store import FIRST, RecipientStore
 from services.campaigns.states import RecipientState
 from services.campaigns.targets import Sending

@@ -273,6 +273,7 @@ def _owned(settings: Settings) -> list[Resource]:
             f"{BASE}/campaigns", settings.campaigns_url, usual, limit=CAMPAIGN_LIMIT, uploads=("/recipients",),
             sending=("/launch", "/pause", "/resume", "/cancel", "/retry"),
         ),
+        Resource(f"{BASE}/analytics", settings.analytics_url, {"GET": Scope.READ}),
         Resource(f"{BASE}/webhook_endpoints", settings.notifier_url, usual),
     ]  # fmt: skip
 

@@ -17,7 +17,19 @@ import pytest
 
 from tests.support.running import WABUS, Stack, running_stack, until
 
-NAMES = {"kafka", "mongod", "sandbox", "templates", "notifier", "campaigns", "tracker", "sender", "edge", "supervisor"}
+NAMES = {
+    "kafka",
+    "mongod",
+    "sandbox",
+    "templates",
+    "notifier",
+    "campaigns",
+    "analytics",
+    "tracker",
+    "sender",
+    "edge",
+    "supervisor",
+}
 STOPS_WITHIN = 30.0  # seconds that `wabus down` promises
 
 

@@ -57,10 +57,13 @@ class RateCard(BaseModel):
     def market_of(self, recipient: str) -> str:
         """Return the market of a phone number in E.164, or of a business-scoped id by its country."""
         if is_user_id(recipient):
-            code = str(phonenumbers.country_code_for_region(recipient[:2]))
-            return self._market(code, recipient[:2])
+            return self.market_of_country(recipient[:2])
         digits = recipient.removeprefix("+")
         return self._market(digits, None)
+
+    def market_of_country(self, country: str) -> str:
+        """Return the market of a country (ISO 3166, two letters)."""
+        return self._market(str(phonenumbers.country_code_for_region(country)), country)
 
     def _market(self, digits: str, region: str | None) -> str:
         codes = _codes(self)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.campaigns.rate_card import CATEGORIES, OTHER, all_cards, card_at
+from libs.pricing.rate_card import CATEGORIES, OTHER, all_cards, card_at
 
 NOW = card_at(datetime(2026, 11, 1, tzinfo=UTC))
 

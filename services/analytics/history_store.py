@@ -1,0 +1,127 @@
+"""The history: one row per message and status, one per inbound message. Rows are added, never changed (but for
+whether an inbound message replies to something).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import BulkWriteError
+
+from libs.mongo.client import Mongo, Session, duplicates, outages
+from services.analytics.readings import REPLY_OPEN
+from services.analytics.stages import COUNTED
+
+HISTORY, INBOUND = "analytics_history", "analytics_inbound"
+ACCEPTED = "accepted"  # every message that Meta took has a row with this status
+
+INDEXES = {
+    HISTORY: [
+        # What an inbound message may be a reply to: the message it names, or the last one of its conversation.
+        IndexModel(
+            [("tenant", ASCENDING), ("wamid", ASCENDING)], name="by_wamid",
+            partialFilterExpression={"status": ACCEPTED},
+        ),
+        IndexModel(
+            [("tenant", ASCENDING), ("conversation_id", ASCENDING), ("at", ASCENDING)], name="by_conversation",
+            partialFilterExpression={"status": ACCEPTED},
+        ),
+        IndexModel([("stored_at", ASCENDING)], name="age"),
+    ],
+    INBOUND: [
+        IndexModel([("stored_at", ASCENDING)], name="open", partialFilterExpression={"reply": REPLY_OPEN}),
+        IndexModel([("stored_at", ASCENDING)], name="age"),
+    ],
+}  # fmt: skip
+
+Document = dict[str, Any]
+
+
+class HistoryStore:
+    """Adds and finds rows. All raise MongoUnavailable."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def add(self, statuses: Sequence[Document], inbound: Sequence[Document]) -> None:
+        """Insert rows; those that are there already stay as they are, with the stamp of who was first."""
+        for name, rows in ((HISTORY, statuses), (INBOUND, inbound)):
+            if rows:
+                try:
+                    with outages():
+                        await self._mongo.collection(name).insert_many(rows, ordered=False)
+                except BulkWriteError as error:
+                    duplicates(error)
+
+    async def of_messages(self, message_ids: Sequence[str]) -> dict[str, list[Document]]:
+        """Return all rows of messages, by message."""
+        ids = [f"{message_id}:{status}" for message_id in message_ids for status in COUNTED]
+        found: dict[str, list[Document]] = {message_id: [] for message_id in message_ids}
+        if ids:
+            with outages():
+                rows = await self._mongo.collection(HISTORY).find({"_id": {"$in": ids}}).to_list(None)
+            for row in rows:
+                found[row["message_id"]].append(row)
+        return found
+
+    async def inbound(self, ids: Sequence[str]) -> list[Document]:
+        """Return inbound rows."""
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(INBOUND).find({"_id": {"$in": list(ids)}}).to_list(None) if ids else []
+            )
+        return rows
+
+    async def open_replies(self, before: datetime, limit: int) -> list[Document]:
+        """Return inbound messages stored before a time of which nobody said yet whether they reply."""
+        query = {"reply": REPLY_OPEN, "stored_at": {"$lt": before}}
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(INBOUND)
+                .find(query)
+                .sort("stored_at", ASCENDING)
+                .limit(limit)
+                .to_list(None)
+            )
+        return rows
+
+    async def named(self, tenant: str, wamid: str) -> Document | None:
+        """Return the row of the message that Meta knows by this id."""
+        with outages():
+            row: Document | None = await self._mongo.collection(HISTORY).find_one(
+                {"tenant": tenant, "wamid": wamid, "status": ACCEPTED}
+            )
+        return row
+
+    async def last_before(self, inbound: Document, within: timedelta, slack: timedelta) -> Document | None:
+        """Return the row of the conversation's last message before an inbound one, within a time of it."""
+        at = {"$gte": inbound["at"] - within, "$lt": inbound["at"] + slack}
+        query = {
+            "tenant": inbound["tenant"], "conversation_id": inbound["conversation_id"], "at": at, "status": ACCEPTED,
+        }  # fmt: skip
+        with outages():
+            rows = await self._mongo.collection(HISTORY).find(query).sort("at", -1).limit(1).to_list(None)
+        return rows[0] if rows else None
+
+    async def forget(self, before: datetime) -> int:
+        """Delete rows that were stored before a time; -> how many. Sums and cost lines stay."""
+        gone = 0
+        for name in (HISTORY, INBOUND):
+            with outages():
+                gone += (await self._mongo.collection(name).delete_many({"stored_at": {"$lt": before}})).deleted_count
+        return gone
+
+    async def settle(self, session: Session, inbound_id: str, reply: str) -> bool:
+        """Within a unit of work: say what an inbound message replies to; -> whether that was still open."""
+        done = await self._mongo.collection(INBOUND).update_one(
+            {"_id": inbound_id, "reply": REPLY_OPEN}, {"$set": {"reply": reply}}, session=session
+        )
+        return bool(done.modified_count)
+
+    async def mark(self, session: Session, row: Document) -> bool:
+        """Within a unit of work: add a row; -> whether it was not there."""
+        done = await self._mongo.collection(HISTORY).update_one(
+            {"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True, session=session
+        )
+        return done.upserted_id is not None

@@ -1,0 +1,181 @@
+"""From records to sums: rows are inserted once, and counted in one transaction with the checkpoint.
+
+A row counts where it carries the record's own stamp and lies past its partition's checkpoint. So a record that comes
+again, on the same offset after a crash or on another one because it was said twice, counts once.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from libs.kafka.batches import Rejected
+from libs.kafka.record import Partition, Record
+from libs.mongo.client import Mongo, Session
+from libs.runtime.clock import Clock
+from libs.runtime.ids import derived_id, derived_time_id
+from services.analytics import counting, metrics
+from services.analytics.charges import PER_CONVERSATION, Charge, charge_of
+from services.analytics.counting import Sums, contribution, difference
+from services.analytics.history_store import HistoryStore
+from services.analytics.readings import read_batch
+from services.analytics.sums_store import SumsStore
+
+Document = dict[str, Any]
+Offsets = Mapping[Partition, int]
+
+
+@dataclass(slots=True)
+class Booking:
+    """What a batch adds, and how far that brings each partition."""
+
+    sums: Sums = field(default_factory=Sums)
+    lines: list[Document] = field(default_factory=list)
+    opening: list[tuple[Document, Document, Charge]] = field(default_factory=list)  # conversation, row, charge
+    counted: list[str] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
+
+
+class Ingest:
+    """Handles batches of `messages.status.v1` and `messages.inbound.v1`."""
+
+    def __init__(self, mongo: Mongo, history: HistoryStore, sums: SumsStore, clock: Clock) -> None:
+        self._mongo = mongo
+        self._history = history
+        self._sums = sums
+        self._clock = clock
+
+    async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
+        """Count a batch; -> the records that cannot be read. Raises MongoUnavailable; repeating it is without harm."""
+        found = read_batch(records, self._clock.now())
+        await self._history.add(found.statuses, found.inbound)
+        messages = await self._history.of_messages(list({row["message_id"] for row in found.statuses}))
+        inbound = await self._history.inbound([row["_id"] for row in found.inbound])
+        ends = _ends(records)
+
+        async def unit(session: Session) -> Booking:
+            offsets = await self._sums.checkpoints(session, list(ends))
+            booking = Booking()
+            for rows in messages.values():
+                _book_message(rows, offsets, ends, self._clock.now(), booking)
+            for row in inbound:
+                if _is_new(row, offsets, ends):
+                    booking.sums.update(counting.received(row))
+                    booking.counted.append("received")
+            await self._write(session, booking)
+            past = {it: end for it, end in ends.items() if end[0] > offsets[it]}
+            await self._sums.advance(session, past)
+            return booking
+
+        _observe(await self._mongo.transaction(unit), len(found.statuses) + len(found.inbound))
+        return found.rejected
+
+    async def _write(self, session: Session, booking: Booking) -> None:
+        fresh = await self._sums.open_billing(session, [conversation for conversation, _, _ in booking.opening])
+        for conversation, row, charge in booking.opening:
+            if conversation["_id"] in fresh and charge.pricing_model == PER_CONVERSATION and charge.billable:
+                fresh.discard(conversation["_id"])
+                booking.sums.update(counting.opened(row["tenant"], row, charge))
+        await self._sums.add(session, booking.sums)
+        await self._sums.book(session, booking.lines)
+
+
+def _ends(records: Sequence[Record]) -> dict[Partition, tuple[int, datetime]]:
+    ends: dict[Partition, tuple[int, datetime]] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        if place not in ends or record.offset > ends[place][0]:
+            ends[place] = record.offset, datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return ends
+
+
+def _place(row: Document) -> Partition:
+    return row["topic"], row["partition"]
+
+
+def _is_new(row: Document, offsets: Offsets, ends: Mapping[Partition, tuple[int, datetime]]) -> bool:
+    """Tell whether a row is of this batch and not counted: within it, and past the checkpoint."""
+    place = _place(row)
+    return place in ends and offsets[place] < row["offset"] <= ends[place][0]
+
+
+def _is_counted(row: Document, offsets: Offsets) -> bool:
+    """Tell whether a row is counted; one of a partition that this batch is not of came before the keys moved."""
+    place = _place(row)
+    return place not in offsets or row["offset"] <= offsets[place]
+
+
+def _book_message(
+    rows: Sequence[Document],
+    offsets: Offsets,
+    ends: Mapping[Partition, tuple[int, datetime]],
+    now: datetime,
+    booking: Booking,
+) -> None:
+    before = [row for row in rows if _is_counted(row, offsets)]
+    fresh = [row for row in rows if _is_new(row, offsets, ends)]
+    if not fresh:
+        return
+    after = [*before, *fresh]
+    booking.sums.update(difference(contribution(before), contribution(after)))
+    booking.counted += [row["status"] for row in fresh]
+    was, charge = charge_of(before), charge_of(after)
+    if charge is None or charge.billable is None or charge == was:
+        return
+    booked = was is not None and was.billable is not None
+    booking.lines.append(_line(after, charge, booked, now))
+    booking.charges.append(charge)
+    if charge.conversation is not None:
+        booking.opening.append((_billing(after, charge), after[0], charge))
+
+
+def _line(rows: Sequence[Document], charge: Charge, corrects: bool, now: datetime) -> Document:
+    first, last = rows[0], rows[-1]
+    stamp = f"{last['topic']}:{last['partition']}:{last['offset']}"
+    names = ("tenant", "message_id", "phone_number_id", "campaign_id", "template", "country")
+    return {name: first.get(name) for name in names} | {
+        "_id": derived_time_id(charge.at, first["message_id"], stamp),
+        "wamid": next((row["wamid"] for row in reversed(rows) if row.get("wamid")), None),
+        "at": charge.at,
+        "booked_at": now,
+        "billable": charge.billable,
+        "category": charge.category,
+        "pricing_model": charge.pricing_model,
+        "pricing_type": charge.pricing_type,
+        "market": charge.market,
+        "currency": charge.currency,
+        "rate_card": charge.rate_card,
+        "amount": None if charge.amount is None else str(charge.amount),
+        "billing_conversation": charge.conversation,
+        "replaces": corrects,
+    }
+
+
+def _billing(rows: Sequence[Document], charge: Charge) -> Document:
+    first, names = rows[0], ("tenant", "phone_number_id", "country")
+    said: defaultdict[str, Any] = defaultdict(lambda: None)
+    for row in rows:
+        said.update(row.get("billing") or {})
+    return {name: first.get(name) for name in names} | {
+        "_id": derived_id(first["tenant"], str(charge.conversation)),
+        "conversation": charge.conversation,
+        "origin_type": said["origin_type"],
+        "expires_at": said["expires_at"],
+        "at": charge.at,
+        "pricing_model": charge.pricing_model,
+        "category": charge.category,
+        "billable": charge.billable,
+        "amount": None if charge.billable else "0",
+    }
+
+
+def _observe(booking: Booking, read: int) -> None:
+    for status in booking.counted:
+        metrics.COUNTED.labels(status).inc()
+    metrics.REPEATED.inc(max(read - len(booking.counted), 0))
+    for charge in booking.charges:
+        category = charge.category if charge.category in metrics.CATEGORIES else "other"
+        metrics.CHARGED.labels(category, charge.outcome).inc()
+        if charge.amount and charge.currency:
+            metrics.COST.labels(category, charge.currency).inc(float(charge.amount))

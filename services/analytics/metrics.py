@@ -1,0 +1,16 @@
+"""The metrics of analytics, each with its sentence. Labels are from closed lists: nobody outside can add one."""
+
+from prometheus_client import Counter, Gauge
+
+COUNTED = Counter("wabus_analytics_counted_total", "Statuses and inbound messages counted.", ["status"])
+REPEATED = Counter("wabus_analytics_repeated_total", "Events that had been counted before.")
+CHARGED = Counter("wabus_analytics_charged_total", "Messages charged or found free.", ["category", "outcome"])
+COST = Counter("wabus_analytics_cost_total", "What messages cost by the rate card.", ["category", "currency"])
+REPLIES = Counter("wabus_analytics_replies_total", "Inbound messages looked at, by whether they reply.", ["outcome"])
+BEHIND = Gauge("wabus_analytics_behind_seconds", "Age of the point up to which everything is counted.")
+
+# Meta's price classes; another one is counted as `other`.
+CATEGORIES = frozenset({
+    "marketing", "utility", "authentication", "authentication_international", "authentication-international", "service",
+    "referral_conversion", "marketing_lite",
+})  # fmt: skip

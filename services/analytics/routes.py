@@ -1,0 +1,140 @@
+"""The REST side of analytics, reached through edge only."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from libs.runtime.clock import Clock, rfc3339
+from libs.web.answers import JsonAnswer
+from libs.web.calls import PAGE, READ, Call
+from libs.web.cursors import listing, page_cursor, page_limit
+from libs.web.identity import Identity
+from services.analytics import queries, reports
+from services.analytics.errors import wrong
+from services.analytics.queries import FILTERS, MOST_DAYS_OF_HOURS, SPAN, described
+from services.analytics.service import Analyst
+
+CSV = "text/csv"
+LINE = (
+    "at", "message_id", "wamid", "phone_number_id", "campaign_id", "template", "country", "market", "category",
+    "pricing_model", "pricing_type", "billable", "currency", "amount", "rate_card", "billing_conversation", "replaces",
+    "booked_at",
+)  # fmt: skip
+CONVERSATION = (
+    "at", "conversation", "origin_type", "expires_at", "phone_number_id", "country", "pricing_model", "category",
+    "billable", "amount",
+)  # fmt: skip
+USUAL_GROUPS = ("category", "pricing_model", "pricing_type")
+# What a line of a conversation says of itself; the other filters are of messages.
+OF_CONVERSATIONS = {name: FILTERS[name] for name in ("phone_number_id", "country", "category")}
+
+Document = dict[str, Any]
+
+
+class AnalyticsRoutes:
+    """`/analytics` and what is below."""
+
+    def __init__(self, analyst: Analyst, clock: Clock) -> None:
+        self._analyst = analyst
+        self._clock = clock
+
+    def calls(self) -> list[Call]:
+        """Return the calls below `/analytics`."""
+        series = described(
+            FILTERS, days="1 to 90, default 7; the last one is today.", time_zone="IANA name, default UTC.",
+            granularity=f"`day` (default), or `hour` for up to {MOST_DAYS_OF_HOURS} days.",
+            by="`status` (default), `type` or `direction`.",
+        )  # fmt: skip
+        groups = {"group_by": f"Some of {', '.join(reports.COST_GROUPS)}, with commas between."}
+        asked = described(SPAN, FILTERS)
+        return [
+            Call("GET", "/funnel", READ, self.funnel, "Messages by the stage that they reached at least.", query=asked),
+            Call("GET", "/timeseries", READ, self.timeseries, "Messages by day or hour.", query=series),
+            Call("GET", "/costs", READ, self.costs, "What messages cost, by Meta's price classes.",
+                 query=asked | groups),
+            Call("GET", "/costs/lines", READ, self.lines, "The charges that costs are made of, newest first.",
+                 query=asked | PAGE),
+            Call("GET", "/costs/lines/export", READ, self.export, "All of them as CSV.", query=asked, answers=CSV),
+            Call("GET", "/costs/conversations", READ, self.conversations,
+                 "Billing conversations that Meta named, newest first.",
+                 query=described(SPAN, OF_CONVERSATIONS, PAGE)),
+        ]  # fmt: skip
+
+    async def funnel(self, request: Request, caller: Identity) -> Response:
+        """Say how far messages came."""
+        query, now = request.query_params, self._clock.now()
+        filters = queries.filters_of(query)
+        return JsonAnswer(await self._analyst.funnel(caller.tenant, queries.span_of(query, now), filters))
+
+    async def timeseries(self, request: Request, caller: Identity) -> Response:
+        """Say what happened, day by day."""
+        query, now = request.query_params, self._clock.now()
+        days, zone = queries.days_of(query), queries.zone_of(query)
+        hourly = queries.choice_of(query, "granularity", ("day", "hour")) == "hour"
+        if hourly and days > MOST_DAYS_OF_HOURS:
+            raise wrong("days", f"Must be a whole number from 1 to {MOST_DAYS_OF_HOURS} with the granularity `hour`.")
+        by = queries.choice_of(query, "by", (reports.BY_STATUS, reports.BY_TYPE, reports.BY_DIRECTION))
+        steps = reports.steps(now, days, zone, hourly)
+        answer = await self._analyst.timeseries(caller.tenant, steps, queries.filters_of(query), by)
+        return JsonAnswer(answer | {"time_zone": zone.key, "by": by})
+
+    async def costs(self, request: Request, caller: Identity) -> Response:
+        """Say what it cost."""
+        query, now = request.query_params, self._clock.now()
+        groups = queries.choices_of(query, "group_by", reports.COST_GROUPS, USUAL_GROUPS)
+        filters = queries.filters_of(query)
+        return JsonAnswer(await self._analyst.costs(caller.tenant, queries.span_of(query, now), filters, groups))
+
+    async def lines(self, request: Request, caller: Identity) -> Response:
+        """List charges."""
+        query, now = request.query_params, self._clock.now()
+        limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
+        span, filters, as_of = queries.span_of(query, now), queries.filters_of(query), await self._analyst.as_of()
+        rows = await self._analyst.lines(caller.tenant, span, filters, limit + 1, after)
+        return JsonAnswer(listing([_shown(row, "cost_line", LINE) for row in rows], limit) | {"as_of": as_of})
+
+    async def conversations(self, request: Request, caller: Identity) -> Response:
+        """List billing conversations."""
+        query, now = request.query_params, self._clock.now()
+        limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
+        span, filters, as_of = queries.span_of(query, now), queries.filters_of(query), await self._analyst.as_of()
+        rows = await self._analyst.conversations(caller.tenant, span, filters, limit + 1, after)
+        shown = [_shown(row, "billing_conversation", CONVERSATION) for row in rows]
+        return JsonAnswer(listing(shown, limit) | {"as_of": as_of})
+
+    async def export(self, request: Request, caller: Identity) -> Response:
+        """Stream charges as CSV."""
+        query = request.query_params
+        span, filters = queries.span_of(query, self._clock.now()), queries.filters_of(query)
+        await self._analyst.as_of()
+        rows = self._analyst.all_lines(caller.tenant, span, filters)
+        named = {"Content-Disposition": 'attachment; filename="cost-lines.csv"'}
+        return StreamingResponse(_printed(rows), media_type=CSV, headers=named)
+
+
+def _shown(row: Document, kind: str, fields: tuple[str, ...]) -> Document:
+    return (
+        {"id": row["_id"], "object": kind}
+        | {name: row.get(name) or None for name in fields}
+        | {name: row[name] for name in ("billable",)}
+    )
+
+
+async def _printed(pages: AsyncIterator[list[Document]]) -> AsyncIterator[str]:
+    yield ",".join(("id", *LINE)) + "\r\n"
+    async for rows in pages:
+        written = io.StringIO()
+        to = csv.writer(written)
+        for row in rows:
+            to.writerow([_cell(value) for value in (row["_id"], *(row.get(name) for name in LINE))])
+        yield written.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None or value is False:
+        return "false" if value is False else ""
+    return "true" if value is True else rfc3339(value) if hasattr(value, "tzinfo") else str(value)

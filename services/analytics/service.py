@@ -1,0 +1,101 @@
+"""What callers ask for: funnel, time series and costs, each with the time up to which it is counted."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from libs.runtime.clock import Clock
+from services.analytics import reports
+from services.analytics.buckets import Slice, slices
+from services.analytics.counting import Kind
+from services.analytics.errors import NoSuchCampaign, NothingCountedYet
+from services.analytics.queries import Span
+from services.analytics.reports import Step
+from services.analytics.sums_store import BILLING, LINES, SumsStore
+
+PAGE = 1_000  # rows of an export that are held at a time
+
+Document = dict[str, Any]
+Filters = dict[str, str]
+
+
+class Analyst:
+    """Reads sums of one tenant."""
+
+    def __init__(self, sums: SumsStore, clock: Clock) -> None:
+        self._sums = sums
+        self._clock = clock
+
+    async def as_of(self) -> datetime:
+        """Return up to when everything is counted. Raises NothingCountedYet."""
+        if (found := await self._sums.as_of()) is None:
+            raise NothingCountedYet("Counting has only just begun; try again in some seconds.", retry_after=2)
+        return found
+
+    async def funnel(self, tenant: str, span: Span | None, filters: Filters) -> Document:
+        """Return the stages that messages made in a span reached."""
+        as_of = await self.as_of()
+        days = _days(span)
+        rows = await self._rows(tenant, Kind.COHORT, filters, days, _in_parts(days))
+        return _heading("funnel", as_of, span) | reports.funnel(reports.measures(rows, days))
+
+    async def timeseries(self, tenant: str, steps: Sequence[Step], filters: Filters, by: str) -> Document:
+        """Return a row per step."""
+        as_of = await self.as_of()
+        span = Span(steps[0].start, steps[-1].end)
+        parts = _in_parts([part for step in steps for part in slices(step.start, step.end)])
+        rows = await self._rows(tenant, Kind.MOVED, filters, _days(span), parts)
+        return _heading("timeseries", as_of, span) | {"data": reports.series(rows, steps, by)}
+
+    async def costs(self, tenant: str, span: Span | None, filters: Filters, groups: Sequence[str]) -> Document:
+        """Return what was charged in a span."""
+        as_of = await self.as_of()
+        days = _days(span)
+        rows = await self._rows(tenant, Kind.COST, filters, days, _in_parts(days))
+        return _heading("costs", as_of, span) | {"group_by": list(groups)} | reports.costs(rows, days, groups)
+
+    async def lines(
+        self, tenant: str, span: Span | None, filters: Filters, limit: int, after: str | None
+    ) -> list[Document]:
+        """Return cost lines, newest first."""
+        return await self._sums.newest(LINES, tenant, _between(span) | filters, limit, after)
+
+    async def conversations(
+        self, tenant: str, span: Span | None, filters: Filters, limit: int, after: str | None
+    ) -> list[Document]:
+        """Return billing conversations, newest first."""
+        return await self._sums.newest(BILLING, tenant, _between(span) | filters, limit, after)
+
+    async def all_lines(self, tenant: str, span: Span | None, filters: Filters) -> AsyncIterator[list[Document]]:
+        """Return every cost line, some at a time."""
+        after = None
+        while rows := await self.lines(tenant, span, filters, PAGE, after):
+            yield rows
+            after = rows[-1]["_id"]
+
+    async def _rows(
+        self, tenant: str, kind: Kind, filters: Filters, days: Sequence[Slice], quarters: bool
+    ) -> list[Document]:
+        campaign_id = filters.get("campaign_id")
+        if campaign_id is not None and not await self._sums.knows_campaign(tenant, campaign_id):
+            words = "There is no such campaign, or none of its messages has left yet."
+            raise NoSuchCampaign(words, param="campaign_id")
+        return await self._sums.sums(tenant, kind, filters, days, quarters)
+
+
+def _days(span: Span | None) -> list[Slice]:
+    return list(slices(span.start, span.end)) if span is not None else []
+
+
+def _in_parts(days: Sequence[Slice]) -> bool:
+    return any(not day.whole for day in days)
+
+
+def _between(span: Span | None) -> Document:
+    return {"at": {"$gte": span.start, "$lt": span.end}} if span is not None else {}
+
+
+def _heading(kind: str, as_of: datetime, span: Span | None) -> Document:
+    return {
+        "object": kind, "as_of": as_of, "from": span.start if span else None, "to": span.end if span else None,
+    }  # fmt: skip

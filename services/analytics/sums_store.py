@@ -1,0 +1,153 @@
+"""Sums, cost lines, billing conversations, and the checkpoints that say up to where they are counted: one transaction
+moves them together.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+
+from libs.kafka.record import Partition
+from libs.mongo.client import Mongo, Session, outages
+from libs.runtime.ids import derived_id
+from services.analytics.buckets import Slice
+from services.analytics.counting import Kind, Sums
+
+SUMS, LINES, BILLING, CHECKPOINTS = (
+    "analytics_sums", "cost_lines", "billing_conversations", "analytics_checkpoints",
+)  # fmt: skip
+
+INDEXES = {
+    SUMS: [
+        IndexModel([("tenant", ASCENDING), ("kind", ASCENDING), ("day", ASCENDING)], name="by_day"),
+        IndexModel(
+            [("tenant", ASCENDING), ("campaign_id", ASCENDING), ("kind", ASCENDING)], name="by_campaign",
+            partialFilterExpression={"campaign_id": {"$type": "string"}},
+        ),
+    ],
+    LINES: [
+        IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest"),
+        IndexModel([("message_id", ASCENDING)], name="of_message"),
+    ],
+    BILLING: [IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest")],
+}  # fmt: skip
+
+Document = dict[str, Any]
+
+
+class SumsStore:
+    """Writes within units of work, reads outside. All raise MongoUnavailable."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def checkpoints(self, session: Session, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Return up to which offset each partition is counted, -1 where nothing is."""
+        ids = [_name(it) for it in partitions]
+        rows = await self._mongo.collection(CHECKPOINTS).find({"_id": {"$in": ids}}, session=session).to_list(None)
+        offsets = {row["_id"]: row.get("offset", -1) for row in rows}
+        return {it: offsets.get(_name(it), -1) for it in partitions}
+
+    async def advance(self, session: Session, ends: Mapping[Partition, tuple[int, datetime]]) -> None:
+        """Move checkpoints to an offset, and to the time of its record."""
+        writes = [
+            UpdateOne({"_id": _name(it)}, {"$set": {"offset": offset}, "$max": {"counted_at": at}}, upsert=True)
+            for it, (offset, at) in ends.items()
+        ]
+        if writes:
+            await self._mongo.collection(CHECKPOINTS).bulk_write(writes, ordered=False, session=session)
+
+    async def add(self, session: Session, sums: Sums) -> None:
+        """Add to sums."""
+        increments: dict[Any, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for (key, quarter, measure), count in sums.items():
+            increments[key][f"n.{measure}"] += count
+            increments[key][f"q.{quarter}.{measure}"] += count
+        writes = []
+        for key, its in increments.items():
+            of = {name: value for name, value in key.of if value is not None}
+            fields = {"kind": key.kind.value, "tenant": key.tenant, "day": key.day} | of
+            row_id = derived_id(key.kind.value, key.tenant, key.day.isoformat(), repr(key.of))
+            writes.append(UpdateOne({"_id": row_id}, {"$inc": dict(its), "$setOnInsert": fields}, upsert=True))
+        if writes:
+            await self._mongo.collection(SUMS).bulk_write(writes, ordered=False, session=session)
+
+    async def book(self, session: Session, lines: Sequence[Document]) -> None:
+        """Add cost lines; one that corrects names the one it replaces."""
+        for line in lines:
+            if line["replaces"]:
+                rows = self._mongo.collection(LINES).find({"message_id": line["message_id"]}, session=session)
+                last = await rows.sort("booked_at", DESCENDING).limit(1).to_list(None)
+                line["replaces"] = last[0]["_id"] if last else None
+        if lines:
+            await self._mongo.collection(LINES).insert_many(lines, session=session)
+
+    async def open_billing(self, session: Session, rows: Sequence[Document]) -> set[str]:
+        """Add billing conversations that are not known; -> the ids of those that were not."""
+        if not rows:
+            return set()
+        table, ids = self._mongo.collection(BILLING), [row["_id"] for row in rows]
+        found = await table.find({"_id": {"$in": ids}}, {"_id": 1}, session=session).to_list(None)
+        fresh = {row["_id"]: row for row in reversed(rows) if row["_id"] not in {it["_id"] for it in found}}
+        if fresh:
+            await table.insert_many(list(fresh.values()), session=session)
+        return set(fresh)
+
+    async def caught_up(self, partitions: Sequence[Partition], at: datetime) -> None:
+        """Note that everything that these partitions held at a time is counted."""
+        writes = [UpdateOne({"_id": _name(it)}, {"$max": {"counted_at": at}}, upsert=True) for it in partitions]
+        if writes:
+            with outages():
+                await self._mongo.hasty(CHECKPOINTS).bulk_write(writes, ordered=False)
+
+    async def as_of(self) -> datetime | None:
+        """Return the time up to which everything is counted, None where nobody can say yet."""
+        with outages():
+            rows = await self._mongo.collection(CHECKPOINTS).find({}, {"counted_at": 1}).to_list(None)
+        times = [row.get("counted_at") for row in rows]
+        return min(time for time in times if time is not None) if times and None not in times else None
+
+    async def sums(
+        self, tenant: str, kind: Kind, wanted: Mapping[str, str], days: Sequence[Slice], quarters: bool
+    ) -> list[Document]:
+        """Return the documents of days, with their quarters where they are needed; of all days where none is named."""
+        query: Document = {"tenant": tenant, "kind": kind.value} | dict(wanted)
+        if days:
+            query["day"] = {"$gte": days[0].day, "$lte": days[-1].day}
+        with outages():
+            rows: list[Document] = (
+                await self._mongo.collection(SUMS).find(query, None if quarters else {"q": 0}).to_list(None)
+            )
+        return rows
+
+    async def knows_campaign(self, tenant: str, campaign_id: str) -> bool:
+        """Tell whether a message of a campaign was counted."""
+        with outages():
+            row = await self._mongo.collection(SUMS).find_one(
+                {"tenant": tenant, "campaign_id": campaign_id}, {"_id": 1}
+            )
+        return row is not None
+
+    async def newest(
+        self, table: str, tenant: str, query: Mapping[str, Any], limit: int, after: str | None
+    ) -> list[Document]:
+        """Return up to `limit` cost lines or billing conversations, newest first, after one of them."""
+        wanted: Document = {"tenant": tenant} | dict(query)
+        rows = self._mongo.collection(table)
+        with outages():
+            if after is not None:
+                last = await rows.find_one({"_id": after, "tenant": tenant}, {"at": 1})
+                if last is None:
+                    return []
+                beyond = [{"at": {"$lt": last["at"]}}, {"at": last["at"], "_id": {"$lt": after}}]
+                wanted = {"$and": [wanted, {"$or": beyond}]}
+            found: list[Document] = (
+                await rows.find(wanted).sort([("at", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list(None)
+            )
+        return found
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition[0]}:{partition[1]}"

@@ -1,0 +1,269 @@
+"""Counting on a real mongod: whatever comes again, in any order, after a crash anywhere, counts once."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from libs.events.envelope import Envelope
+from libs.events.messages import Lane, MessageError, MessageReceived, MessageStatus, MessageStatusChanged, Pricing
+from libs.events.model import Told
+from libs.events.topics import MESSAGES_INBOUND, MESSAGES_STATUS
+from libs.kafka.events import outgoing
+from libs.kafka.record import Partition, Record
+from libs.mongo.client import Mongo, Session
+from libs.mongo.indexes import IndexBuilder
+from libs.runtime.clock import SystemClock
+from libs.runtime.ids import derived_id, new_id
+from services.analytics import history_store, sums_store
+from services.analytics.counting import Kind, contribution
+from services.analytics.history_store import HistoryStore
+from services.analytics.ingest import Ingest
+from services.analytics.replies import Replies
+from services.analytics.sums_store import LINES, SUMS, SumsStore
+from tests.support.recount import recount
+
+MADE = datetime(2026, 10, 5, 12, tzinfo=UTC)
+S = MessageStatus
+Said = tuple[str, S]
+Ends = dict[Partition, tuple[int, datetime]]
+
+
+class Crash(Exception):
+    """The process died here."""
+
+
+class Dying(SumsStore):
+    """Dies in the middle of a unit of work, as often as it is told to."""
+
+    deaths = 0
+
+    async def advance(self, session: Session, ends: Any) -> None:
+        """Die before the checkpoint is written."""
+        if self.deaths:
+            self.deaths -= 1
+            raise Crash
+        await super().advance(session, ends)
+
+
+class Apart(Dying):
+    """The planted bug: sums are written at once, the checkpoint on its own afterwards."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        super().__init__(mongo)
+        self.mongo = mongo
+
+    async def add(self, session: Session, sums: Any) -> None:
+        """Write outside of the unit of work."""
+
+        async def alone(its_own: Session) -> None:
+            await super(Apart, self).add(its_own, sums)
+
+        await self.mongo.transaction(alone)
+
+
+class Bench:
+    """Analytics without Kafka: records are handed to it."""
+
+    def __init__(self, mongo: Mongo, sums: SumsStore) -> None:
+        self.mongo, self.sums, self.history = mongo, sums, HistoryStore(mongo)
+        self.ingest = Ingest(mongo, self.history, sums, SystemClock())
+
+    async def counted(self, kind: Kind = Kind.COHORT) -> Counter[str]:
+        """Return the sums of a kind, checked against the sums of their quarters."""
+        found: Counter[str] = Counter()
+        async for row in self.mongo.collection(SUMS).find({"kind": kind.value}):
+            quarters: Counter[str] = Counter()
+            for counts in row["q"].values():
+                quarters.update(counts)
+            assert +quarters == +Counter(row["n"])
+            found.update(row["n"])
+        return +found
+
+    async def recounted(self, kind: Kind = Kind.COHORT) -> Counter[str]:
+        """Return what all of the history adds up to."""
+        rows: dict[str, list[Any]] = {}
+        async for row in self.mongo.collection(history_store.HISTORY).find():
+            rows.setdefault(row["message_id"], []).append(row)
+        found: Counter[str] = Counter()
+        for its in rows.values():
+            for (key, _, measure), count in contribution(its).items():
+                found[measure] += count if key.kind is kind else 0
+        return +found
+
+
+def status(message_id: str, to: S, **more: Any) -> MessageStatusChanged:
+    fields: dict[str, Any] = {
+        "message_id": message_id, "status": to, "at": MADE + timedelta(seconds=list(S).index(to)), "created_at": MADE,
+        "phone_number_id": "1", "waba_id": "2", "conversation_id": f"c-{message_id}", "contact_id": "p",
+        "country": "DE", "lane": Lane.BULK, "type": "template", "template": "sale", "category": "MARKETING",
+        "wamid": f"wamid.{message_id}",
+    }  # fmt: skip
+    if to is S.READ:
+        fields["pricing"] = Pricing(billable=True, pricing_model="PMP", type="regular", category="marketing")
+    if to is S.FAILED:
+        fields["error"] = MessageError(type="upstream_error", code="undeliverable", message="no")
+    return MessageStatusChanged(**fields | more)
+
+
+def record(event: MessageStatusChanged | MessageReceived, offset: int, partition: int = 0) -> Record:
+    topic = MESSAGES_STATUS if isinstance(event, MessageStatusChanged) else MESSAGES_INBOUND
+    said = event.status.value if isinstance(event, MessageStatusChanged) else "received"
+    envelope = Envelope(derived_id(event.message_id, said), event.type_name(), "test", MADE, tenant="t")
+    made = outgoing(Told(topic, event.conversation_id, envelope, event))
+    return Record(topic, partition, offset, made.key, made.value, tuple(made.headers), int(MADE.timestamp() * 1000))
+
+
+def lives(messages: int, dice: random.Random) -> list[Said]:
+    """What becomes of messages: all is said three times, in any order."""
+    ways = ((S.ACCEPTED, S.SENT, S.DELIVERED, S.READ), (S.ACCEPTED, S.SENT, S.FAILED), (S.ACCEPTED, S.DELIVERED),
+            (S.ACCEPTED, S.FAILED, S.READ))  # fmt: skip
+    said = [(new_id(), way) for way in dice.choices(ways, k=messages)]
+    events = [(message_id, to) for message_id, way in said for to in way] * 3
+    dice.shuffle(events)
+    return events
+
+
+def log_of(events: Sequence[Said], partitions: int = 3) -> list[Record]:
+    """The events as a topic keeps them: all of a message in one partition."""
+    offsets: Counter[int] = Counter()
+    records = []
+    for message_id, to in events:
+        partition = int(message_id[-2:], 16) % partitions
+        records.append(record(status(message_id, to), offsets[partition], partition))
+        offsets[partition] += 1
+    return records
+
+
+@pytest.fixture
+async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
+    opened = Mongo(mongo_url, f"t-{new_id()[-30:]}")
+    await opened.start()
+    await IndexBuilder(opened, history_store.INDEXES, sums_store.INDEXES).start()
+    yield opened
+    await opened.stop()
+
+
+async def feed_with_crashes(bench: Bench, records: Sequence[Record], dice: random.Random) -> int:
+    """Hand over records in batches; the process dies now and then, and begins again from some commit before."""
+    place, deaths = 0, 0
+    while place < len(records):
+        batch = records[place : place + dice.randint(1, 40)]
+        if isinstance(bench.sums, Dying):
+            bench.sums.deaths = dice.random() < 0.3
+        try:
+            await bench.ingest.take(batch)
+        except Crash:
+            deaths += 1
+            place = max(place - dice.randint(0, 60), 0)
+        else:
+            place += len(batch)
+    return deaths
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_status_three_times_in_any_order_with_crashes_counts_once(mongo: Mongo, seed: int) -> None:
+    dice = random.Random(seed)
+    events = lives(150, dice)
+    bench = Bench(mongo, Dying(mongo))
+    assert await feed_with_crashes(bench, log_of(events), dice) >= 5
+    counted = await bench.counted()
+    assert {name: count for name, count in counted.items() if ":" not in name} == recount(
+        (message_id, to.value) for message_id, to in events
+    )
+    for kind in Kind:
+        assert await bench.counted(kind) == await bench.recounted(kind)
+
+
+async def test_a_checkpoint_apart_from_its_counters_would_be_noticed(mongo: Mongo) -> None:
+    dice = random.Random(1)
+    events = lives(100, dice)
+    bench = Bench(mongo, Apart(mongo))
+    await feed_with_crashes(bench, log_of(events), dice)
+    assert await bench.counted() != await bench.recounted()
+
+
+async def test_two_owners_of_one_partition_count_it_once(mongo: Mongo) -> None:
+    records = log_of(lives(60, random.Random(2)), partitions=1)
+    one, other = Bench(mongo, SumsStore(mongo)), Bench(mongo, SumsStore(mongo))
+    for place in range(0, len(records), 20):  # the old owner and the new one, each a step behind the other in turn
+        await one.ingest.take(records[place : place + 40])
+        await other.ingest.take(records[max(place - 20, 0) : place + 20])
+    assert await one.counted() == await one.recounted()
+
+
+async def test_a_charge_is_one_line_and_what_meta_says_later_is_a_further_one(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    utility = Pricing(billable=True, pricing_model="PMP", type="regular", category="utility")
+    steps = [status("m", S.SENT, pricing=utility), status("m", S.DELIVERED), status("m", S.READ), status("m", S.READ)]
+    for offset, step in enumerate(steps):
+        await bench.ingest.take([record(step, offset)])
+        await bench.ingest.take([record(step, offset)])
+    first, second = await mongo.collection(LINES).find().sort("booked_at", 1).to_list(None)
+    assert (first["category"], first["amount"], first["replaces"]) == ("utility", "0.0550", None)
+    assert (second["category"], second["amount"], second["replaces"]) == ("marketing", "0.1365", first["_id"])
+    assert await bench.counted(Kind.COST) == {
+        "messages": 1, "billable": 1, "priced": 1, "millionths": int(Decimal("0.1365") * 1_000_000)
+    }  # fmt: skip
+
+
+async def test_a_billing_conversation_is_charged_once_for_all_its_messages(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    said = {
+        "pricing": Pricing(billable=True, pricing_model="CBP", type="regular", category="marketing"),
+        "conversation": {"id": "abc", "origin_type": "marketing", "expires_at": MADE},
+    }
+    records = [record(status(f"m{i}", S.DELIVERED, **said), i) for i in range(3)]
+    await bench.ingest.take(records[:2])
+    await bench.ingest.take(records)
+    counted = await bench.counted(Kind.COST)
+    assert (counted["messages"], counted["conversations"], counted["unpriced"]) == (3, 1, 3)
+    [row] = await mongo.collection(sums_store.BILLING).find().to_list(None)
+    assert (row["conversation"], row["origin_type"], row["expires_at"]) == ("abc", "marketing", MADE)
+
+
+async def test_what_cannot_be_read_is_rejected_and_the_rest_is_counted(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    broken = record(status("m1", S.SENT), 0)._replace(value=b"{")
+    [rejected] = await bench.ingest.take([broken, record(status("m2", S.SENT), 1)])
+    assert rejected.record is broken
+    assert (await bench.counted())["sent"] == 1
+
+
+async def test_a_reply_is_what_names_our_message_or_comes_next_within_a_day(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    for offset, message_id in enumerate(("named", "last", "silent")):
+        sent = MADE + timedelta(minutes=offset)
+        conversation = "quiet" if message_id == "silent" else "talk"
+        event = status(message_id, S.ACCEPTED, at=sent, conversation_id=conversation)
+        await bench.ingest.take([record(event, offset)])
+
+    def wrote(number: int, hours: float, **more: Any) -> Record:
+        fields: dict[str, Any] = {
+            "message_id": f"in{number}", "wamid": f"in{number}", "phone_number_id": "1", "waba_id": "2",
+            "conversation_id": "talk", "contact_id": "p", "sender": "491511234567", "type": "text",
+            "at": MADE + timedelta(hours=hours), "window_until": MADE + timedelta(hours=hours + 24),
+        }  # fmt: skip
+        return record(MessageReceived(**fields | more), number)
+
+    await bench.ingest.take(
+        [
+            wrote(0, 1, context_wamid="wamid.named"),
+            wrote(1, 2),
+            wrote(2, 3),
+            wrote(3, 30, conversation_id="quiet"),
+            wrote(4, 1, conversation_id="quiet", type="system"),
+            wrote(5, 1, conversation_id="nobody"),
+        ]
+    )
+    await bench.sums.caught_up([(MESSAGES_STATUS, 0), (MESSAGES_INBOUND, 0)], SystemClock().now() + timedelta(hours=1))
+    for _ in range(2):
+        await Replies(mongo, bench.history, bench.sums, SystemClock(), timedelta(seconds=1))._round()
+    assert (await bench.counted())["replied"] == 2
+    rows = {row["_id"]: row.get("reply") async for row in mongo.collection(history_store.INBOUND).find()}
+    assert rows == {"in0": "named", "in1": "last", "in2": "last", "in3": "none", "in4": None, "in5": "none"}
+    assert await bench.counted() == await bench.recounted()

@@ -1,0 +1,43 @@
+"""Sums do not depend on the order in which rows come."""
+
+import itertools
+from collections import Counter
+
+from services.analytics.counting import Kind, Sums, contribution, difference
+from tests.unit.analytics.rows import priced, row
+
+
+def measured(sums: Sums, kind: Kind) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (key, _, measure), count in sums.items():
+        if key.kind is kind:
+            found[measure] += count
+    return +found
+
+
+def test_every_order_of_the_rows_gives_the_same_sums() -> None:
+    rows = [
+        row("accepted"), row("sent", pricing=priced(True, "utility")), row("failed", error="undeliverable"),
+        row("delivered", minutes=40), row("read", minutes=30, pricing=priced()),
+    ]  # fmt: skip
+    whole = contribution(rows)
+    assert measured(whole, Kind.COHORT) == {"accepted": 1, "sent": 1, "delivered": 1, "read": 1}
+    assert measured(whole, Kind.COST) == {"messages": 1, "billable": 1, "priced": 1, "millionths": 136_500}
+    for order in itertools.permutations(rows):
+        sums = Sums()
+        for number in range(len(order)):
+            sums.update(difference(contribution(order[:number]), contribution(order[: number + 1])))
+        assert Sums({place: count for place, count in sums.items() if count}) == whole
+
+
+def test_a_failure_is_counted_by_its_code_until_the_message_arrives() -> None:
+    failed = contribution([row("sent"), row("failed", error="undeliverable")])
+    assert measured(failed, Kind.COHORT) == {"accepted": 1, "sent": 1, "failed": 1, "failed:undeliverable": 1}
+    arrived = difference(failed, contribution([row("sent"), row("failed", error="undeliverable"), row("delivered")]))
+    assert {measure: count for (key, _, measure), count in arrived.items() if key.kind is Kind.COHORT} == {
+        "delivered": 1, "failed": -1, "failed:undeliverable": -1,
+    }  # fmt: skip
+
+
+def test_the_price_that_nobody_has_said_is_unknown_and_not_free() -> None:
+    assert measured(contribution([row("delivered")]), Kind.COST) == {"messages": 1, "unknown": 1}
