@@ -20,7 +20,7 @@ from services.analytics.charges import PER_CONVERSATION, Charge, charge_of
 from services.analytics.counting import Sums, contribution, difference
 from services.analytics.history_store import HistoryStore
 from services.analytics.readings import read_batch
-from services.analytics.sums_store import SumsStore
+from services.analytics.sums_store import CORRECTS, SumsStore
 
 Document = dict[str, Any]
 Offsets = Mapping[Partition, int]
@@ -148,7 +148,8 @@ def _line(rows: Sequence[Document], charge: Charge, corrects: bool, now: datetim
         "rate_card": charge.rate_card,
         "amount": None if charge.amount is None else str(charge.amount),
         "billing_conversation": charge.conversation,
-        "replaces": corrects,
+        "replaces": None,
+        CORRECTS: corrects,
     }
 
 

@@ -34,6 +34,8 @@ INDEXES = {
     BILLING: [IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest")],
 }  # fmt: skip
 
+CORRECTS = "corrects"  # on a line that is to be booked: whether it replaces the message's last one
+
 Document = dict[str, Any]
 
 
@@ -75,14 +77,17 @@ class SumsStore:
             await self._mongo.collection(SUMS).bulk_write(writes, ordered=False, session=session)
 
     async def book(self, session: Session, lines: Sequence[Document]) -> None:
-        """Add cost lines; one that corrects names the one it replaces."""
+        """Add cost lines; one that corrects (`CORRECTS`) gets the id of the line that it replaces."""
+        written = []
         for line in lines:
-            if line["replaces"]:
+            line = dict(line)
+            if line.pop(CORRECTS):
                 rows = self._mongo.collection(LINES).find({"message_id": line["message_id"]}, session=session)
-                last = await rows.sort("booked_at", DESCENDING).limit(1).to_list(None)
+                last = await rows.sort([("booked_at", DESCENDING), ("_id", DESCENDING)]).limit(1).to_list(None)
                 line["replaces"] = last[0]["_id"] if last else None
-        if lines:
-            await self._mongo.collection(LINES).insert_many(lines, session=session)
+            written.append(line)
+        if written:
+            await self._mongo.collection(LINES).insert_many(written, session=session)
 
     async def open_billing(self, session: Session, rows: Sequence[Document]) -> set[str]:
         """Add billing conversations that are not known; -> the ids of those that were not."""

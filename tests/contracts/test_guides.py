@@ -156,7 +156,9 @@ def shop(stack: Stack, person: Callable[[], str]) -> Iterator[Shop]:
             stack.call("DELETE", f"/webhook_endpoints/{each['id']}")
 
 
-@pytest.mark.parametrize(("guide", "least"), [("api-users.md", 14), ("webhooks.md", 4), ("campaigns.md", 11)])
+@pytest.mark.parametrize(
+    ("guide", "least"), [("api-users.md", 14), ("webhooks.md", 4), ("campaigns.md", 11), ("analytics.md", 7)]
+)
 def test_every_call_that_a_guide_shows_is_taken(stack: Stack, shop: Shop, guide: str, least: int) -> None:
     shown = calls_of(guide)
     assert len(shown) >= least
