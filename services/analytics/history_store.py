@@ -94,9 +94,9 @@ class HistoryStore:
             )
         return row
 
-    async def last_before(self, inbound: Document, within: timedelta, slack: timedelta) -> Document | None:
+    async def last_before(self, inbound: Document, within: timedelta) -> Document | None:
         """Return the row of the conversation's last message before an inbound one, within a time of it."""
-        at = {"$gte": inbound["at"] - within, "$lt": inbound["at"] + slack}
+        at = {"$gte": inbound["written_by"] - within, "$lt": inbound["written_by"]}
         query = {
             "tenant": inbound["tenant"], "conversation_id": inbound["conversation_id"], "at": at, "status": ACCEPTED,
         }  # fmt: skip

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from libs.events.envelope import Envelope
 from libs.events.messages import MessageReceived, MessageStatusChanged
 from libs.events.model import Event
 from libs.kafka.batches import Rejected
@@ -14,6 +15,7 @@ from libs.kafka.record import Record
 from libs.ledger.recipients import country_of
 from services.analytics.stages import COUNTED
 
+META_TICK = timedelta(seconds=1)
 FREE_FORM = "service"  # the category of what is no template, in Meta's word
 REPLY_OPEN = "open"
 
@@ -45,7 +47,7 @@ def read_batch(records: Sequence[Record], now: datetime) -> Readings:
             continue
         stamp = {"topic": record.topic, "partition": record.partition, "offset": record.offset, "stored_at": now}
         if isinstance(event, MessageReceived):
-            found.inbound.append(_inbound(event, envelope.tenant) | stamp)
+            found.inbound.append(_inbound(event, envelope) | stamp)
         elif isinstance(event, MessageStatusChanged) and event.status.value in COUNTED:
             found.statuses.append(_status(event, envelope.tenant) | stamp)
     return found
@@ -77,11 +79,13 @@ def _status(event: MessageStatusChanged, tenant: str) -> Document:
     return row
 
 
-def _inbound(event: MessageReceived, tenant: str) -> Document:
+def _inbound(event: MessageReceived, envelope: Envelope) -> Document:
     row: Document = {
         "_id": event.message_id,
-        "tenant": tenant,
+        "tenant": envelope.tenant,
         "at": event.at,
+        # No later than this it was written (Meta's times are whole seconds): what came before ours is no reply to it.
+        "written_by": min(envelope.time, event.at + META_TICK),
         "phone_number_id": event.phone_number_id,
         "conversation_id": event.conversation_id,
         "type": event.type,

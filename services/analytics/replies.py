@@ -17,7 +17,6 @@ from services.analytics.stages import REPLIED
 from services.analytics.sums_store import SumsStore
 
 REPLY_WITHIN = timedelta(hours=24)  # the customer service window: who answers later begins something new
-CLOCKS = timedelta(seconds=2)  # Meta's times are whole seconds, and its clock is not ours
 AT_ONCE = 200
 NO_REPLY = "none"
 
@@ -63,9 +62,8 @@ class Replies(Periodic):
         if (wamid := inbound.get("context_wamid")) is not None:
             named = await self._history.named(inbound["tenant"], wamid)
             if named is not None:
-                near = named["at"] - CLOCKS <= inbound["at"] <= named["at"] + REPLY_WITHIN
-                return named if near else None
-        return await self._history.last_before(inbound, REPLY_WITHIN, CLOCKS)
+                return named if inbound["at"] <= named["at"] + REPLY_WITHIN else None
+        return await self._history.last_before(inbound, REPLY_WITHIN)
 
 
 def _marker(ours: Document, inbound: Document, clock: Clock) -> Document:

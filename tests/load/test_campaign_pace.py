@@ -125,8 +125,8 @@ def test_one_number_is_held_at_a_thousand_a_second_and_never_above(busy: Stack, 
     sent = {"tenant": busy.info["tenant"], "phone_number_id": number.id, "times.sending": {"$exists": True}}
     client: MongoClient[dict[str, Any]]
     with MongoClient(busy.info["mongo"], tz_aware=True) as client:
-        found = client["wabus"]["messages"].find(sent, {"times.sending": 1})
-        seconds = Counter(row["times"]["sending"].replace(microsecond=0) for row in found)
+        found: Any = client["wabus"]["messages"].find(sent, {"times.sending": 1})
+        seconds: Counter[datetime] = Counter(row["times"]["sending"].replace(microsecond=0) for row in found)
     full = [seconds[each] for each in sorted(seconds)][int(STEADY) : int(STEADY + MINUTE)]
     print(f"{statistics.mean(full):.0f}/s in the mean, {min(full)} to {max(full)} in a second")  # noqa: T201
     assert max(seconds.values()) <= HIGH * 1.05

@@ -113,7 +113,7 @@ def status(message_id: str, to: S, **more: Any) -> MessageStatusChanged:
 def record(event: MessageStatusChanged | MessageReceived, offset: int, partition: int = 0) -> Record:
     topic = MESSAGES_STATUS if isinstance(event, MessageStatusChanged) else MESSAGES_INBOUND
     said = event.status.value if isinstance(event, MessageStatusChanged) else "received"
-    envelope = Envelope(derived_id(event.message_id, said), event.type_name(), "test", MADE, tenant="t")
+    envelope = Envelope(derived_id(event.message_id, said), event.type_name(), "test", event.at, tenant="t")
     made = outgoing(Told(topic, event.conversation_id, envelope, event))
     return Record(topic, partition, offset, made.key, made.value, tuple(made.headers), int(MADE.timestamp() * 1000))
 

@@ -23,7 +23,8 @@ class Ledger:
     def __init__(self, state: str = "queued", direction: str = "outbound") -> None:
         self.row: dict[str, Any] = {
             "_id": "m1", "tenant": "t1", "direction": direction, "state": state, "rank": 0, "open": True, "times": {},
-            "history": [], "recipient": "+15550001234", "phone_number_id": "1", "waba_id": "2", "conversation_id": "c1", "contact_id": "p1",
+            "history": [], "recipient": "+15550001234", "phone_number_id": "1", "waba_id": "2",
+            "conversation_id": "c1", "contact_id": "p1",
             "lane": "interactive", "type": "text", "created_at": NOW,
         }  # fmt: skip
         self.told_ids: list[str] = []
