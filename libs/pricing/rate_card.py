@@ -59,17 +59,17 @@ class RateCard(BaseModel):
         if is_user_id(recipient):
             return self.market_of_country(recipient[:2])
         digits = recipient.removeprefix("+")
-        return self._market(digits, None)
+        return self._market(digits)
 
     def market_of_country(self, country: str) -> str:
-        """Return the market of a country (ISO 3166, two letters)."""
-        return self._market(str(phonenumbers.country_code_for_region(country)), country)
+        """Return the market of a country (ISO 3166, two letters): that of a number of it."""
+        return self._market(_digits_of(country))
 
-    def _market(self, digits: str, region: str | None) -> str:
+    def _market(self, digits: str) -> str:
         codes = _codes(self)
         for length in range(LONGEST_CODE, 0, -1):
             if (market := codes.get(digits[:length])) is not None:
-                if market == NORTH_AMERICA and (region or _region(digits)) not in IN_NORTH_AMERICA:
+                if market == NORTH_AMERICA and _region(digits) not in IN_NORTH_AMERICA:
                     return OTHER
                 return market
         return OTHER
@@ -97,6 +97,13 @@ def _codes(card: RateCard) -> Mapping[str, str]:
         found = {code: name for name, market in card.markets.items() for code in market.codes}
         _CODES[card.version] = found
     return found
+
+
+@lru_cache(maxsize=300)
+def _digits_of(country: str) -> str:
+    """Return the digits of some number of a country; none where there is no such country."""
+    number = phonenumbers.example_number(country)
+    return f"{number.country_code}{number.national_number}" if number is not None else ""
 
 
 @lru_cache(maxsize=1_000)

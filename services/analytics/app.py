@@ -21,6 +21,7 @@ from services.analytics import history_store, sums_store
 from services.analytics.freshness import Freshness
 from services.analytics.history_store import HistoryStore
 from services.analytics.ingest import Ingest
+from services.analytics.layers import LayerStore
 from services.analytics.replies import Replies
 from services.analytics.retention import Retention
 from services.analytics.routes import AnalyticsRoutes
@@ -38,15 +39,18 @@ def create_app(settings: Settings) -> Application:
     """Build analytics from its settings."""
     clock, mongo = SystemClock(), Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
     bus = Bus(settings.kafka_bootstrap, f"analytics-{socket.gethostname()}-{os.getpid()}")
-    history, sums = HistoryStore(mongo), SumsStore(mongo)
+    history, sums, layers = HistoryStore(mongo), SumsStore(mongo), LayerStore(mongo)
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
     fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
     consumer = BatchConsumer(
-        bus, topics=TOPICS, group=GROUP, handle=Ingest(mongo, history, sums, clock).take,
+        bus, topics=TOPICS, group=GROUP, handle=Ingest(mongo, history, sums, layers, clock).take,
         dead_letters=DeadLetterPolicy(service="analytics"), membership=Membership(fetch=fetch),
     )  # fmt: skip
     every = settings.analytics_look_every
-    calls, secret = AnalyticsRoutes(Analyst(sums, clock), clock).calls(), settings.internal_secret.get_secret_value()
+    calls, secret = (
+        AnalyticsRoutes(Analyst(sums, layers, clock), clock).calls(),
+        settings.internal_secret.get_secret_value(),
+    )
     api = create_api("Wabus analytics", "What happened and what it cost, behind edge.", docs_url=None, redoc_url=None)
     api.include_router(calls_router(f"{BASE}/analytics", calls, secret))
     application = Application(
@@ -58,7 +62,7 @@ def create_app(settings: Settings) -> Application:
             bus,
             consumer,
             Freshness(consumer, sums, clock, every),
-            Replies(mongo, history, sums, clock, every),
+            Replies(mongo, history, sums, layers, clock, every),
             Retention(history, clock, settings.analytics_history_kept),
         ],
         checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},

@@ -42,6 +42,11 @@ class Charge:
         return int((self.amount or Decimal(0)) * MILLIONTHS)
 
     @property
+    def opens(self) -> bool:
+        """Whether it is its billing conversation that is charged."""
+        return bool(self.billable) and self.pricing_model == PER_CONVERSATION
+
+    @property
     def outcome(self) -> str:
         """`billable`, `free` or `unknown`."""
         return "unknown" if self.billable is None else "billable" if self.billable else "free"

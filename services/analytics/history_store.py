@@ -54,23 +54,26 @@ class HistoryStore:
                 except BulkWriteError as error:
                     duplicates(error)
 
-    async def of_messages(self, message_ids: Sequence[str]) -> dict[str, list[Document]]:
+    async def of_messages(
+        self, message_ids: Sequence[str], session: Session | None = None
+    ) -> dict[str, list[Document]]:
         """Return all rows of messages, by message."""
         ids = [f"{message_id}:{status}" for message_id in message_ids for status in COUNTED]
         found: dict[str, list[Document]] = {message_id: [] for message_id in message_ids}
         if ids:
             with outages():
-                rows = await self._mongo.collection(HISTORY).find({"_id": {"$in": ids}}).to_list(None)
+                rows = await self._mongo.collection(HISTORY).find({"_id": {"$in": ids}}, session=session).to_list(None)
             for row in rows:
                 found[row["message_id"]].append(row)
         return found
 
-    async def inbound(self, ids: Sequence[str]) -> list[Document]:
+    async def inbound(self, ids: Sequence[str], session: Session | None = None) -> list[Document]:
         """Return inbound rows."""
+        if not ids:
+            return []
+        found = self._mongo.collection(INBOUND).find({"_id": {"$in": list(ids)}}, session=session)
         with outages():
-            rows: list[Document] = (
-                await self._mongo.collection(INBOUND).find({"_id": {"$in": list(ids)}}).to_list(None) if ids else []
-            )
+            rows: list[Document] = await found.to_list(None)
         return rows
 
     async def open_replies(self, before: datetime, limit: int) -> list[Document]:
@@ -103,6 +106,24 @@ class HistoryStore:
         with outages():
             rows = await self._mongo.collection(HISTORY).find(query).sort("at", -1).limit(1).to_list(None)
         return rows[0] if rows else None
+
+    async def next_messages(self, session: Session, after: str, limit: int) -> list[str]:
+        """Within a unit of work: return ids of messages of which there are rows, in their order."""
+        found: dict[str, None] = {}
+        while len(found) < limit:
+            last = next(reversed(found), after)
+            beyond = f"{last};" if last else ""  # the character after the colon: past all rows of that message
+            rows = self._mongo.collection(HISTORY).find({"_id": {"$gt": beyond}}, {"message_id": 1}, session=session)
+            ids = [row["message_id"] for row in await rows.sort("_id", ASCENDING).limit(limit).to_list(None)]
+            if not ids:
+                break
+            found |= dict.fromkeys(ids)
+        return list(found)[:limit]
+
+    async def next_inbound(self, session: Session, after: str, limit: int) -> list[str]:
+        """Within a unit of work: return ids of inbound messages, in their order."""
+        rows = self._mongo.collection(INBOUND).find({"_id": {"$gt": after}}, {"_id": 1}, session=session)
+        return [row["_id"] for row in await rows.sort("_id", ASCENDING).limit(limit).to_list(None)]
 
     async def forget(self, before: datetime) -> int:
         """Delete rows that were stored before a time; -> how many. Sums and cost lines stay."""

@@ -16,9 +16,10 @@ from libs.mongo.client import Mongo, Session
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id, derived_time_id
 from services.analytics import counting, metrics
-from services.analytics.charges import PER_CONVERSATION, Charge, charge_of
+from services.analytics.charges import Charge, charge_of
 from services.analytics.counting import Sums, contribution, difference
 from services.analytics.history_store import HistoryStore
+from services.analytics.layers import Layers, LayerStore
 from services.analytics.readings import read_batch
 from services.analytics.sums_store import CORRECTS, SumsStore
 
@@ -30,20 +31,29 @@ Offsets = Mapping[Partition, int]
 class Booking:
     """What a batch adds, and how far that brings each partition."""
 
+    layers: Layers
     sums: Sums = field(default_factory=Sums)
+    ahead: Sums = field(default_factory=Sums)  # what the next layer of sums has to have of it
     lines: list[Document] = field(default_factory=list)
     opening: list[tuple[Document, Document, Charge]] = field(default_factory=list)  # conversation, row, charge
     counted: list[str] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
 
+    def add(self, sums: Sums, passed: bool) -> None:
+        """Add to the sums; to those of the next layer too where that has passed the message."""
+        self.sums.update(sums)
+        if passed:
+            self.ahead.update(sums)
+
 
 class Ingest:
     """Handles batches of `messages.status.v1` and `messages.inbound.v1`."""
 
-    def __init__(self, mongo: Mongo, history: HistoryStore, sums: SumsStore, clock: Clock) -> None:
+    def __init__(self, mongo: Mongo, history: HistoryStore, sums: SumsStore, layers: LayerStore, clock: Clock) -> None:
         self._mongo = mongo
         self._history = history
         self._sums = sums
+        self._layers = layers
         self._clock = clock
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
@@ -56,12 +66,12 @@ class Ingest:
 
         async def unit(session: Session) -> Booking:
             offsets = await self._sums.checkpoints(session, list(ends))
-            booking = Booking()
+            booking = Booking(await self._layers.held(session))
             for rows in messages.values():
                 _book_message(rows, offsets, ends, self._clock.now(), booking)
             for row in inbound:
                 if _is_new(row, offsets, ends):
-                    booking.sums.update(counting.received(row))
+                    booking.add(counting.received(row), booking.layers.holds_inbound(row["_id"]))
                     booking.counted.append("received")
             await self._write(session, booking)
             past = {it: end for it, end in ends.items() if end[0] > offsets[it]}
@@ -74,10 +84,13 @@ class Ingest:
     async def _write(self, session: Session, booking: Booking) -> None:
         fresh = await self._sums.open_billing(session, [conversation for conversation, _, _ in booking.opening])
         for conversation, row, charge in booking.opening:
-            if conversation["_id"] in fresh and charge.pricing_model == PER_CONVERSATION and charge.billable:
+            if conversation["_id"] in fresh and charge.opens:
                 fresh.discard(conversation["_id"])
-                booking.sums.update(counting.opened(row["tenant"], row, charge))
-        await self._sums.add(session, booking.sums)
+                opened = counting.opened(row["tenant"], row, charge)
+                booking.add(opened, booking.layers.holds(row["message_id"]))
+        await self._sums.add(session, booking.layers.current, booking.sums)
+        if booking.layers.next is not None:
+            await self._sums.add(session, booking.layers.next, booking.ahead)
         await self._sums.book(session, booking.lines)
 
 
@@ -100,7 +113,7 @@ def _is_new(row: Document, offsets: Offsets, ends: Mapping[Partition, tuple[int,
     return place in ends and offsets[place] < row["offset"] <= ends[place][0]
 
 
-def _is_counted(row: Document, offsets: Offsets) -> bool:
+def is_counted(row: Document, offsets: Offsets) -> bool:
     """Tell whether a row is counted; one of a partition that this batch is not of came before the keys moved."""
     place = _place(row)
     return place not in offsets or row["offset"] <= offsets[place]
@@ -113,12 +126,12 @@ def _book_message(
     now: datetime,
     booking: Booking,
 ) -> None:
-    before = [row for row in rows if _is_counted(row, offsets)]
+    before = [row for row in rows if is_counted(row, offsets)]
     fresh = [row for row in rows if _is_new(row, offsets, ends)]
     if not fresh:
         return
     after = [*before, *fresh]
-    booking.sums.update(difference(contribution(before), contribution(after)))
+    booking.add(difference(contribution(before), contribution(after)), booking.layers.holds(fresh[0]["message_id"]))
     booking.counted += [row["status"] for row in fresh]
     was, charge = charge_of(before), charge_of(after)
     if charge is None or charge.billable is None or charge == was:
@@ -161,6 +174,7 @@ def _billing(rows: Sequence[Document], charge: Charge) -> Document:
     return {name: first.get(name) for name in names} | {
         "_id": derived_id(first["tenant"], str(charge.conversation)),
         "conversation": charge.conversation,
+        "opened_by": first["message_id"],
         "origin_type": said["origin_type"],
         "expires_at": said["expires_at"],
         "at": charge.at,

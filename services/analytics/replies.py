@@ -13,6 +13,7 @@ from libs.runtime.periodic import Periodic
 from services.analytics import metrics
 from services.analytics.counting import contribution
 from services.analytics.history_store import HistoryStore
+from services.analytics.layers import LayerStore
 from services.analytics.stages import REPLIED
 from services.analytics.sums_store import SumsStore
 
@@ -26,11 +27,14 @@ Document = dict[str, Any]
 class Replies(Periodic):
     """Settles open inbound messages, once the statuses that came before them are counted."""
 
-    def __init__(self, mongo: Mongo, history: HistoryStore, sums: SumsStore, clock: Clock, every: timedelta) -> None:
+    def __init__(
+        self, mongo: Mongo, history: HistoryStore, sums: SumsStore, layers: LayerStore, clock: Clock, every: timedelta
+    ) -> None:
         super().__init__(every.total_seconds())
         self._mongo = mongo
         self._history = history
         self._sums = sums
+        self._layers = layers
         self._clock = clock
 
     async def _round(self) -> None:
@@ -52,7 +56,10 @@ class Replies(Periodic):
                 return False
             row = _marker(ours, inbound, self._clock)
             if await self._history.mark(session, row):
-                await self._sums.add(session, contribution([row]))
+                layers = await self._layers.held(session)
+                await self._sums.add(session, layers.current, contribution([row]))
+                if layers.next is not None and layers.holds(row["message_id"]):
+                    await self._sums.add(session, layers.next, contribution([row]))
             return True
 
         replied = await self._mongo.transaction(unit)

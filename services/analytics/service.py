@@ -9,6 +9,7 @@ from services.analytics import reports
 from services.analytics.buckets import Slice, slices
 from services.analytics.counting import Kind
 from services.analytics.errors import NoSuchCampaign, NothingCountedYet
+from services.analytics.layers import LayerStore
 from services.analytics.queries import Span
 from services.analytics.reports import Step
 from services.analytics.sums_store import BILLING, LINES, SumsStore
@@ -22,8 +23,9 @@ Filters = dict[str, str]
 class Analyst:
     """Reads sums of one tenant."""
 
-    def __init__(self, sums: SumsStore, clock: Clock) -> None:
+    def __init__(self, sums: SumsStore, layers: LayerStore, clock: Clock) -> None:
         self._sums = sums
+        self._layers = layers
         self._clock = clock
 
     async def as_of(self) -> datetime:
@@ -80,7 +82,7 @@ class Analyst:
         if campaign_id is not None and not await self._sums.knows_campaign(tenant, campaign_id):
             words = "There is no such campaign, or none of its messages has left yet."
             raise NoSuchCampaign(words, param="campaign_id")
-        return await self._sums.sums(tenant, kind, filters, days, quarters)
+        return await self._sums.sums(tenant, await self._layers.current(), kind, filters, days, quarters)
 
 
 def _days(span: Span | None) -> list[Slice]:

@@ -21,7 +21,9 @@ SUMS, LINES, BILLING, CHECKPOINTS = (
 
 INDEXES = {
     SUMS: [
-        IndexModel([("tenant", ASCENDING), ("kind", ASCENDING), ("day", ASCENDING)], name="by_day"),
+        IndexModel(
+            [("tenant", ASCENDING), ("layer", ASCENDING), ("kind", ASCENDING), ("day", ASCENDING)], name="by_day"
+        ),
         IndexModel(
             [("tenant", ASCENDING), ("campaign_id", ASCENDING), ("kind", ASCENDING)], name="by_campaign",
             partialFilterExpression={"campaign_id": {"$type": "string"}},
@@ -31,7 +33,10 @@ INDEXES = {
         IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest"),
         IndexModel([("message_id", ASCENDING)], name="of_message"),
     ],
-    BILLING: [IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest")],
+    BILLING: [
+        IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest"),
+        IndexModel([("opened_by", ASCENDING)], name="opened_by"),
+    ],
 }  # fmt: skip
 
 CORRECTS = "corrects"  # on a line that is to be booked: whether it replaces the message's last one
@@ -61,8 +66,8 @@ class SumsStore:
         if writes:
             await self._mongo.collection(CHECKPOINTS).bulk_write(writes, ordered=False, session=session)
 
-    async def add(self, session: Session, sums: Sums) -> None:
-        """Add to sums."""
+    async def add(self, session: Session, layer: int, sums: Sums) -> None:
+        """Add to the sums of a layer."""
         increments: dict[Any, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for (key, quarter, measure), count in sums.items():
             increments[key][f"n.{measure}"] += count
@@ -70,8 +75,8 @@ class SumsStore:
         writes = []
         for key, its in increments.items():
             of = {name: value for name, value in key.of if value is not None}
-            fields = {"kind": key.kind.value, "tenant": key.tenant, "day": key.day} | of
-            row_id = derived_id(key.kind.value, key.tenant, key.day.isoformat(), repr(key.of))
+            fields = {"layer": layer, "kind": key.kind.value, "tenant": key.tenant, "day": key.day} | of
+            row_id = derived_id(str(layer), key.kind.value, key.tenant, key.day.isoformat(), repr(key.of))
             writes.append(UpdateOne({"_id": row_id}, {"$inc": dict(its), "$setOnInsert": fields}, upsert=True))
         if writes:
             await self._mongo.collection(SUMS).bulk_write(writes, ordered=False, session=session)
@@ -100,6 +105,24 @@ class SumsStore:
             await table.insert_many(list(fresh.values()), session=session)
         return set(fresh)
 
+    async def opened_by(self, session: Session, message_ids: Sequence[str]) -> set[str]:
+        """Return which of these messages opened a billing conversation."""
+        rows = self._mongo.collection(BILLING).find({"opened_by": {"$in": list(message_ids)}}, session=session)
+        return {row["opened_by"] for row in await rows.to_list(None)}
+
+    async def copy(self, layer: int, to: int, before: datetime) -> None:
+        """Copy the sums of days before a day into another layer, where they are not."""
+        table = self._mongo.collection(SUMS)
+        with outages():
+            async for row in table.find({"layer": layer, "day": {"$lt": before}}):
+                row_id = derived_id(str(to), row["_id"])
+                await table.replace_one({"_id": row_id}, row | {"_id": row_id, "layer": to}, upsert=True)
+
+    async def drop(self, layer: int) -> None:
+        """Delete a layer."""
+        with outages():
+            await self._mongo.collection(SUMS).delete_many({"layer": layer})
+
     async def caught_up(self, partitions: Sequence[Partition], at: datetime) -> None:
         """Note that everything that these partitions held at a time is counted."""
         writes = [UpdateOne({"_id": _name(it)}, {"$max": {"counted_at": at}}, upsert=True) for it in partitions]
@@ -115,10 +138,10 @@ class SumsStore:
         return min(time for time in times if time is not None) if times and None not in times else None
 
     async def sums(
-        self, tenant: str, kind: Kind, wanted: Mapping[str, str], days: Sequence[Slice], quarters: bool
+        self, tenant: str, layer: int, kind: Kind, wanted: Mapping[str, str], days: Sequence[Slice], quarters: bool
     ) -> list[Document]:
         """Return the documents of days, with their quarters where they are needed; of all days where none is named."""
-        query: Document = {"tenant": tenant, "kind": kind.value} | dict(wanted)
+        query: Document = {"tenant": tenant, "layer": layer, "kind": kind.value} | dict(wanted)
         if days:
             query["day"] = {"$gte": days[0].day, "$lte": days[-1].day}
         with outages():

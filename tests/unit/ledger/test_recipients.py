@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.ledger.recipients import is_user_id, normalised
+from libs.ledger.recipients import country_of, is_user_id, normalised
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,15 @@ def test_what_is_neither_number_nor_user_id_is_refused(typed: str) -> None:
 def test_what_is_taken_is_in_its_stored_form_already(text: str) -> None:
     stored = normalised(text)
     assert stored is None or normalised(stored) == stored
+
+
+@pytest.mark.parametrize(
+    ("recipient", "country"),
+    [
+        ("+15550001234", "US"), ("14165550123", "CA"), ("+18095550123", "DO"), ("+77011234567", "KZ"),
+        ("+79161234567", "RU"), ("+4915112345678", "DE"), ("+390612345678", "IT"), ("+35312345678", "IE"),
+        ("IN.1349876", "IN"), ("+8001234567", None), ("+9991234567", None),
+    ],
+)  # fmt: skip
+def test_a_recipient_is_of_the_country_of_the_calling_code_and_area(recipient: str, country: str | None) -> None:
+    assert country_of(recipient) == country

@@ -1,0 +1,48 @@
+"""Counting anew gives the sums that counting gave, while that goes on."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+
+from libs.mongo.client import Mongo
+from services.analytics import history_store
+from services.analytics.counting import Kind
+from services.analytics.sums_store import SUMS, SumsStore
+from tests.support.counting import KEPT, MADE, Bench, Dying, feed_with_crashes, lives, log_of
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_all_is_counted_anew_while_counting_goes_on(mongo: Mongo, seed: int) -> None:
+    dice = random.Random(seed)
+    records = log_of(lives(200, dice))
+    bench = Bench(mongo, Dying(mongo))
+    half = len(records) // 2
+    await feed_with_crashes(bench, records[:half], dice)
+    await mongo.collection(SUMS).update_many({}, {"$inc": {"n.sent": 7}})  # what a bug may have left
+    await asyncio.gather(bench.rebuild.run(KEPT, chunk=7), feed_with_crashes(bench, records[half:], dice))
+    assert await bench.layers.current() == 2
+    for kind in Kind:
+        assert await bench.counted(kind) == await bench.recounted(kind)
+    assert await mongo.collection(SUMS).count_documents({"layer": 1}) == 0
+
+
+async def test_counting_anew_goes_on_where_it_died(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    records = log_of(lives(60, random.Random(4)))
+    await bench.ingest.take(records)
+    layers = await bench.layers.begin()
+    assert layers.next == 2
+    await bench.rebuild._count(2, "", 25, MADE - KEPT)  # and then the process died
+    assert await bench.rebuild.run(KEPT, chunk=10) == 60 - 25
+    assert await bench.counted() == await bench.recounted()
+
+
+async def test_sums_of_days_whose_history_is_gone_are_kept(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    await bench.ingest.take(log_of(lives(40, random.Random(5))))
+    before = await bench.counted()
+    await mongo.collection(history_store.HISTORY).delete_many({})
+    assert await bench.rebuild.run(timedelta(days=31), chunk=10) == 0
+    assert await bench.counted() == before
