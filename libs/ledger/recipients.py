@@ -38,6 +38,7 @@ def country_of(recipient: str) -> str | None:
 
 _TELLING = 7  # digits: calling code and area, which is what countries with one calling code differ by
 _LONGEST_CODE = 3
+_NORTH_AMERICAN = 1  # of its countries those with the most numbers have no digits of their own: the area code tells
 
 
 @lru_cache(maxsize=10_000)
@@ -53,6 +54,9 @@ def _country(beginning: str) -> str | None:
 def _of_regions(code: int, rest: str, regions: tuple[str, ...]) -> str | None:
     if len(regions) == 1:
         return None if regions[0] == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else regions[0]
+    if code == _NORTH_AMERICAN:
+        some = phonenumbers.PhoneNumber(country_code=code, national_number=int(f"{rest[:3]:0<3}2345678"))
+        return phonenumbers.region_code_for_number(some) or regions[0]
     for region in regions:
         facts = phonenumbers.PhoneMetadata.metadata_for_region(region)
         if facts is not None and facts.leading_digits is not None and re.match(facts.leading_digits, rest):

@@ -14,7 +14,7 @@ from pathlib import Path
 import phonenumbers
 from pydantic import BaseModel, ConfigDict
 
-from libs.ledger.recipients import is_user_id
+from libs.ledger.recipients import country_of, is_user_id
 
 CARDS = Path(__file__).with_name("cards")
 OTHER = "Other"  # the market of every country that a card does not name
@@ -69,7 +69,7 @@ class RateCard(BaseModel):
         codes = _codes(self)
         for length in range(LONGEST_CODE, 0, -1):
             if (market := codes.get(digits[:length])) is not None:
-                if market == NORTH_AMERICA and _region(digits) not in IN_NORTH_AMERICA:
+                if market == NORTH_AMERICA and country_of(digits) not in IN_NORTH_AMERICA:
                     return OTHER
                 return market
         return OTHER
@@ -104,14 +104,3 @@ def _digits_of(country: str) -> str:
     """Return the digits of some number of a country; none where there is no such country."""
     number = phonenumbers.example_number(country)
     return f"{number.country_code}{number.national_number}" if number is not None else ""
-
-
-@lru_cache(maxsize=1_000)
-def _region_of_area(area: str) -> str | None:
-    found: str | None = phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area}2345678"))
-    return found
-
-
-def _region(digits: str) -> str | None:
-    """Return the country of a number with the calling code 1: its area code decides."""
-    return _region_of_area(digits[1:4]) if len(digits) >= LONGEST_CODE else None

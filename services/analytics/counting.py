@@ -27,17 +27,24 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """One document of sums: its kind, tenant and day, and what it is of (names and values, sorted by name)."""
+    """One document of sums: its kind, tenant and day, and what it is of (names and values, sorted by name).
+
+    `rollup` says by what it can be found: everything about a message (`ALL`), one thing (`country=DE`), or nothing.
+    """
 
     kind: Kind
     tenant: str
     day: datetime
     of: tuple[tuple[str, str | None], ...]
+    rollup: str = "*"
 
 
 Sums = Counter[tuple[Key, int, str]]  # by document, quarter of an hour and measure
 
 SHARED = ("phone_number_id", "campaign_id", "template", "country", "category")
+PRICE = ("category", "pricing_model", "pricing_type", "currency", "rate_card")  # what every sum of costs is of
+EVERYTHING, NOTHING = "*", ""
+TYPE = "type:"  # and the type of a message that was sent or received
 
 
 def contribution(rows: Sequence[Row]) -> Sums:
@@ -51,7 +58,9 @@ def contribution(rows: Sequence[Row]) -> Sums:
     code = failure_of(rows) if "failed" in stages else None
     for stage, at in stages.items():
         _add(sums, Kind.COHORT, first["tenant"], made, of, stage)
-        _add(sums, Kind.MOVED, first["tenant"], bucket_of(at), of | {"type": first["type"]}, stage)
+        _add(sums, Kind.MOVED, first["tenant"], bucket_of(at), of, stage)
+    if "sent" in stages:
+        _add(sums, Kind.MOVED, first["tenant"], bucket_of(stages["sent"]), of, TYPE + first["type"])
     if "failed" in stages:
         _add(sums, Kind.COHORT, first["tenant"], made, of, FAILED_WITH + (code or NO_CODE).replace(".", "_"))
     if (charge := charge_of(rows)) is not None:
@@ -62,8 +71,9 @@ def contribution(rows: Sequence[Row]) -> Sums:
 def received(row: Row) -> Sums:
     """Return what an inbound message adds."""
     sums = Sums()
-    of = {"phone_number_id": row["phone_number_id"], "country": row["country"], "type": row["type"]}
-    _add(sums, Kind.MOVED, row["tenant"], bucket_of(row["at"]), of, "received")
+    of = dict.fromkeys(SHARED) | {"phone_number_id": row["phone_number_id"], "country": row["country"]}
+    for measure in ("received", TYPE + row["type"]):
+        _add(sums, Kind.MOVED, row["tenant"], bucket_of(row["at"]), of, measure)
     return sums
 
 
@@ -72,6 +82,33 @@ def difference(before: Sums, after: Sums) -> Sums:
     made = Sums(after)
     made.subtract(before)
     return Sums({place: count for place, count in made.items() if count})
+
+
+def rolled_up(sums: Sums) -> Sums:
+    """Return the sums together with those by one thing only, and by nothing: what most questions need.
+
+    How many there are of those does not depend on how many combinations of things there are.
+    """
+    found = Sums(sums)
+    for (key, quarter, measure), count in sums.items():
+        for rollup in _rollups(key):
+            found[rollup, quarter, measure] += count
+    return found
+
+
+def _rollups(key: Key) -> list[Key]:
+    of = dict(key.of)
+    always = {name: of[name] for name in PRICE} if key.kind is Kind.COST else {}
+    found = [key._replace(of=tuple(always.items()), rollup=NOTHING)]
+    for name in SHARED:
+        if name not in always:
+            found.append(key._replace(of=tuple((always | {name: of[name]}).items()), rollup=place_of(name, of[name])))
+    return found
+
+
+def place_of(name: str, value: str | None) -> str:
+    """Return where sums by one thing are found."""
+    return f"{name}={value or ''}"
 
 
 def opened(tenant: str, of: Mapping[str, Any], charge: Charge) -> Sums:

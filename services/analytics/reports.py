@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.analytics.buckets import Slice, slices
 from services.analytics.charges import MILLIONTHS
-from services.analytics.counting import FAILED_WITH
+from services.analytics.counting import FAILED_WITH, TYPE
 from services.analytics.stages import REPLIED, STAGES
 
 BY_STATUS, BY_TYPE, BY_DIRECTION = "status", "type", "direction"
@@ -106,7 +106,7 @@ def series(rows: Sequence[Document], asked: Sequence[Step], by: str) -> list[Doc
         counts = Counter[str](names)
         for part in slices(step.start, step.end):
             for row in docs.get(part.day, ()):
-                _count(counts, row, measures_in(row, part), by)
+                _count(counts, measures_in(row, part), by)
         found.append({"date": step.name, "from": step.start, "to": step.end} | dict(counts))
     return found
 
@@ -114,14 +114,16 @@ def series(rows: Sequence[Document], asked: Sequence[Step], by: str) -> list[Doc
 def _names(rows: Sequence[Document], by: str) -> Sequence[str]:
     if by == BY_STATUS:
         return (*STAGES, RECEIVED)
-    return ("outbound", "inbound") if by == BY_DIRECTION else sorted({row["type"] for row in rows})
+    if by == BY_DIRECTION:
+        return ("outbound", "inbound")
+    return sorted({name.removeprefix(TYPE) for row in rows for name in row["n"] if name.startswith(TYPE)})
 
 
-def _count(counts: Counter[str], row: Document, measured: Mapping[str, int], by: str) -> None:
+def _count(counts: Counter[str], measured: Mapping[str, int], by: str) -> None:
     if by == BY_STATUS:
-        counts.update(measured)
+        counts.update({name: count for name, count in measured.items() if name in counts})
     elif by == BY_TYPE:
-        counts[row["type"]] += measured.get(SENT, 0) + measured.get(RECEIVED, 0)
+        counts.update({name[len(TYPE) :]: count for name, count in measured.items() if name.startswith(TYPE)})
     else:
         counts["outbound"] += measured.get(SENT, 0)
         counts["inbound"] += measured.get(RECEIVED, 0)

@@ -12,7 +12,7 @@ from services.analytics.errors import NoSuchCampaign, NothingCountedYet
 from services.analytics.layers import LayerStore
 from services.analytics.queries import Span
 from services.analytics.reports import Step
-from services.analytics.sums_store import BILLING, LINES, SumsStore
+from services.analytics.sums_store import BILLING, LINES, SumsStore, Wanted
 
 PAGE = 1_000  # rows of an export that are held at a time
 
@@ -38,22 +38,22 @@ class Analyst:
         """Return the stages that messages made in a span reached."""
         as_of = await self.as_of()
         days = _days(span)
-        rows = await self._rows(tenant, Kind.COHORT, filters, days, _in_parts(days))
+        rows = await self._rows(Wanted(tenant, Kind.COHORT, filters), days)
         return _heading("funnel", as_of, span) | reports.funnel(reports.measures(rows, days))
 
     async def timeseries(self, tenant: str, steps: Sequence[Step], filters: Filters, by: str) -> Document:
         """Return a row per step."""
         as_of = await self.as_of()
         span = Span(steps[0].start, steps[-1].end)
-        parts = _in_parts([part for step in steps for part in slices(step.start, step.end)])
-        rows = await self._rows(tenant, Kind.MOVED, filters, _days(span), parts)
+        parts = [part for step in steps for part in slices(step.start, step.end)]
+        rows = await self._rows(Wanted(tenant, Kind.MOVED, filters), parts)
         return _heading("timeseries", as_of, span) | {"data": reports.series(rows, steps, by)}
 
     async def costs(self, tenant: str, span: Span | None, filters: Filters, groups: Sequence[str]) -> Document:
         """Return what was charged in a span."""
         as_of = await self.as_of()
         days = _days(span)
-        rows = await self._rows(tenant, Kind.COST, filters, days, _in_parts(days))
+        rows = await self._rows(Wanted(tenant, Kind.COST, filters, groups), days)
         return _heading("costs", as_of, span) | {"group_by": list(groups)} | reports.costs(rows, days, groups)
 
     async def lines(
@@ -75,22 +75,16 @@ class Analyst:
             yield rows
             after = rows[-1]["_id"]
 
-    async def _rows(
-        self, tenant: str, kind: Kind, filters: Filters, days: Sequence[Slice], quarters: bool
-    ) -> list[Document]:
-        campaign_id = filters.get("campaign_id")
-        if campaign_id is not None and not await self._sums.knows_campaign(tenant, campaign_id):
+    async def _rows(self, wanted: Wanted, days: Sequence[Slice]) -> list[Document]:
+        campaign_id = wanted.filters.get("campaign_id")
+        if campaign_id is not None and not await self._sums.knows_campaign(wanted.tenant, campaign_id):
             words = "There is no such campaign, or none of its messages has left yet."
             raise NoSuchCampaign(words, param="campaign_id")
-        return await self._sums.sums(tenant, await self._layers.current(), kind, filters, days, quarters)
+        return await self._sums.sums(wanted, await self._layers.current(), days)
 
 
 def _days(span: Span | None) -> list[Slice]:
     return list(slices(span.start, span.end)) if span is not None else []
-
-
-def _in_parts(days: Sequence[Slice]) -> bool:
-    return any(not day.whole for day in days)
 
 
 def _between(span: Span | None) -> Document:

@@ -4,6 +4,7 @@ moves them together.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from libs.kafka.record import Partition
 from libs.mongo.client import Mongo, Session, outages
 from libs.runtime.ids import derived_id
 from services.analytics.buckets import Slice
-from services.analytics.counting import Kind, Sums
+from services.analytics.counting import EVERYTHING, NOTHING, PRICE, SHARED, Kind, Sums, place_of, rolled_up
 
 SUMS, LINES, BILLING, CHECKPOINTS = (
     "analytics_sums", "cost_lines", "billing_conversations", "analytics_checkpoints",
@@ -22,7 +23,7 @@ SUMS, LINES, BILLING, CHECKPOINTS = (
 INDEXES = {
     SUMS: [
         IndexModel(
-            [("tenant", ASCENDING), ("layer", ASCENDING), ("kind", ASCENDING), ("day", ASCENDING)], name="by_day"
+            [(name, ASCENDING) for name in ("tenant", "layer", "kind", "rollup", "day")], name="rollup"
         ),
         IndexModel(
             [("tenant", ASCENDING), ("campaign_id", ASCENDING), ("kind", ASCENDING)], name="by_campaign",
@@ -42,6 +43,35 @@ INDEXES = {
 CORRECTS = "corrects"  # on a line that is to be booked: whether it replaces the message's last one
 
 Document = dict[str, Any]
+
+
+MANY = 4  # days in part from which on all are read with their quarters: more than two are a whole zone's days
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sums are asked for: those that fit the filters, told apart by the things that they are grouped by."""
+
+    tenant: str
+    kind: Kind
+    filters: Mapping[str, str]
+    groups: Sequence[str] = ()
+
+    def query(self) -> Document:
+        """Return where they are found: by one thing or nothing where that says enough, else by everything."""
+        always = PRICE if self.kind is Kind.COST else ()
+        things = list(
+            dict.fromkeys(name for name in (*self.filters, *self.groups) if name in SHARED and name not in always)
+        )
+        filters = dict(self.filters)
+        if len(things) > 1:
+            return {"rollup": EVERYTHING} | filters
+        if not things:
+            return {"rollup": NOTHING} | filters
+        if things[0] in filters:
+            return {"rollup": place_of(things[0], filters.pop(things[0]))} | filters
+        beginning = place_of(things[0], None)
+        return {"rollup": {"$gte": beginning, "$lt": beginning[:-1] + ">"}} | filters
 
 
 class SumsStore:
@@ -69,15 +99,25 @@ class SumsStore:
     async def add(self, session: Session, layer: int, sums: Sums) -> None:
         """Add to the sums of a layer."""
         increments: dict[Any, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for (key, quarter, measure), count in sums.items():
+        for (key, quarter, measure), count in rolled_up(sums).items():
             increments[key][f"n.{measure}"] += count
             increments[key][f"q.{quarter}.{measure}"] += count
         writes = []
         for key, its in increments.items():
             of = {name: value for name, value in key.of if value is not None}
-            fields = {"layer": layer, "kind": key.kind.value, "tenant": key.tenant, "day": key.day} | of
-            row_id = derived_id(str(layer), key.kind.value, key.tenant, key.day.isoformat(), repr(key.of))
-            writes.append(UpdateOne({"_id": row_id}, {"$inc": dict(its), "$setOnInsert": fields}, upsert=True))
+            fields = {
+                "layer": layer,
+                "kind": key.kind.value,
+                "tenant": key.tenant,
+                "rollup": key.rollup,
+                "day": key.day,
+            }
+            row_id = derived_id(str(layer), key.kind.value, key.tenant, key.day.isoformat(), key.rollup, repr(key.of))
+            writes.append(
+                UpdateOne(
+                    {"_id": row_id}, {"$inc": dict(its), "$setOnInsert": fields | {"day": key.day} | of}, upsert=True
+                )
+            )
         if writes:
             await self._mongo.collection(SUMS).bulk_write(writes, ordered=False, session=session)
 
@@ -137,17 +177,20 @@ class SumsStore:
         times = [row.get("counted_at") for row in rows]
         return min(time for time in times if time is not None) if times and None not in times else None
 
-    async def sums(
-        self, tenant: str, layer: int, kind: Kind, wanted: Mapping[str, str], days: Sequence[Slice], quarters: bool
-    ) -> list[Document]:
-        """Return the documents of days, with their quarters where they are needed; of all days where none is named."""
-        query: Document = {"tenant": tenant, "layer": layer, "kind": kind.value} | dict(wanted)
-        if days:
-            query["day"] = {"$gte": days[0].day, "$lte": days[-1].day}
+    async def sums(self, wanted: Wanted, layer: int, days: Sequence[Slice]) -> list[Document]:
+        """Return the documents of days, or of all where none is named, with their quarters where a day is not whole."""
+        query = {"tenant": wanted.tenant, "layer": layer, "kind": wanted.kind.value} | wanted.query()
+        parts = [day.day for day in days if not day.whole]
+        table = self._mongo.collection(SUMS)
         with outages():
-            rows: list[Document] = (
-                await self._mongo.collection(SUMS).find(query, None if quarters else {"q": 0}).to_list(None)
-            )
+            if days:
+                within = {"$gte": days[0].day, "$lte": days[-1].day}
+                rows = await table.find(query | {"day": within}, {"q": 0} if len(parts) < MANY else None).to_list(None)
+            else:
+                rows = await table.find(query, {"q": 0}).to_list(None)
+            if days and 0 < len(parts) < MANY:
+                rows = [row for row in rows if row["day"] not in parts]
+                rows += await table.find(query | {"day": {"$in": parts}}).to_list(None)
         return rows
 
     async def knows_campaign(self, tenant: str, campaign_id: str) -> bool:

@@ -56,10 +56,12 @@ class Bench:
         self.replies = Replies(mongo, self.history, sums, self.layers, SystemClock(), timedelta(seconds=1))
         self.rebuild = Rebuild(mongo, self.history, sums, self.layers, SystemClock())
 
-    async def counted(self, kind: Kind = Kind.COHORT) -> Counter[str]:
+    async def counted(self, kind: Kind = Kind.COHORT, rollup: Any = "*") -> Counter[str]:
         """Return the sums of a kind, checked against the sums of their quarters."""
         found: Counter[str] = Counter()
-        async for row in self.mongo.collection(SUMS).find({"kind": kind.value, "layer": await self.layers.current()}):
+        async for row in self.mongo.collection(SUMS).find(
+            {"kind": kind.value, "layer": await self.layers.current(), "rollup": rollup}
+        ):
             quarters: Counter[str] = Counter()
             for counts in row["q"].values():
                 quarters.update(counts)
