@@ -73,6 +73,15 @@ def _moment(query: QueryParams, name: str, *, last: bool) -> datetime | None:
     return found.astimezone(UTC)
 
 
+def month_of(query: QueryParams, now: datetime) -> Span:
+    """Read `month`, a month of UTC, this one where there is none. Raises Invalid."""
+    text = query.get("month", f"{now:%Y-%m}")
+    if not re.fullmatch(r"2[0-9]{3}-(0[1-9]|1[0-2])", text, re.ASCII):
+        raise wrong("month", "Must be a month of the years 2000 to 2999, for example 2026-11.")
+    start = datetime(int(text[:4]), int(text[5:]), 1, tzinfo=UTC)
+    return Span(start, (start + timedelta(days=31)).replace(day=1))
+
+
 def filters_of(query: QueryParams) -> dict[str, str]:
     """Read the filters. Raises Invalid, or NoSuchCampaign for what can be none."""
     found = {name: query[name] for name in FILTERS if name in query}

@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from libs.pricing.rate_card import RateCard
 from services.analytics.buckets import Slice, slices
 from services.analytics.charges import MILLIONTHS
 from services.analytics.counting import FAILED_WITH, TYPE
 from services.analytics.stages import REPLIED, STAGES
 
+TIERED = ("utility", "authentication", "authentication_international", "authentication-international")
 BY_STATUS, BY_TYPE, BY_DIRECTION = "status", "type", "direction"
 RECEIVED, SENT = "received", "sent"
 COST_GROUPS = (
@@ -150,6 +152,22 @@ def costs(rows: Sequence[Document], days: Sequence[Slice], groups: Sequence[str]
             {"currency": currency} | _money(counts) for currency, counts in totals.items() if any(counts.values())
         ],
     }
+
+
+def volume(rows: Sequence[Document], card: RateCard) -> list[Document]:
+    """Return charged messages by market and category, of the categories that have tiers.
+
+    Meta's bounds of the tiers are in no public card: `tier` is None until they are. Source: volume tiers are of utility
+    and authentication, by market and month, over all accounts of a portfolio.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        if row.get("category") in TIERED and row.get("country") and row["n"].get("billable"):
+            found[card.market_of_country(row["country"]), row["category"]] += row["n"]["billable"]
+    return [
+        {"market": market, "category": category, "messages": count, "tier": None}
+        for (market, category), count in sorted(found.items())
+    ]
 
 
 def _money(counts: Mapping[str, int]) -> Document:

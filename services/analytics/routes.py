@@ -59,6 +59,8 @@ class AnalyticsRoutes:
             Call("GET", "/costs/lines", READ, self.lines, "The charges that costs are made of, newest first.",
                  query=asked | PAGE),
             Call("GET", "/costs/lines/export", READ, self.export, "All of them as CSV.", query=asked, answers=CSV),
+            Call("GET", "/costs/volume", READ, self.volume, "The month's charged messages by market and category.",
+                 query={"month": "A month of UTC (2026-11); default this one."}),
             Call("GET", "/costs/conversations", READ, self.conversations,
                  "Billing conversations that Meta named, newest first.",
                  query=described(SPAN, OF_CONVERSATIONS, PAGE)),
@@ -88,6 +90,11 @@ class AnalyticsRoutes:
         groups = queries.choices_of(query, "group_by", reports.COST_GROUPS, USUAL_GROUPS)
         filters = queries.filters_of(query)
         return JsonAnswer(await self._analyst.costs(caller.tenant, queries.span_of(query, now), filters, groups))
+
+    async def volume(self, request: Request, caller: Identity) -> Response:
+        """Count what volume tiers go by."""
+        month = queries.month_of(request.query_params, self._clock.now())
+        return JsonAnswer(await self._analyst.volume(caller.tenant, month))
 
     async def lines(self, request: Request, caller: Identity) -> Response:
         """List charges."""

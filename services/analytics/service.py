@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from libs.pricing.rate_card import card_at
 from libs.runtime.clock import Clock
 from services.analytics import reports
 from services.analytics.buckets import Slice, slices
@@ -55,6 +56,12 @@ class Analyst:
         days = _days(span)
         rows = await self._rows(Wanted(tenant, Kind.COST, filters, groups), days)
         return _heading("costs", as_of, span) | {"group_by": list(groups)} | reports.costs(rows, days, groups)
+
+    async def volume(self, tenant: str, span: Span) -> Document:
+        """Return how many charged messages of a month count for volume tiers, by market and category."""
+        as_of = await self.as_of()
+        rows = await self._rows(Wanted(tenant, Kind.COST, {}, ("country",)), _days(span))
+        return _heading("volume", as_of, span) | {"data": reports.volume(rows, card_at(span.start))}
 
     async def lines(
         self, tenant: str, span: Span | None, filters: Filters, limit: int, after: str | None

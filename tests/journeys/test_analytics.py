@@ -97,6 +97,10 @@ def test_a_campaign_is_found_by_its_id_and_what_it_costs_adds_up(
     for row in billable:
         assert (row["country"], row["category"], row["currency"]) == ("DE", "utility", "USD")
         assert float(row["amount"]) == pytest.approx(0.055 * row["billable"])
+    volume = asked(stack, "costs/volume")["data"]
+    assert {"market": "DE", "category": "utility", "tier": None}.items() <= next(
+        row for row in volume if (row["market"], row["category"]) == ("DE", "utility")
+    ).items()
     exported = stack.call("GET", f"/analytics/costs/lines/export?campaign_id={campaign_id}")
     assert exported.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(exported.text)))
@@ -133,6 +137,7 @@ def test_another_tenant_sees_nothing_of_ours(stack: Stack, counted: Number, stra
         ("funnel?from=2026-11-02&to=2026-11-01", "to"),
         ("funnel?country=Germany", "country"),
         ("costs?group_by=colour", "group_by"),
+        ("costs/volume?month=2026-13", "month"),
         ("costs/lines?limit=0", "limit"),
     ],
 )
