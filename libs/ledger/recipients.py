@@ -31,12 +31,13 @@ def country_of(recipient: str) -> str | None:
 
     Of a number its calling code says it, and the digits after where several countries share one.
     """
-    if recipient[:2].isalpha():
+    if _USER_ID.fullmatch(recipient):
         return recipient[:2]
-    return _country(recipient.removeprefix("+")[:_TELLING])
+    found = _BEGINNING.match(recipient)
+    return _country(found[1]) if found is not None else None
 
 
-_TELLING = 7  # digits: calling code and area, which is what countries with one calling code differ by
+_BEGINNING = re.compile(r"\+?([0-9]{4,7})")  # calling code and area: what countries with one calling code differ by
 _LONGEST_CODE = 3
 _NORTH_AMERICAN = 1  # of its countries those with the most numbers have no digits of their own: the area code tells
 
@@ -45,7 +46,7 @@ _NORTH_AMERICAN = 1  # of its countries those with the most numbers have no digi
 def _country(beginning: str) -> str | None:
     for length in range(1, _LONGEST_CODE + 1):
         code = beginning[:length]
-        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code)) if code.isdigit() else None
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
         if regions is not None:
             return _of_regions(int(code), beginning[length:], regions)
     return None

@@ -46,6 +46,14 @@ PRICE = ("category", "pricing_model", "pricing_type", "currency", "rate_card")  
 EVERYTHING, NOTHING = "*", ""
 TYPE = "type:"  # and the type of a message that was sent or received
 
+# The types that Meta has today. Others are counted together: a tenant's own app may invent as many as it likes.
+KNOWN_TYPES = frozenset({
+    "text", "template", "image", "audio", "video", "document", "sticker", "location", "contacts", "reaction", "button",
+    "interactive", "order", "system", "unsupported", "unknown", "edit", "revoke", "request_welcome", "ephemeral",
+    "media_placeholder",
+})  # fmt: skip
+OTHER_TYPE = "other"
+
 
 def contribution(rows: Sequence[Row]) -> Sums:
     """Return what a message adds to the sums by these rows; nothing where there are none."""
@@ -60,7 +68,7 @@ def contribution(rows: Sequence[Row]) -> Sums:
         _add(sums, Kind.COHORT, first["tenant"], made, of, stage)
         _add(sums, Kind.MOVED, first["tenant"], bucket_of(at), of, stage)
     if "sent" in stages:
-        _add(sums, Kind.MOVED, first["tenant"], bucket_of(stages["sent"]), of, TYPE + first["type"])
+        _add(sums, Kind.MOVED, first["tenant"], bucket_of(stages["sent"]), of, _typed(first))
     if "failed" in stages:
         _add(sums, Kind.COHORT, first["tenant"], made, of, FAILED_WITH + (code or NO_CODE).replace(".", "_"))
     if (charge := charge_of(rows)) is not None:
@@ -72,7 +80,7 @@ def received(row: Row) -> Sums:
     """Return what an inbound message adds."""
     sums = Sums()
     of = dict.fromkeys(SHARED) | {"phone_number_id": row["phone_number_id"], "country": row["country"]}
-    for measure in ("received", TYPE + row["type"]):
+    for measure in ("received", _typed(row)):
         _add(sums, Kind.MOVED, row["tenant"], bucket_of(row["at"]), of, measure)
     return sums
 
@@ -116,6 +124,10 @@ def opened(tenant: str, of: Mapping[str, Any], charge: Charge) -> Sums:
     sums = Sums()
     _add(sums, Kind.COST, tenant, bucket_of(charge.at), _cost(of, charge), "conversations")
     return sums
+
+
+def _typed(row: Row) -> str:
+    return TYPE + (row["type"] if row["type"] in KNOWN_TYPES else OTHER_TYPE)
 
 
 def _charge(sums: Sums, tenant: str, of: Mapping[str, Any], charge: Charge) -> None:

@@ -41,3 +41,9 @@ def test_a_failure_is_counted_by_its_code_until_the_message_arrives() -> None:
 
 def test_the_price_that_nobody_has_said_is_unknown_and_not_free() -> None:
     assert measured(contribution([row("delivered")]), Kind.COST) == {"messages": 1, "unknown": 1}
+
+
+def test_types_that_nobody_knows_are_counted_together() -> None:
+    for invented in ("a.b", "$where", "x\x00y", "z" * 5_000):
+        found = measured(contribution([row("sent", type=invented)]), Kind.MOVED)
+        assert found == {"accepted": 1, "sent": 1, "type:other": 1}

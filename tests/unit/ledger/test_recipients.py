@@ -42,7 +42,8 @@ def test_what_is_taken_is_in_its_stored_form_already(text: str) -> None:
     [
         ("+15550001234", "US"), ("14165550123", "CA"), ("+18095550123", "DO"), ("+77011234567", "KZ"),
         ("+79161234567", "RU"), ("+4915112345678", "DE"), ("+390612345678", "IT"), ("+35312345678", "IE"),
-        ("IN.1349876", "IN"), ("+8001234567", None), ("+9991234567", None),
+        ("IN.1349876", "IN"), ("+8001234567", None), ("+9991234567", None), ("²²²²²", None), ("1abc", None),
+        ("éa.1", None), ("", None), ("+1", None),
     ],
 )  # fmt: skip
 def test_a_recipient_is_of_the_country_of_the_calling_code_and_area(recipient: str, country: str | None) -> None:
