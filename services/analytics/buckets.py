@@ -5,6 +5,7 @@ Every time zone of today is whole quarters of an hour away from UTC, so that sum
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 QUARTER = timedelta(minutes=15)
@@ -19,6 +20,7 @@ class Bucket(NamedTuple):
     quarter: int
 
 
+@lru_cache(maxsize=4_096)  # Meta's times are whole seconds: many statuses share one
 def bucket_of(moment: datetime) -> Bucket:
     """Return the quarter of an hour that a time is in."""
     moment = moment.astimezone(UTC)

@@ -5,12 +5,12 @@ are the same whatever order rows came in, and counting all of the history anew g
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from services.analytics.buckets import Bucket, bucket_of
+from services.analytics.buckets import bucket_of
 from services.analytics.charges import Charge, charge_of
 from services.analytics.stages import Row, failure_of, stages_of
 
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """One document of sums: its kind, tenant and day, and what it is of (names and values, sorted by name).
+    """One document of sums: its kind, tenant and day, and what it is of (names and values, always in one order).
 
     `rollup` says by what it can be found: everything about a message (`ALL`), one thing (`country=DE`), or nothing.
     """
@@ -57,32 +57,41 @@ OTHER_TYPE = "other"
 
 def contribution(rows: Sequence[Row]) -> Sums:
     """Return what a message adds to the sums by these rows; nothing where there are none."""
+    return contributed(rows, charge_of(rows))
+
+
+def contributed(rows: Sequence[Row], charge: Charge | None) -> Sums:
+    """Return the same of a message whose charge is known already."""
     sums = Sums()
     if not rows:
         return sums
     first = rows[0]
-    of = {name: first.get(name) for name in SHARED}
-    stages, made = stages_of(rows), bucket_of(first["created_at"])
-    code = failure_of(rows) if "failed" in stages else None
+    tenant, of, made = (
+        first["tenant"],
+        tuple((name, first.get(name)) for name in SHARED),
+        bucket_of(first["created_at"]),
+    )
+    cohort, stages = Key(Kind.COHORT, tenant, made.day, of), stages_of(rows)
     for stage, at in stages.items():
-        _add(sums, Kind.COHORT, first["tenant"], made, of, stage)
-        _add(sums, Kind.MOVED, first["tenant"], bucket_of(at), of, stage)
-    if "sent" in stages:
-        _add(sums, Kind.MOVED, first["tenant"], bucket_of(stages["sent"]), of, _typed(first))
+        bucket = bucket_of(at)
+        sums[cohort, made.quarter, stage] += 1
+        sums[Key(Kind.MOVED, tenant, bucket.day, of), bucket.quarter, stage] += 1
+        if stage == "sent":
+            sums[Key(Kind.MOVED, tenant, bucket.day, of), bucket.quarter, _typed(first)] += 1
     if "failed" in stages:
-        _add(sums, Kind.COHORT, first["tenant"], made, of, FAILED_WITH + (code or NO_CODE).replace(".", "_"))
-    if (charge := charge_of(rows)) is not None:
-        _charge(sums, first["tenant"], of, charge)
+        sums[cohort, made.quarter, FAILED_WITH + (failure_of(rows) or NO_CODE).replace(".", "_")] += 1
+    if charge is not None:
+        key, quarter = _cost(first, charge)
+        sums.update({(key, quarter, measure): count for measure, count in _charged(charge).items()})
     return sums
 
 
 def received(row: Row) -> Sums:
     """Return what an inbound message adds."""
-    sums = Sums()
-    of = dict.fromkeys(SHARED) | {"phone_number_id": row["phone_number_id"], "country": row["country"]}
-    for measure in ("received", _typed(row)):
-        _add(sums, Kind.MOVED, row["tenant"], bucket_of(row["at"]), of, measure)
-    return sums
+    named = ("phone_number_id", "country")
+    of, bucket = tuple((name, row[name] if name in named else None) for name in SHARED), bucket_of(row["at"])
+    key = Key(Kind.MOVED, row["tenant"], bucket.day, of)
+    return Sums({(key, bucket.quarter, measure): 1 for measure in ("received", _typed(row))})
 
 
 def difference(before: Sums, after: Sums) -> Sums:
@@ -119,39 +128,26 @@ def place_of(name: str, value: str | None) -> str:
     return f"{name}={value or ''}"
 
 
-def opened(tenant: str, of: Mapping[str, Any], charge: Charge) -> Sums:
+def opened(row: Row, charge: Charge) -> Sums:
     """Return what a billing conversation adds by the message that opened it."""
-    sums = Sums()
-    _add(sums, Kind.COST, tenant, bucket_of(charge.at), _cost(of, charge), "conversations")
-    return sums
+    key, quarter = _cost(row, charge)
+    return Sums({(key, quarter, "conversations"): 1})
 
 
 def _typed(row: Row) -> str:
     return TYPE + (row["type"] if row["type"] in KNOWN_TYPES else OTHER_TYPE)
 
 
-def _charge(sums: Sums, tenant: str, of: Mapping[str, Any], charge: Charge) -> None:
-    bucket, names = bucket_of(charge.at), _cost(of, charge)
-    _add(sums, Kind.COST, tenant, bucket, names, "messages")
-    _add(sums, Kind.COST, tenant, bucket, names, charge.outcome)
+def _charged(charge: Charge) -> dict[str, int]:
+    measures = {"messages": 1, charge.outcome: 1}
     if charge.billable:
-        _add(sums, Kind.COST, tenant, bucket, names, "unpriced" if charge.amount is None else "priced")
+        measures["unpriced" if charge.amount is None else "priced"] = 1
     if charge.millionths:
-        _add(sums, Kind.COST, tenant, bucket, names, "millionths", charge.millionths)
+        measures["millionths"] = charge.millionths
+    return measures
 
 
-def _cost(of: Mapping[str, Any], charge: Charge) -> dict[str, str | None]:
-    return {name: of.get(name) for name in SHARED} | {
-        "category": charge.category,
-        "pricing_model": charge.pricing_model,
-        "pricing_type": charge.pricing_type,
-        "currency": charge.currency,
-        "rate_card": charge.rate_card,
-    }
-
-
-def _add(
-    sums: Sums, kind: Kind, tenant: str, bucket: Bucket, of: Mapping[str, Any], measure: str, count: int = 1
-) -> None:
-    key = Key(kind, tenant, bucket.day, tuple(sorted(of.items())))
-    sums[key, bucket.quarter, measure] += count
+def _cost(row: Row, charge: Charge) -> tuple[Key, int]:
+    bucket = bucket_of(charge.at)
+    of = {name: row.get(name) for name in SHARED} | {name: getattr(charge, name) for name in PRICE}
+    return Key(Kind.COST, row["tenant"], bucket.day, tuple(of.items())), bucket.quarter

@@ -17,7 +17,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id, derived_time_id
 from services.analytics import counting, metrics
 from services.analytics.charges import Charge, charge_of
-from services.analytics.counting import Sums, contribution, difference
+from services.analytics.counting import Sums, contributed, difference
 from services.analytics.history_store import HistoryStore
 from services.analytics.layers import Layers, LayerStore
 from services.analytics.readings import read_batch
@@ -86,7 +86,7 @@ class Ingest:
         for conversation, row, charge in booking.opening:
             if conversation["_id"] in fresh and charge.opens:
                 fresh.discard(conversation["_id"])
-                opened = counting.opened(row["tenant"], row, charge)
+                opened = counting.opened(row, charge)
                 booking.add(opened, booking.layers.holds(row["message_id"]))
         await self._sums.add(session, booking.layers.current, booking.sums)
         if booking.layers.next is not None:
@@ -131,9 +131,10 @@ def _book_message(
     if not fresh:
         return
     after = [*before, *fresh]
-    booking.add(difference(contribution(before), contribution(after)), booking.layers.holds(fresh[0]["message_id"]))
-    booking.counted += [row["status"] for row in fresh]
     was, charge = charge_of(before), charge_of(after)
+    step = difference(contributed(before, was), contributed(after, charge))
+    booking.add(step, booking.layers.holds(fresh[0]["message_id"]))
+    booking.counted += [row["status"] for row in fresh]
     if charge is None or charge.billable is None or charge == was:
         return
     booked = was is not None and was.billable is not None

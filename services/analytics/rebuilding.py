@@ -64,7 +64,7 @@ class Rebuild:
                 sums.update(contribution(rows))
                 charge = charge_of(rows)
                 if message_id in opened and charge is not None and charge.opens:
-                    sums.update(counting.opened(rows[0]["tenant"], rows[0], charge))
+                    sums.update(counting.opened(rows[0], charge))
             await self._sums.add(session, into, _since(sums, since))
             return upto, len(ids)
 
