@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from services.analytics.queries import FILTERS, MOST_DAYS_OF_HOURS, SPAN, descri
 from services.analytics.service import Analyst
 
 CSV = "text/csv"
+AS_OF = "Wabus-As-Of"  # the header that says of a file what `as_of` says of an answer
 LINE = (
     "at", "message_id", "wamid", "phone_number_id", "campaign_id", "template", "country", "market", "category",
     "pricing_model", "pricing_type", "billable", "currency", "amount", "rate_card", "billing_conversation", "replaces",
@@ -117,18 +119,14 @@ class AnalyticsRoutes:
         """Stream charges as CSV."""
         query = request.query_params
         span, filters = queries.span_of(query, self._clock.now()), queries.filters_of(query)
-        await self._analyst.as_of()
+        as_of = await self._analyst.as_of()
         rows = self._analyst.all_lines(caller.tenant, span, filters)
-        named = {"Content-Disposition": 'attachment; filename="cost-lines.csv"'}
+        named = {"Content-Disposition": 'attachment; filename="cost-lines.csv"', AS_OF: rfc3339(as_of)}
         return StreamingResponse(_printed(rows), media_type=CSV, headers=named)
 
 
 def _shown(row: Document, kind: str, fields: tuple[str, ...]) -> Document:
-    return (
-        {"id": row["_id"], "object": kind}
-        | {name: row.get(name) or None for name in fields}
-        | {name: row[name] for name in ("billable",)}
-    )
+    return {"id": row["_id"], "object": kind} | {name: row.get(name) for name in fields}
 
 
 async def _printed(pages: AsyncIterator[list[Document]]) -> AsyncIterator[str]:
@@ -142,6 +140,8 @@ async def _printed(pages: AsyncIterator[list[Document]]) -> AsyncIterator[str]:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value is False:
-        return "false" if value is False else ""
-    return "true" if value is True else rfc3339(value) if hasattr(value, "tzinfo") else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return rfc3339(value) if isinstance(value, datetime) else str(value)

@@ -161,11 +161,7 @@ class FanOut(Periodic):
             await self._settled(campaign)
             await self._take_back.put_off(campaign)
         if counts[RecipientState.PENDING] == 0:
-            await self._settled(campaign)
-            if campaign["stored"] != campaign["cursor"]:
-                await self._moves.confirm(campaign, campaign["cursor"])
-            if counts[RecipientState.QUEUED] == 0:
-                await self._steering.complete(campaign)
+            await self._all_queued(campaign, counts)
             return False
         room = await self._pace.room(campaign, counts, sending, neighbours, BATCH)
         if room.messages > 0:
@@ -174,6 +170,14 @@ class FanOut(Periodic):
         if room.reason is not None:
             await self._steering.say_waiting(campaign, room.reason, room.until)
         return False
+
+    async def _all_queued(self, campaign: Document, counts: dict[str, int]) -> None:
+        """Note that all messages are stored; complete the campaign where none of them is queued any more."""
+        await self._settled(campaign)
+        if campaign["stored"] != campaign["cursor"]:
+            await self._moves.confirm(campaign, campaign["cursor"])
+        if counts[RecipientState.QUEUED] == 0:
+            await self._steering.complete(campaign)
 
     async def _queue(self, campaign: Document, counts: dict[str, int], room: int) -> bool:
         """Move the cursor past the next recipients and have their messages stored; -> whether there were any."""

@@ -103,6 +103,7 @@ def test_a_campaign_is_found_by_its_id_and_what_it_costs_adds_up(
     ).items()
     exported = stack.call("GET", f"/analytics/costs/lines/export?campaign_id={campaign_id}")
     assert exported.headers["content-type"].startswith("text/csv")
+    assert (datetime.now(UTC) - moment(exported.headers["wabus-as-of"])).total_seconds() < 30
     rows = list(csv.DictReader(io.StringIO(exported.text)))
     assert [(row["id"], row["amount"]) for row in rows] == [(line["id"], line["amount"]) for line in lines]
     for path in ("funnel", "costs"):
