@@ -13,6 +13,11 @@ from typing import Any
 from libs.pricing.rate_card import card_at
 from services.analytics.stages import Row, stages_of
 
+# Meta's price classes, and so the categories that may be asked for; a metric counts another one as `other`.
+CATEGORIES = (
+    "marketing", "utility", "authentication", "service", "authentication_international", "authentication-international",
+    "marketing_lite", "referral_conversion", "ai_bot",
+)  # fmt: skip
 PER_MESSAGE, PER_CONVERSATION = "PMP", "CBP"
 MILLIONTHS = 1_000_000  # sums are whole millionths of a currency's unit
 _STATUSES = ("sent", "delivered", "read")  # in the order of Meta's later word

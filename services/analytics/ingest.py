@@ -16,7 +16,7 @@ from libs.mongo.client import Mongo, Session
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id, derived_time_id
 from services.analytics import counting, metrics
-from services.analytics.charges import Charge, charge_of
+from services.analytics.charges import CATEGORIES, Charge, charge_of
 from services.analytics.counting import Sums, contributed, difference
 from services.analytics.history_store import HistoryStore
 from services.analytics.layers import Layers, LayerStore
@@ -191,7 +191,7 @@ def _observe(booking: Booking, read: int) -> None:
         metrics.COUNTED.labels(status).inc()
     metrics.REPEATED.inc(max(read - len(booking.counted), 0))
     for charge in booking.charges:
-        category = charge.category if charge.category in metrics.CATEGORIES else "other"
+        category = charge.category if charge.category in CATEGORIES else "other"
         metrics.CHARGED.labels(category, charge.outcome).inc()
         if charge.amount and charge.currency:
             metrics.COST.labels(category, charge.currency).inc(float(charge.amount))

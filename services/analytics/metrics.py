@@ -8,9 +8,3 @@ CHARGED = Counter("wabus_analytics_charged_total", "Messages charged or found fr
 COST = Counter("wabus_analytics_cost_total", "What messages cost by the rate card.", ["category", "currency"])
 REPLIES = Counter("wabus_analytics_replies_total", "Inbound messages looked at, by whether they reply.", ["outcome"])
 BEHIND = Gauge("wabus_analytics_behind_seconds", "Age of the point up to which everything is counted.")
-
-# Meta's price classes; another one is counted as `other`.
-CATEGORIES = frozenset({
-    "marketing", "utility", "authentication", "authentication_international", "authentication-international", "service",
-    "referral_conversion", "marketing_lite",
-})  # fmt: skip

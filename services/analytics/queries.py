@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 from libs.runtime.ids import is_uuid
 from services.analytics.buckets import ceiling, floor
+from services.analytics.charges import CATEGORIES
 from services.analytics.errors import NoSuchCampaign, wrong
 
 FILTERS = {
@@ -96,6 +97,8 @@ def filters_of(query: QueryParams) -> dict[str, str]:
             raise wrong("country", "Must be two letters of ISO 3166, for example IN.")
     if "category" in found:
         found["category"] = found["category"].lower()
+        if found["category"] not in CATEGORIES:
+            raise wrong("category", f"Must be one of {', '.join(CATEGORIES)}.")
     return found
 
 
