@@ -95,12 +95,17 @@ def status(message_id: str, to: S, **more: Any) -> MessageStatusChanged:
     return MessageStatusChanged(**fields | more)
 
 
-def record(event: MessageStatusChanged | MessageReceived, offset: int, partition: int = 0) -> Record:
+def told(event: MessageStatusChanged | MessageReceived) -> Told:
     topic = MESSAGES_STATUS if isinstance(event, MessageStatusChanged) else MESSAGES_INBOUND
     said = event.status.value if isinstance(event, MessageStatusChanged) else "received"
     envelope = Envelope(derived_id(event.message_id, said), event.type_name(), "test", event.at, tenant="t")
-    made = outgoing(Told(topic, event.conversation_id, envelope, event))
-    return Record(topic, partition, offset, made.key, made.value, tuple(made.headers), int(MADE.timestamp() * 1000))
+    return Told(topic, event.conversation_id, envelope, event)
+
+
+def record(event: MessageStatusChanged | MessageReceived, offset: int, partition: int = 0) -> Record:
+    made = outgoing(told(event))
+    stamp = int(MADE.timestamp() * 1000)
+    return Record(made.topic, partition, offset, made.key, made.value, tuple(made.headers), stamp)
 
 
 def lives(messages: int, dice: random.Random) -> list[Said]:
