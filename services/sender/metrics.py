@@ -10,6 +10,9 @@ ACCEPT_TO_WAMID = Histogram(
     "wabus_sender_accept_to_wamid_seconds", "From our 202 to Meta's wamid.", ["lane"], buckets=_SECONDS
 )
 BUCKET_WAIT = Histogram("wabus_sender_bucket_wait_seconds", "Wait for a number's slot.", ["lane"], buckets=_SECONDS)
+GATE_WAIT = Histogram(
+    "wabus_sender_gate_wait_seconds", "Wait of claimed messages until their number may send.", buckets=_SECONDS
+)
 SETTLED = Counter("wabus_sender_settled_total", "Messages settled, by status.", ["status"])
 REFUSALS = Counter("wabus_sender_refusals_total", "Refusals of Graph's, by policy.", ["policy"])
 DEFERRED = Counter("wabus_sender_deferred_total", "Messages put off, by reason.", ["reason"])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from libs.events.messages import Lane
 from libs.kafka.errors import LetGo
 from libs.runtime.clock import Clock
+from services.sender.gate import Gate
 
 BURST = 0.05  # seconds of the rate that may pile up: Meta counts by the second, so bursts must stay small
 MARGIN = 0.98  # of Meta's rate: clocks differ, and the network bunches what we spread
@@ -45,9 +46,11 @@ class NumberPacer:
         default_factory=lambda: {Lane.INTERACTIVE: deque(), Lane.BULK: deque()}
     )
     timer: asyncio.TimerHandle | None = None
+    gate: Gate = field(init=False)
 
     def __post_init__(self) -> None:
         self.at = self.clock.monotonic()
+        self.gate = Gate(self.clock, lambda: self.rate * self.slow)
 
     @property
     def current(self) -> float:

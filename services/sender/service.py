@@ -16,7 +16,7 @@ from libs.runtime.clock import Clock
 from services.sender.circuit import Circuit
 from services.sender.decisions import Decision, Stop, decide
 from services.sender.desk import Desk, Granted, OverBudget, Refused, Wanted, outdated
-from services.sender.metrics import ATTEMPTS, BUCKET_WAIT, CLAIMS_LOST, DEFERRED, POST_SECONDS, REFUSALS
+from services.sender.metrics import ATTEMPTS, BUCKET_WAIT, CLAIMS_LOST, DEFERRED, GATE_WAIT, POST_SECONDS, REFUSALS
 from services.sender.pacing import NumberPacer, Pacers, Parked
 from services.sender.pairs import Pairs
 from services.sender.patience import patiently
@@ -161,7 +161,10 @@ class Sender:
 
     async def _post(self, record: Document, account: AccountEntry, granted: Granted, pacer: NumberPacer) -> bool:
         claim = granted.claim
+        claimed = self._clock.monotonic()
+        await pacer.gate.pass_through(Lane(record["lane"]))
         started = self._clock.monotonic()
+        GATE_WAIT.observe(started - claimed)
         outcome: SendOutcome
         if started - granted.asked > self._half_lease:
             CLAIMS_LOST.inc()  # we were stopped in between: nothing was written, so it is safe to say so

@@ -97,3 +97,27 @@ def test_refusals_of_a_pair_wait_longer_each_time_until_one_is_accepted() -> Non
     assert pairs.delay("number", "person") == pytest.approx(16.0)
     pairs.accepted("number", "person")
     assert pairs.refused("number", "person") == 1.0
+
+
+async def test_what_comes_late_and_all_at_once_leaves_at_the_rate_and_replies_first() -> None:
+    pacer = Pacers(LoopClock(), 10_000).of("number", 200)  # type: ignore[arg-type]
+    gone: list[tuple[float, Lane]] = []
+
+    async def leave(lane: Lane) -> None:
+        await pacer.gate.pass_through(lane)
+        gone.append((asyncio.get_running_loop().time(), lane))
+
+    await asyncio.gather(*(leave(lane) for lane in [Lane.BULK] * 100 + [Lane.INTERACTIVE] * 5))
+    at = [moment for moment, _ in gone]
+    for place, begin in enumerate(at):
+        held = sum(1 for moment in at[place:] if moment < begin + 0.2)
+        assert held <= 200 * 0.2 + 200 * 0.04 + 1
+    assert {lane for _, lane in gone[:5]} == {Lane.INTERACTIVE}
+
+
+async def test_an_attempt_that_was_given_up_at_the_gate_costs_nobody_a_turn() -> None:
+    pacer = Pacers(LoopClock(), 10_000).of("number", 50)  # type: ignore[arg-type]
+    first, second = (asyncio.create_task(pacer.gate.pass_through(Lane.BULK)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait_for(second, 0.2)
