@@ -19,6 +19,7 @@ from services.sandbox.media import MediaShelf
 from services.sandbox.messages import Messages
 from services.sandbox.model import App
 from services.sandbox.people import People
+from services.sandbox.pricing_analytics import Books, read_prices
 from services.sandbox.rates import Rates
 from services.sandbox.routes.accounts import AccountRoutes
 from services.sandbox.routes.apps import AppRoutes
@@ -54,10 +55,11 @@ def create_app(settings: Settings) -> Application:
     templates = Templates(world, clock, deliveries, _after_review(timing, dice))
     accounts = Accounts(world, clock, deliveries, dice)
     control = ControlRoutes(world, store, accounts, templates, messages, people, deliveries)
-    knobs = KnobRoutes(store, faults, timing, limits, clock, dice)
+    books = Books(store, read_prices(store.settings().get("prices", {})))
+    knobs = KnobRoutes(store, faults, timing, limits, clock, dice, books)
     graph = graph_routes(
         FaultyCalls(faults, Answering(world, store, rates, clock)),
-        ObjectRoutes(world, courier, templates, media),
+        ObjectRoutes(world, courier, templates, media, books, clock),
         AccountRoutes(world, clock, courier, limits),
         AppRoutes(world, clock),
         TemplateRoutes(world, templates),

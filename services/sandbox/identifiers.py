@@ -4,6 +4,9 @@ import base64
 import hashlib
 import re
 import secrets
+from functools import lru_cache
+
+import phonenumbers
 
 BUSINESS_SENT, USER_SENT = b"\x11", b"\x12"
 BSUID = re.compile(r"^[A-Z]{2}(\.ENT)?\.[A-Za-z0-9]{1,128}$")
@@ -75,3 +78,20 @@ def canonical(digits: str) -> str:
     if first == "54" and len(digits) == 12:
         return "549" + digits[2:]
     return digits
+
+
+def country_of(person: str) -> str:
+    """Return the country of a `wa_id` or user id (ISO 3166, two letters), `ZZ` where there is none."""
+    return _country(person[:4]) if person.isdigit() else person[:2]
+
+
+@lru_cache(maxsize=10_000)  # every beginning of four digits
+def _country(beginning: str) -> str:
+    if beginning[:1] == "1":  # many countries share it: the area code decides
+        area = phonenumbers.parse(f"+{beginning}2345678"[:12])
+        return phonenumbers.region_code_for_number(area) or "US"
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    found = next(
+        (codes[int(code)] for code in (beginning[:2], beginning[:3], beginning[:1]) if int(code) in codes), None
+    )
+    return found[0] if found is not None else "ZZ"

@@ -17,13 +17,13 @@ from services.sandbox.delivery import Deliveries, Owner, Parcel
 from services.sandbox.errors import GraphError, refusal
 from services.sandbox.fates import MEDIA_KINDS, Circumstances, Fate, Step, decide, media_problem
 from services.sandbox.faults import Faults
-from services.sandbox.identifiers import BUSINESS_SENT, wamid
+from services.sandbox.identifiers import BUSINESS_SENT, country_of, wamid
 from services.sandbox.model import Number, Person, Template, Thread
 from services.sandbox.people import People
-from services.sandbox.pricing import price
+from services.sandbox.pricing import Price, price
 from services.sandbox.rates import Rates
 from services.sandbox.statuses import Letterhead, PlannedStatus, plan
-from services.sandbox.store import SendRow, Store
+from services.sandbox.store import ChargeRow, SendRow, Store
 from services.sandbox.webhooks import Change, status_head
 from services.sandbox.world import WINDOW, World
 
@@ -238,7 +238,16 @@ class Messages:
             self._seq, now, number.id, person.key, message.type, message.callback, wamid(person.key, BUSINESS_SENT),
             play.outcome, raw, json.dumps(statuses), 1,
         )  # fmt: skip
+        self._charge(number, person, worth, statuses)
         return row, statuses
+
+    def _charge(self, number: Number, person: Person, worth: Price, statuses: list[PlannedStatus]) -> None:
+        """Note what the message costs, unless it is never delivered."""
+        delivered = next((it for it in statuses if it.status in ("delivered", "read")), None)
+        if delivered is not None:
+            at, country = int(delivered.happens + self._clock.offset), country_of(person.key)
+            waba_id, sender = number.waba_id, number.digits
+            self._store.add_charge(ChargeRow(self._seq, waba_id, at, sender, country, worth.category, worth.kind))
 
     def _schedule(self, row: SendRow, number: Number, statuses: list[PlannedStatus], watched: bool = False) -> Parcel:
         person = self._world.person(row.person)

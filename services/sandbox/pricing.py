@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from services.sandbox.model import Thread
@@ -14,11 +15,17 @@ FREE_SERVICE_MESSAGES = 1000  # per number and month
 
 @dataclass(frozen=True)
 class Price:
-    """The two objects that a status may carry, as JSON fragments that begin with a comma, or empty."""
+    """What Meta charges for a message, and the billing conversation it belongs to where there is one."""
 
-    pricing: str
-    conversation: str  # without the closing brace's expiry: see `conversation_on`
-    expires: float
+    kind: str
+    category: str
+    conversation: str = ""
+    expires: float = 0.0
+
+    @property
+    def pricing(self) -> str:
+        """Return the JSON fragment of a status, which begins with a comma."""
+        return _fragment(self.kind, self.category)
 
     def conversation_on(self, status: str) -> str:
         """Return the conversation fragment; only `sent` carries the expiry."""
@@ -33,15 +40,15 @@ def price(
 ) -> Price:
     """Return what a message's statuses say; `category` is the template's in lower case, None for free-form."""
     if now < thread.free_entry_until:
-        kind, name = "free_entry_point", "referral_conversion"
-        return Price(_fragment(kind, name), thread.free_entry_id, thread.free_entry_until)
+        return Price("free_entry_point", "referral_conversion", thread.free_entry_id, thread.free_entry_until)
     if category is None:
         beyond = now >= CHARGED_AGAIN and service_used > FREE_SERVICE_MESSAGES and message_type != "reaction"
-        return Price(_fragment("regular" if beyond else "free_customer_service", "service"), "", 0.0)
+        return Price("regular" if beyond else "free_customer_service", "service")
     free = category == "utility" and in_window and now < CHARGED_AGAIN
-    return Price(_fragment("free_customer_service" if free else "regular", category), "", 0.0)
+    return Price("free_customer_service" if free else "regular", category)
 
 
+@cache  # a dozen
 def _fragment(kind: str, category: str) -> str:
     pricing: dict[str, Any] = {
         "billable": kind == "regular", "pricing_model": "PMP", "type": kind, "category": category,

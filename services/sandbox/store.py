@@ -1,7 +1,8 @@
 """The sandbox's memory: one SQLite file, written in groups of a few milliseconds, before any answer that relies on it.
 
 `objects` holds what exists (one JSON document each); `sends` is the accepted log with what is to become of each
-message; `inbound` what users wrote; `webhooks` those not yet taken; `reached` who counts against a messaging limit.
+message; `charges` what those cost that are delivered; `inbound` what users wrote; `webhooks` those not yet taken;
+`reached` who counts against a messaging limit.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import structlog
 
 log = structlog.get_logger()
 
+HALF_HOUR = 1800  # seconds: the shortest span that charges are told apart by
 GROUP_SECONDS = 0.004  # what an answer waits at most, so that a commit is shared by the sends of a few milliseconds
 
 _TABLES = """
@@ -24,6 +26,9 @@ CREATE TABLE IF NOT EXISTS sends (
   body TEXT, plan TEXT, open INTEGER);
 CREATE INDEX IF NOT EXISTS sends_of_person ON sends (person);
 CREATE INDEX IF NOT EXISTS sends_open ON sends (seq) WHERE open = 1;
+CREATE TABLE IF NOT EXISTS charges (
+  seq INTEGER PRIMARY KEY, waba_id TEXT, at INTEGER, number TEXT, country TEXT, category TEXT, kind TEXT);
+CREATE INDEX IF NOT EXISTS charges_of_account ON charges (waba_id, at);
 CREATE TABLE IF NOT EXISTS inbound (
   wamid TEXT PRIMARY KEY, at REAL, number_id TEXT, person TEXT, message TEXT, read_at REAL);
 CREATE INDEX IF NOT EXISTS inbound_of_person ON inbound (person);
@@ -47,6 +52,29 @@ class SendRow(NamedTuple):
     body: str
     plan: str
     open: int
+
+
+class ChargeRow(NamedTuple):
+    """What a message costs once it is delivered at a time (seconds since 1970)."""
+
+    seq: int
+    waba_id: str
+    at: int
+    number: str
+    country: str
+    category: str
+    kind: str
+
+
+class Charged(NamedTuple):
+    """How many messages of one kind were delivered in the half hour that begins at a time."""
+
+    at: int
+    number: str
+    country: str
+    category: str
+    kind: str
+    volume: int
 
 
 class WebhookRow(NamedTuple):
@@ -102,6 +130,10 @@ class Store:
     def add_send(self, row: SendRow) -> None:
         """Queue an accepted message."""
         self._write("INSERT INTO sends VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def add_charge(self, row: ChargeRow) -> None:
+        """Queue what a message costs."""
+        self._write("INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def close_send(self, seq: int) -> None:
         """Queue that all webhooks of a send are settled."""
@@ -202,6 +234,14 @@ class Store:
             SendRow(*row)
             for row in self._read("SELECT * FROM sends WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
         ]
+
+    def charged(self, waba_id: str, start: int, end: int) -> list[Charged]:
+        """Return what an account was charged for from one time up to, without it, another."""
+        statement = (
+            "SELECT at - at % ? AS begun, number, country, category, kind, count(*) FROM charges "
+            "WHERE waba_id = ? AND at >= ? AND at < ? GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+        )
+        return [Charged(*row) for row in self._read(statement, (HALF_HOUR, waba_id, start, end))]
 
     def open_sends(self) -> list[SendRow]:
         """Return the sends that still have webhooks to deliver."""

@@ -119,6 +119,7 @@ def control_routes(store: Store, control: ControlRoutes, knobs: KnobRoutes, page
         ("DELETE", "/faults/{fault_id}", knobs.remove_fault),
         ("GET PUT", "/timing", knobs.timing),
         ("GET PUT", "/limits", knobs.limits),
+        ("GET PUT", "/prices", knobs.prices),
         ("GET PUT", "/clock", knobs.clock),
     ]
     return [

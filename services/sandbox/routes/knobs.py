@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from services.sandbox.behaviour import Limits, Timing
 from services.sandbox.clock import SandboxClock
 from services.sandbox.faults import Faults
+from services.sandbox.pricing_analytics import Books, read_prices
 from services.sandbox.routes.control import wish_of
 from services.sandbox.store import Store
 
@@ -19,9 +20,10 @@ class KnobRoutes:
 
     def __init__(
         self, store: Store, faults: Faults, timing: Timing, limits: Limits, clock: SandboxClock, dice: random.Random,
+        books: Books,
     ) -> None:  # fmt: skip
         self._store, self._faults, self._timing, self._limits = store, faults, timing, limits
-        self._clock, self._dice = clock, dice
+        self._clock, self._dice, self._books = clock, dice, books
 
     async def faults(self, request: Request) -> Response:
         """GET /_sandbox/faults: in force, with how often each has fired."""
@@ -66,6 +68,13 @@ class KnobRoutes:
             self._limits.change(await wish_of(request))
             self._store.put("Setting", "limits", self._limits.shown())
         return JSONResponse(self._limits.shown())
+
+    async def prices(self, request: Request) -> Response:
+        """GET and PUT /_sandbox/prices: what `pricing_analytics` tells of cost."""
+        if request.method == "PUT":
+            self._books.prices = read_prices(await wish_of(request))
+            self._store.put("Setting", "prices", self._books.prices)
+        return JSONResponse(self._books.prices)
 
     async def clock(self, request: Request) -> Response:
         """GET and PUT /_sandbox/clock."""

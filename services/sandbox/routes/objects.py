@@ -4,11 +4,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.sandbox.checks.shapes import mapping, required, string
+from services.sandbox.clock import SandboxClock
 from services.sandbox.courier import Courier
 from services.sandbox.errors import GraphError, bad_parameter, unknown_object
 from services.sandbox.graph_http import body_of, success, who
 from services.sandbox.media import MediaShelf
 from services.sandbox.model import Number, Token
+from services.sandbox.pricing_analytics import NAME, Books, asked_of
 from services.sandbox.shown import (
     ACCOUNT_FIELDS,
     NUMBER_FIELDS,
@@ -25,8 +27,11 @@ from services.sandbox.world import World
 class ObjectRoutes:
     """GET, POST and DELETE /{id}."""
 
-    def __init__(self, world: World, courier: Courier, templates: Templates, media: MediaShelf) -> None:
+    def __init__(
+        self, world: World, courier: Courier, templates: Templates, media: MediaShelf, books: Books, clock: SandboxClock
+    ) -> None:
         self._world, self._courier, self._templates, self._media = world, courier, templates, media
+        self._books, self._clock = books, clock
 
     async def read(self, request: Request) -> Response:
         """GET /{id}: whatever the id belongs to."""
@@ -35,6 +40,8 @@ class ObjectRoutes:
         if object_id in world.accounts:
             account = world.account(token, object_id, "get")
             known = account_fields(account, world.portfolios[account.portfolio_id])
+            if asked is not None and (wanted := asked_of(asked, self._clock.now())) is not None:
+                known[NAME] = self._books.answer(account, wanted)
             return JSONResponse(chosen(known, asked, ACCOUNT_FIELDS))
         if object_id in world.numbers:
             number = world.number(token, object_id, "get")

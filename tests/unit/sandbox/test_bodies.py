@@ -7,13 +7,11 @@ import pytest
 
 from services.sandbox.identifiers import BUSINESS_SENT, USER_SENT, canonical, digits_of, scoped_user_id, wamid
 from services.sandbox.model import Number
-from services.sandbox.pricing import Price
 from services.sandbox.statuses import Letterhead, PlannedStatus
 from services.sandbox.webhooks import Change, body_of, signature, status_head, value_of
 
 NUMBER = Number("106540352242922", "102290129340398", "1", "+1 555-078-3881", "Shop")
 LETTERHEAD = Letterhead("wamid.a/b+c=", "16505551234", False, "US.1", 'our "id"/1')
-NOTHING = Price("", "", 0.0)
 
 
 def status(name: str = "sent") -> Change:
