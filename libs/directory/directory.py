@@ -61,6 +61,10 @@ class Directory:
         connected = {"tenant": tenant, "owned": True, "status": {"$nin": ["connecting", "disconnected"]}}
         return frozenset(row["waba_id"] for row in await self._find(ACCOUNTS, connected))
 
+    async def active_accounts(self) -> Sequence[AccountEntry]:
+        """Return every account that may send, of all tenants: for jobs that go through them now and then."""
+        return [self._account_entry(row) for row in await self._find(ACCOUNTS, {"owned": True, "status": "active"})]
+
     async def account_now(self, tenant: str, waba_id: str) -> AccountEntry | None:
         """Return the tenant's account, read past the cache; as `wabas_of`, for cold paths."""
         entry = await self._account(waba_id)

@@ -2,8 +2,13 @@
 
 import os
 import socket
+from datetime import timedelta
 
+from libs.directory.directory import Directory
+from libs.directory.vault import Vault
 from libs.events.topics import MESSAGES_INBOUND, MESSAGES_STATUS
+from libs.graph.client import GraphClient
+from libs.graph.pricing import GraphPricing
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -11,17 +16,22 @@ from libs.kafka.membership import Membership
 from libs.kafka.subscription import FetchSettings
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
+from libs.mongo.leases import Lease
 from libs.observability.http import operational_routes
 from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
+from libs.runtime.ids import new_id
 from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
-from services.analytics import history_store, sums_store
+from services.analytics import history_store, reconciliation_store, sums_store
 from services.analytics.freshness import Freshness
 from services.analytics.history_store import HistoryStore
 from services.analytics.ingest import Ingest
 from services.analytics.layers import LayerStore
+from services.analytics.reconciler import Reconciler
+from services.analytics.reconciliation_routes import ReconciliationRoutes
+from services.analytics.reconciliation_store import ReconciliationStore
 from services.analytics.replies import Replies
 from services.analytics.retention import Retention
 from services.analytics.routes import AnalyticsRoutes
@@ -32,6 +42,7 @@ from services.analytics.sums_store import SumsStore
 BASE = "/api/v1/whatsapp"
 GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
+TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
 FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
 
 
@@ -40,32 +51,42 @@ def create_app(settings: Settings) -> Application:
     clock, mongo = SystemClock(), Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
     bus = Bus(settings.kafka_bootstrap, f"analytics-{socket.gethostname()}-{os.getpid()}")
     history, sums, layers = HistoryStore(mongo), SumsStore(mongo), LayerStore(mongo)
-    session = int(settings.analytics_session_timeout.total_seconds() * 1000)
-    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
-    consumer = BatchConsumer(
-        bus, topics=TOPICS, group=GROUP, handle=Ingest(mongo, history, sums, layers, clock).take,
-        dead_letters=DeadLetterPolicy(service="analytics"), membership=Membership(fetch=fetch),
-    )  # fmt: skip
-    every = settings.analytics_look_every
-    calls, secret = (
-        AnalyticsRoutes(Analyst(sums, layers, clock), clock).calls(),
-        settings.internal_secret.get_secret_value(),
-    )
+    directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)
+    graph, comparisons = GraphClient(settings.graph_url, settings.graph_version), ReconciliationStore(mongo)
+    consumer = _consumer(settings, bus, Ingest(mongo, history, sums, layers, clock))
+    analyst, turn = Analyst(sums, layers, clock), Lease(mongo, "analytics-reconciler", new_id(), TURN)
+    comparison = ReconciliationRoutes(analyst, comparisons, directory, clock)
+    calls = [*AnalyticsRoutes(analyst, clock).calls(), *comparison.calls()]
     api = create_api("Wabus analytics", "What happened and what it cost, behind edge.", docs_url=None, redoc_url=None)
-    api.include_router(calls_router(f"{BASE}/analytics", calls, secret))
+    api.include_router(calls_router(f"{BASE}/analytics", calls, settings.internal_secret.get_secret_value()))
+    reconciler = Reconciler(
+        directory, GraphPricing(graph), sums, layers, comparisons, turn, clock, settings.analytics_reconcile_every
+    )
+    indexes = IndexBuilder(mongo, history_store.INDEXES, sums_store.INDEXES, reconciliation_store.INDEXES)
     application = Application(
         "analytics",
         Door(api, behind_edge=True),
         parts=[
             mongo,
-            IndexBuilder(mongo, history_store.INDEXES, sums_store.INDEXES),
+            indexes,
             bus,
+            graph,
             consumer,
-            Freshness(consumer, sums, clock, every),
-            Replies(mongo, history, sums, layers, clock, every),
+            Freshness(consumer, sums, clock, settings.analytics_look_every),
+            Replies(mongo, history, sums, layers, clock, settings.analytics_look_every),
             Retention(history, clock, settings.analytics_history_kept),
+            reconciler,
         ],
         checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},
     )
     api.routes.extend(operational_routes(application.readiness))
     return application
+
+
+def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
+    session = int(settings.analytics_session_timeout.total_seconds() * 1000)
+    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
+    return BatchConsumer(
+        bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),
+        membership=Membership(fetch=fetch),
+    )  # fmt: skip

@@ -8,3 +8,11 @@ CHARGED = Counter("wabus_analytics_charged_total", "Messages charged or found fr
 COST = Counter("wabus_analytics_cost_total", "What messages cost by the rate card.", ["category", "currency"])
 REPLIES = Counter("wabus_analytics_replies_total", "Inbound messages looked at, by whether they reply.", ["outcome"])
 BEHIND = Gauge("wabus_analytics_behind_seconds", "Age of the point up to which everything is counted.")
+COMPARED = Counter("wabus_analytics_reconciliations_total", "Accounts compared with Meta's charges.", ["outcome"])
+DRIFT = Gauge(
+    "wabus_analytics_drift_messages", "Messages by which Meta's charges and ours differ on the last days.", ["category"]
+)
+DRIFT_CATEGORIES = (
+    "marketing", "utility", "authentication", "authentication_international", "service", "marketing_lite",
+    "referral_conversion", "ai_bot", "unknown",
+)  # fmt: skip
