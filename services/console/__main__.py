@@ -18,6 +18,7 @@ MODULES = {
     "key_commands": ("keys", "tenants"),
     "send_commands": ("send",),
     "campaign_commands": ("campaigns",),
+    "analytics_commands": ("analytics",),
     "sandbox_commands": ("sandbox",),
     "record_commands": ("replay", "dead-letters"),
 }

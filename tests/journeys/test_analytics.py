@@ -153,3 +153,14 @@ def test_a_wrong_question_is_refused_by_name(stack: Stack, query: str, param: st
 
 def test_a_campaign_that_can_be_none_is_not_found(stack: Stack) -> None:
     refused(stack.call("GET", "/analytics/funnel?campaign_id=nope"), 404, "no_such_campaign", "campaign_id")
+
+
+def test_one_command_counts_everything_anew_and_all_stays_the_same(stack: Stack, counted: Number) -> None:
+    before = asked(stack, "funnel", phone_number_id=counted.id)
+    spent = asked(stack, "costs", phone_number_id=counted.id)
+    assert "messages anew" in stack.cli("analytics", "rebuild")
+    after = asked(stack, "funnel", phone_number_id=counted.id)
+    assert {name: after[name] for name in ("sent", "delivered", "read", "replied", "rates")} == {
+        name: before[name] for name in ("sent", "delivered", "read", "replied", "rates")
+    }
+    assert asked(stack, "costs", phone_number_id=counted.id)["data"] == spent["data"]

@@ -18,6 +18,7 @@ GROUPS = {
     "tenants": ["create", "list"],
     "send": ["text", "template"],
     "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "retry", "export"],
+    "analytics": ["rebuild"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
     "dead-letters": ["list", "show", "replay"],
