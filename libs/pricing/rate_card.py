@@ -1,4 +1,5 @@
-"""Meta's prices per message: one card per validity date, from files, never from the network.
+"""Meta's prices per message: one card per validity date, from files, never from the network. Before there were prices
+per message there were those of conversations: of these the last card is kept.
 
 Prices are of a market (that of the recipient's calling code) and a category. A price that nobody could find is None,
 never 0; cells that only a single or derived source gives are listed in the card's `unverified`. Source: Meta's rate
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from libs.ledger.recipients import country_of, is_user_id
 
 CARDS = Path(__file__).with_name("cards")
+LAST_OF_CONVERSATIONS = Path(__file__).parent / "conversation_cards" / "2024-08-01.json"
 OTHER = "Other"  # the market of every country that a card does not name
 NORTH_AMERICA = "North America"
 IN_NORTH_AMERICA = ("US", "CA")  # of the many countries with the calling code 1
@@ -87,6 +89,15 @@ def all_cards() -> Sequence[RateCard]:
     """Return every card, the oldest first; raises ValidationError for a file that is none."""
     cards = [RateCard.model_validate_json(path.read_bytes()) for path in sorted(CARDS.glob("*.json"))]
     return sorted(cards, key=lambda card: card.valid_from)
+
+
+@lru_cache(maxsize=1)
+def conversation_card() -> RateCard:
+    """Return what a conversation of 24 hours cost until 2025-06-30.
+
+    Source: a public copy without a date, and so unverified in every cell.
+    """
+    return RateCard.model_validate_json(LAST_OF_CONVERSATIONS.read_bytes())
 
 
 _CODES: dict[str, dict[str, str]] = {}  # card's version -> calling code -> market

@@ -4,13 +4,13 @@ Meta charges on delivery: what failed, or was never delivered, costs nothing. Pe
 before that per conversation (`CBP`), where the first delivered message of a billing conversation opened it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from libs.pricing.rate_card import card_at
+from libs.pricing.rate_card import RateCard, card_at, conversation_card
 from services.analytics.stages import Row, stages_of
 
 # Meta's price classes, and so the categories that may be asked for; a metric counts another one as `other`.
@@ -25,7 +25,8 @@ _STATUSES = ("sent", "delivered", "read")  # in the order of Meta's later word
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One message's charge. `amount` is None where nobody knows it, 0 where it is free.
+    """One message's charge. `amount` is None where nobody knows it, 0 where it is free; of a message that is charged by
+    its conversation it is what the whole conversation costs.
 
     `billable` is None where Meta's word on the price is still missing; then nothing is booked yet.
     """
@@ -48,8 +49,8 @@ class Charge:
 
     @property
     def opens(self) -> bool:
-        """Whether it is its billing conversation that is charged."""
-        return bool(self.billable) and self.pricing_model == PER_CONVERSATION
+        """Whether it is its billing conversation that is charged: once, for the message that opened it."""
+        return bool(self.billable) and self.pricing_model == PER_CONVERSATION and self.conversation is not None
 
     @property
     def outcome(self) -> str:
@@ -74,14 +75,20 @@ def charge_of(rows: Sequence[Row]) -> Charge | None:
     }
     if not billable:
         return Charge(at, False, amount=Decimal(0), **said)
-    if said["pricing_model"] != PER_MESSAGE or not rows[0].get("country"):
-        return Charge(at, True, **said)  # per conversation, or to nobody knows where: no card says what that costs
-    card = card_at(at)
+    card = _card(at, said)
+    if card is None or not rows[0].get("country"):
+        return Charge(at, True, **said)  # in a way of which no card speaks, or to nobody knows where
     market = card.market_of_country(rows[0]["country"])
     amount = card.price(market, (said["category"] or "").replace("-", "_"))
     return Charge(
         at, True, market=market, currency=card.currency, rate_card=card.version, amount=amount, **said
     )  # fmt: skip
+
+
+def _card(at: datetime, said: Mapping[str, Any]) -> RateCard | None:
+    if said["pricing_model"] == PER_MESSAGE:
+        return card_at(at)
+    return conversation_card() if said["pricing_model"] == PER_CONVERSATION and said["conversation"] else None
 
 
 def _word_on_price(rows: Sequence[Row]) -> dict[str, Any]:

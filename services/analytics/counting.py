@@ -131,7 +131,7 @@ def place_of(name: str, value: str | None) -> str:
 def opened(row: Row, charge: Charge) -> Sums:
     """Return what a billing conversation adds by the message that opened it."""
     key, quarter = _cost(row, charge)
-    return Sums({(key, quarter, "conversations"): 1})
+    return Sums({(key, quarter, measure): count for measure, count in {"conversations": 1, **_priced(charge)}.items()})
 
 
 def _typed(row: Row) -> str:
@@ -140,11 +140,12 @@ def _typed(row: Row) -> str:
 
 def _charged(charge: Charge) -> dict[str, int]:
     measures = {"messages": 1, charge.outcome: 1}
-    if charge.billable:
-        measures["unpriced" if charge.amount is None else "priced"] = 1
-    if charge.millionths:
-        measures["millionths"] = charge.millionths
-    return measures
+    return measures | _priced(charge) if charge.billable and not charge.opens else measures
+
+
+def _priced(charge: Charge) -> dict[str, int]:
+    known = {"unpriced" if charge.amount is None else "priced": 1}
+    return known | {"millionths": charge.millionths} if charge.millionths else known
 
 
 def _cost(row: Row, charge: Charge) -> tuple[Key, int]:

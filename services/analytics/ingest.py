@@ -16,7 +16,7 @@ from libs.mongo.client import Mongo, Session
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id, derived_time_id
 from services.analytics import counting, metrics
-from services.analytics.charges import CATEGORIES, Charge, charge_of
+from services.analytics.charges import CATEGORIES, PER_CONVERSATION, Charge, charge_of
 from services.analytics.counting import Sums, contributed, difference
 from services.analytics.history_store import HistoryStore
 from services.analytics.layers import Layers, LayerStore
@@ -82,8 +82,9 @@ class Ingest:
         return found.rejected
 
     async def _write(self, session: Session, booking: Booking) -> None:
-        fresh = await self._sums.open_billing(session, [conversation for conversation, _, _ in booking.opening])
-        for conversation, row, charge in booking.opening:
+        opening = sorted(booking.opening, key=lambda it: (it[2].at, it[1]["message_id"]))
+        fresh = await self._sums.open_billing(session, [conversation for conversation, _, _ in opening])
+        for conversation, row, charge in opening:
             if conversation["_id"] in fresh and charge.opens:
                 fresh.discard(conversation["_id"])
                 opened = counting.opened(row, charge)
@@ -91,7 +92,16 @@ class Ingest:
         await self._sums.add(session, booking.layers.current, booking.sums)
         if booking.layers.next is not None:
             await self._sums.add(session, booking.layers.next, booking.ahead)
-        await self._sums.book(session, booking.lines)
+        await self._sums.book(session, await self._shared(session, booking.lines))
+
+    async def _shared(self, session: Session, lines: Sequence[Document]) -> Sequence[Document]:
+        """Return lines of which only those carry a conversation's price that opened it."""
+        covered = [it for it in lines if it["billing_conversation"] and it["pricing_model"] == PER_CONVERSATION]
+        if not covered:
+            return lines
+        opened = await self._sums.opened_by(session, [line["message_id"] for line in covered])
+        free = {line["message_id"] for line in covered} - opened
+        return [line | {"amount": "0"} if line["message_id"] in free else line for line in lines]
 
 
 def _ends(records: Sequence[Record]) -> dict[Partition, tuple[int, datetime]]:
@@ -160,11 +170,15 @@ def _line(rows: Sequence[Document], charge: Charge, corrects: bool, now: datetim
         "market": charge.market,
         "currency": charge.currency,
         "rate_card": charge.rate_card,
-        "amount": None if charge.amount is None else str(charge.amount),
+        "amount": _amount(charge),
         "billing_conversation": charge.conversation,
         "replaces": None,
         CORRECTS: corrects,
     }
+
+
+def _amount(charge: Charge) -> str | None:
+    return None if charge.amount is None else str(charge.amount)
 
 
 def _billing(rows: Sequence[Document], charge: Charge) -> Document:
@@ -182,7 +196,7 @@ def _billing(rows: Sequence[Document], charge: Charge) -> Document:
         "pricing_model": charge.pricing_model,
         "category": charge.category,
         "billable": charge.billable,
-        "amount": None if charge.billable else "0",
+        "amount": _amount(charge) if charge.opens or not charge.billable else None,
     }
 
 
@@ -193,5 +207,5 @@ def _observe(booking: Booking, read: int) -> None:
     for charge in booking.charges:
         category = charge.category if charge.category in CATEGORIES else "other"
         metrics.CHARGED.labels(category, charge.outcome).inc()
-        if charge.amount and charge.currency:
+        if charge.amount and charge.currency and not charge.opens:
             metrics.COST.labels(category, charge.currency).inc(float(charge.amount))

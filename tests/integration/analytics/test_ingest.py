@@ -15,7 +15,7 @@ from libs.runtime.clock import SystemClock
 from services.analytics import history_store, sums_store
 from services.analytics.counting import Kind
 from services.analytics.sums_store import LINES, SumsStore
-from tests.support.counting import MADE, Bench, Dying, S, feed_with_crashes, lives, log_of, record, status
+from tests.support.counting import KEPT, MADE, Bench, Dying, S, feed_with_crashes, lives, log_of, record, status
 from tests.support.recount import recount
 
 
@@ -92,9 +92,16 @@ async def test_a_billing_conversation_is_charged_once_for_all_its_messages(mongo
     await bench.ingest.take(records[:2])
     await bench.ingest.take(records)
     counted = await bench.counted(Kind.COST)
-    assert (counted["messages"], counted["conversations"], counted["unpriced"]) == (3, 1, 3)
+    assert counted == {
+        "messages": 3, "billable": 3, "conversations": 1, "priced": 1, "millionths": int(Decimal("0.1365") * 1_000_000)
+    }  # fmt: skip
     [row] = await mongo.collection(sums_store.BILLING).find().to_list(None)
     assert (row["conversation"], row["origin_type"], row["expires_at"]) == ("abc", "marketing", MADE)
+    lines = await mongo.collection(LINES).find().to_list(None)
+    assert {line["message_id"]: line["amount"] for line in lines} == {"m0": "0.1365", "m1": "0", "m2": "0"}
+    assert (row["opened_by"], row["amount"]) == ("m0", "0.1365")
+    await bench.rebuild.run(KEPT)
+    assert await bench.counted(Kind.COST) == counted
 
 
 async def test_what_cannot_be_read_is_rejected_and_the_rest_is_counted(mongo: Mongo) -> None:

@@ -48,7 +48,13 @@ CASES: dict[str, tuple[list[dict[str, Any]], tuple[Any, ...] | None]] = {
         [row("delivered", country=None, pricing=priced())], (True, None, "marketing", "PMP", "regular")),
     "per conversation": (
         [row("delivered", pricing=priced(True, "marketing", model="CBP"), billing={"id": "x"})],
+        (True, Decimal("0.1365"), "marketing", "CBP", "regular")),
+    "per conversation that Meta does not name": (
+        [row("delivered", pricing=priced(True, "marketing", model="CBP"))],
         (True, None, "marketing", "CBP", "regular")),
+    "per conversation, to a market without a price of that category": (
+        [row("delivered", country="IN", pricing=priced(True, "authentication", model="CBP"), billing={"id": "x"})],
+        (True, None, "authentication", "CBP", "regular")),
     "a category of which no card speaks": (
         [row("delivered", pricing=priced(True, "ai_bot"))], (True, None, "ai_bot", "PMP", "regular")),
 }  # fmt: skip
