@@ -141,7 +141,8 @@ class MessageStatusChanged(Event):
     """Event: a message reached a status. The envelope's id is derived from the message and the status.
 
     A repeat (Meta's or ours) carries the same id. `at` is Meta's time where Meta told it, else ours. `country` is the
-    recipient's (ISO 3166, two letters).
+    recipient's (ISO 3166, two letters). With `forgotten` it is the message's last status once more, without the person:
+    their data was deleted on request, and whoever keeps something of it deletes that too.
     """
 
     TOPICS: ClassVar[tuple[str, ...]] = (MESSAGES_STATUS,)
@@ -170,10 +171,14 @@ class MessageStatusChanged(Event):
     pricing: Pricing | None = None
     conversation: BillingConversation | None = None
     error: MessageError | None = None
+    forgotten: Literal[True] | None = None
 
 
 class MessageReceived(Event):
-    """Event: a user wrote to one of our numbers. `content` is Meta's object for the type, untouched."""
+    """Event: a user wrote to one of our numbers. `content` is Meta's object for the type, untouched.
+
+    With `forgotten` it is told once more, without the person and what they wrote: `wamid` and `sender` are empty.
+    """
 
     TOPICS: ClassVar[tuple[str, ...]] = (MESSAGES_INBOUND,)
 
@@ -192,3 +197,4 @@ class MessageReceived(Event):
     context_wamid: str | None = None
     referral: dict[str, Any] | None = None
     window_until: datetime
+    forgotten: Literal[True] | None = None

@@ -1,7 +1,7 @@
 """What Meta's statuses do to a record: ranks and times that only grow, in any order, any number of times."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,9 @@ PROJECTION = {"content": 0, "history": 0, "idempotency": 0}
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """One status of Meta's about one of our messages (found by our id in the callback data)."""
+    """One status of Meta's about one of our messages (found by our id in the callback data). Of a message whose person
+    was forgotten it says nothing of who they are: `wamid` is empty, as Meta's ids hold the number.
+    """
 
     message_id: str
     phone_number_id: str
@@ -30,6 +32,10 @@ class StatusReport:
     error: MessageError | None = None
     pricing: Pricing | None = None
     conversation: BillingConversation | None = None
+
+    def of_nobody(self) -> "StatusReport":
+        """Return the same without the person."""
+        return replace(self, wamid="", recipient_id=None, user_id=None)
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class _Merged:
         for status in implied(report.status):
             self.times[status.value] = min(report.at, self.times.get(status.value, report.at))
         self.history.append({"status": report.status.value, "at": report.at})
-        if report.wamid not in self.wamids:
+        if report.wamid and report.wamid not in self.wamids:
             self.wamids.append(report.wamid)
         for name in ("error", "pricing", "conversation"):
             if (fact := getattr(report, name)) is not None:

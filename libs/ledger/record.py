@@ -161,7 +161,7 @@ def told(
         waba_id=document["waba_id"],
         conversation_id=document["conversation_id"],
         contact_id=document["contact_id"],
-        country=country_of(document["recipient"]),
+        country=document["country"] if "country" in document else country_of(document["recipient"]),
         lane=Lane(document["lane"]),
         type=document["type"],
         template=template.get("name"),

@@ -133,6 +133,15 @@ class HistoryStore:
                 gone += (await self._mongo.collection(name).delete_many({"stored_at": {"$lt": before}})).deleted_count
         return gone
 
+    async def forget_who(self, message_ids: Sequence[str]) -> None:
+        """Take Meta's ids, which hold people's numbers, out of the rows of messages."""
+        ids = [f"{message_id}:{status}" for message_id in message_ids for status in COUNTED]
+        with outages():
+            await self._mongo.collection(HISTORY).update_many({"_id": {"$in": ids}}, {"$unset": {"wamid": ""}})
+            await self._mongo.collection(INBOUND).update_many(
+                {"_id": {"$in": list(message_ids)}}, {"$unset": {"context_wamid": ""}}
+            )
+
     async def settle(self, session: Session, inbound_id: str, reply: str) -> bool:
         """Within a unit of work: say what an inbound message replies to; -> whether that was still open."""
         done = await self._mongo.collection(INBOUND).update_one(

@@ -60,6 +60,9 @@ class Ingest:
         """Count a batch; -> the records that cannot be read. Raises MongoUnavailable; repeating it is without harm."""
         found = read_batch(records, self._clock.now())
         await self._history.add(found.statuses, found.inbound)
+        if found.forgotten:
+            await self._history.forget_who(found.forgotten)
+            await self._sums.forget_who(found.forgotten)
         messages = await self._history.of_messages(list({row["message_id"] for row in found.statuses}))
         inbound = await self._history.inbound([row["_id"] for row in found.inbound])
         ends = _ends(records)

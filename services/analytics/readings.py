@@ -7,7 +7,6 @@ from typing import Any
 
 from libs.events.envelope import Envelope
 from libs.events.messages import MessageReceived, MessageStatusChanged
-from libs.events.model import Event
 from libs.kafka.batches import Rejected
 from libs.kafka.errors import Poison
 from libs.kafka.events import read_event
@@ -19,7 +18,7 @@ META_TICK = timedelta(seconds=1)
 FREE_FORM = "service"  # the category of what is no template, in Meta's word
 REPLY_OPEN = "open"
 
-MODELS: tuple[type[Event], ...] = (MessageStatusChanged, MessageReceived)
+MODELS: tuple[type[MessageStatusChanged | MessageReceived], ...] = (MessageStatusChanged, MessageReceived)
 
 # What a person's phone says by itself, or says of an earlier message: no reply.
 NO_REPLIES = frozenset({"system", "edit", "revoke", "request_welcome", "ephemeral", "media_placeholder"})
@@ -34,6 +33,7 @@ class Readings:
     statuses: list[Document] = field(default_factory=list)
     inbound: list[Document] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)  # messages whose person was
 
 
 def read_batch(records: Sequence[Record], now: datetime) -> Readings:
@@ -46,9 +46,11 @@ def read_batch(records: Sequence[Record], now: datetime) -> Readings:
             found.rejected.append(Rejected(record, poison.reason, poison.error))
             continue
         stamp = {"topic": record.topic, "partition": record.partition, "offset": record.offset, "stored_at": now}
-        if isinstance(event, MessageReceived):
+        if event.forgotten:
+            found.forgotten.append(event.message_id)
+        elif isinstance(event, MessageReceived):
             found.inbound.append(_inbound(event, envelope) | stamp)
-        elif isinstance(event, MessageStatusChanged) and event.status.value in COUNTED:
+        elif event.status.value in COUNTED:
             found.statuses.append(_status(event, envelope.tenant) | stamp)
     return found
 

@@ -134,6 +134,13 @@ class SumsStore:
         if written:
             await self._mongo.collection(LINES).insert_many(written, session=session)
 
+    async def forget_who(self, message_ids: Sequence[str]) -> None:
+        """Take Meta's ids, which hold people's numbers, out of the lines of messages."""
+        with outages():
+            await self._mongo.collection(LINES).update_many(
+                {"message_id": {"$in": list(message_ids)}}, {"$unset": {"wamid": ""}}
+            )
+
     async def open_billing(self, session: Session, rows: Sequence[Document]) -> set[str]:
         """Add billing conversations that are not known; -> the ids of those that were not."""
         if not rows:

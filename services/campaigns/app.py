@@ -2,18 +2,26 @@
 
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from zlib import crc32
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
-from libs.events.topics import ACCOUNTS_CHANGED, CAMPAIGNS_COMMANDS, MESSAGES_STATUS, TEMPLATES_CHANGED
+from libs.events.topics import (
+    ACCOUNTS_CHANGED,
+    CAMPAIGNS_COMMANDS,
+    CONTACTS_FORGOTTEN,
+    MESSAGES_STATUS,
+    TEMPLATES_CHANGED,
+)
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
+from libs.kafka.record import Record
 from libs.kafka.subscription import FetchSettings
 from libs.ledger import contacts, record
 from libs.ledger.budget import Budget
@@ -36,6 +44,7 @@ from services.campaigns.audience import Audience
 from services.campaigns.commands import Commands
 from services.campaigns.consent import refusal
 from services.campaigns.fan_out import FanOut
+from services.campaigns.forgetting import Forgotten
 from services.campaigns.import_store import ImportStore
 from services.campaigns.imports import Imports
 from services.campaigns.launcher import Launcher
@@ -58,6 +67,7 @@ from services.campaigns.watching import Watching
 
 BASE = "/api/v1/whatsapp"
 GROUP = "campaigns"
+GROUP_OF_FORGOTTEN = "campaigns-forgotten"  # of its own: it waits for what is queued, and nothing waits for it
 LEASE = timedelta(seconds=10)  # without renewal: a fan-out that died is followed by another one
 SHARDS = 16  # documents that a campaign's counters are spread over: more than there are processes
 
@@ -90,11 +100,11 @@ class _Campaigns:
         planner = Planner(recipients, people, budget, self.clock)
         retrying = Retrying(campaigns, recipients, asked, self.clock)
         launcher = Launcher(campaigns, recipients, retrying, audience, imports, targets, planner, self.clock)
-        self.commands = LaneConsumer(
-            self.bus, topics=[CAMPAIGNS_COMMANDS], group=GROUP, lane_of=lambda record: record.key,
-            handle=Commands(launcher, audience, campaigns, self.bus, self.clock).take,
-            dead_letters=DeadLetterPolicy(service="campaigns"),
-        )  # fmt: skip
+        commands = Commands(launcher, audience, campaigns, self.bus, self.clock)
+        self.commands = self._lanes(CAMPAIGNS_COMMANDS, GROUP, commands.take)
+        self.forgotten = self._lanes(
+            CONTACTS_FORGOTTEN, GROUP_OF_FORGOTTEN, Forgotten(campaigns, recipients, asked).take
+        )
         self.announcer = Announcer(
             campaigns, recipients, self.bus, Lease(self.mongo, "campaigns-announcer", owner, LEASE), self.clock
         )
@@ -104,6 +114,12 @@ class _Campaigns:
             *CampaignRoutes(launcher, campaigns, recipients, self.watching).calls(),
         ]
         self.consumer = self._consumer(settings, Progress(recipients, told, messages))
+
+    def _lanes(self, topic: str, group: str, handle: Callable[[Record], Awaitable[object]]) -> LaneConsumer:
+        letters = DeadLetterPolicy(service="campaigns")
+        return LaneConsumer(
+            self.bus, topics=[topic], group=group, lane_of=lambda it: it.key, handle=handle, dead_letters=letters
+        )
 
     def _consumer(self, settings: Settings, progress: Progress) -> BatchConsumer:
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
@@ -139,6 +155,7 @@ def create_app(settings: Settings) -> Application:
             built.intake,
             built.consumer,
             built.commands,
+            built.forgotten,
             built.fan_out,
             built.announcer,
         ],
@@ -147,6 +164,7 @@ def create_app(settings: Settings) -> Application:
             "kafka": built.bus.reachable,
             "consumer": built.consumer.healthy,
             "commands": built.commands.healthy,
+            "forgotten": built.forgotten.healthy,
         },
     )
     built.watching.stopping = lambda: application.stopping

@@ -35,9 +35,9 @@ class Purse:
         return self._card is not None
 
     def price(self, row: Mapping[str, Any]) -> int:
-        """Return what a message to this recipient costs, in millionths; nothing for who is held out."""
+        """Return what a message to this recipient costs, in millionths; nothing for who is held out, or forgotten."""
         variant = self._split.of(row["_id"])
-        if self._card is None or variant is None:
+        if self._card is None or variant is None or "to" not in row:
             return 0
         price = self._card.price(self._card.market_of(row["to"]), variant.template["category"])
         return int((price or Decimal(0)) * MILLIONTHS)

@@ -140,7 +140,7 @@ class RecipientMoves:
         ids = [move.row_id for move in moves]
         rows = self._mongo.collection(RECIPIENTS)
         purse = Purse(campaign)
-        shown = {"state": 1, "round": 1} | ({"to": 1} if purse.counts else {})
+        shown = {"state": 1, "round": 1, "forgotten": 1} | ({"to": 1} if purse.counts else {})
         found = await rows.find({"_id": {"$in": ids}}, shown, session=session).to_list(None)
         there = {row["_id"]: row for row in found}
         due = [
@@ -149,6 +149,7 @@ class RecipientMoves:
             if (row := there.get(move.row_id)) is not None
             and row["round"] == move.round
             and state_of(row, campaign) is move.before
+            and not (move.after is RecipientState.PENDING and row.get("forgotten"))
         ]
         if due:
             await rows.bulk_write(_updates(due), ordered=False, session=session)

@@ -147,7 +147,7 @@ def _cells(row: Document, campaign: Document, split: Split) -> list[Any]:
     error = row.get("error") or {}
     components = json.dumps(row["components"], ensure_ascii=False) if row.get("components") is not None else ""
     return [
-        row["to"], state_of(row, campaign).value, split.counted_as(row["_id"]), row["round"],
+        row.get("to"), state_of(row, campaign).value, split.counted_as(row["_id"]), row["round"],
         message_id_of(row, campaign), error.get("code"), error.get("message"), components,
     ]  # fmt: skip
 

@@ -77,6 +77,14 @@ class RecipientStore:
         """Return rows by their ids, whatever their campaign."""
         return await self._find({"_id": {"$in": list(row_ids)}}, len(row_ids), [("_id", ASCENDING)])
 
+    async def erase(self, row_ids: Sequence[str]) -> None:
+        """Take away who these recipients are, but for those who wait or are queued."""
+        query = {"_id": {"$in": list(row_ids)}, "state": {"$ne": RecipientState.PENDING.value}}
+        with outages():
+            await self._mongo.collection(RECIPIENTS).update_many(
+                query, {"$set": {"forgotten": True}, "$unset": {"to": "", "components": ""}}
+            )
+
     async def next_round(self, campaign: Document) -> int | None:
         """Return the next round after the campaign's own that has somebody waiting, None where there is none."""
         query = {

@@ -64,7 +64,10 @@ class Retrying:
         again, after = 0, FIRST
         while rows := await self._recipients.in_state(campaign, RecipientState.FAILED, BATCH, after):
             after = (rows[-1]["round"], rows[-1]["_id"])
-            chosen = [row for row in rows if codes is None or row.get("error", {}).get("code") in codes]
+            chosen = [
+                row for row in rows
+                if "to" in row and (codes is None or row.get("error", {}).get("code") in codes)
+            ]  # fmt: skip
             if await self._held(campaign, token, {"retrying.by": token}) is None:
                 await self._refuse(campaign)
             moves = [once_more(row, RecipientState.FAILED, campaign) for row in chosen]

@@ -1,6 +1,6 @@
 """Campaigns in MongoDB. Every change of status is a compare-and-set: of two callers one wins."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,18 @@ class CampaignStore:
                 {"_id": campaign_id, "tenant": tenant}
             )
         return found
+
+    async def all_of(self, tenant: str, step: int) -> AsyncIterator[list[Document]]:
+        """Yield every campaign of a tenant, some at a time."""
+        after = ""
+        while True:
+            with outages():
+                cursor = self._mongo.collection(CAMPAIGNS).find({"tenant": tenant, "_id": {"$gt": after}})
+                rows: list[Document] = await cursor.sort("_id", ASCENDING).limit(step).to_list(None)
+            if not rows:
+                return
+            yield rows
+            after = rows[-1]["_id"]
 
     async def page(self, tenant: str, wanted: Document, limit: int, after: str | None) -> list[Document]:
         """Return a tenant's campaigns, newest first; `wanted` holds exact values of fields."""

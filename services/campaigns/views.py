@@ -51,9 +51,10 @@ def recipient_view(row: Document, campaign: Document) -> Document:
     """One recipient."""
     split = Split(campaign)
     return {
-        "id": row["_id"], "object": "campaign_recipient", "to": row["to"], "state": state_of(row, campaign).value,
+        "id": row["_id"], "object": "campaign_recipient", "to": row.get("to"), "state": state_of(row, campaign).value,
         "variant": split.counted_as(row["_id"]), "round": row["round"], "message_id": message_id_of(row, campaign),
         "components": row.get("components"), "error": row.get("error"), "added_at": row.get("added_at"),
+        "forgotten": row.get("forgotten", False),
     }  # fmt: skip
 
 

@@ -4,10 +4,6 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response
-
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
 from libs.directory.vault import Vault
@@ -25,6 +21,7 @@ from libs.ledger.consent import ConsentLog
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.conversations import ConversationReader
 from libs.ledger.flow import Flow
+from libs.ledger.forgetting import Forgetting
 from libs.ledger.intake import Intake
 from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import People
@@ -41,6 +38,7 @@ from libs.web.door import Door
 from services.edge import (
     account_store,
     dead_letter_store,
+    erasure_store,
     idempotency_store,
     key_store,
     media_store,
@@ -50,7 +48,6 @@ from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
 from services.edge.addresses import CallerAddress
 from services.edge.announcements import Announcements
-from services.edge.api_keys import Scope
 from services.edge.auth import Authenticator, Limits
 from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
@@ -58,7 +55,9 @@ from services.edge.commands import SendCommands
 from services.edge.credentials import Credentials
 from services.edge.dead_letter_store import DeadLetterStore
 from services.edge.dead_letters import DeadLetters
-from services.edge.forward import Forwarder, Resource
+from services.edge.erasure_store import ErasureStore
+from services.edge.erasures import Erasures
+from services.edge.forward import Forwarder
 from services.edge.handlers import CommandHandlers
 from services.edge.idempotency import IdempotencyGuard
 from services.edge.idempotency_store import IdempotencyStore
@@ -77,11 +76,13 @@ from services.edge.opt_outs import OptOuts
 from services.edge.policy import refusal
 from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
+from services.edge.resources import add_forwarding, owned
 from services.edge.routes.accounts import AccountRoutes
 from services.edge.routes.consent import ConsentRoutes
 from services.edge.routes.contacts import ContactRoutes
 from services.edge.routes.dead_letters import DeadLetterRoutes
 from services.edge.routes.endpoint import Endpoint
+from services.edge.routes.erasures import ErasureRoutes
 from services.edge.routes.hot import MessageRoutes, WebhookRoutes
 from services.edge.routes.internal import InternalRoutes
 from services.edge.routes.keys import KeyRoutes
@@ -97,9 +98,9 @@ from services.edge.webhooks import WebhookDoor
 
 BASE = "/api/v1/whatsapp"
 GROUP = "edge"
+ERASURE_LEASE = timedelta(seconds=15)  # two edges at once would do no harm, only work
 REFRESH_LEASE = timedelta(minutes=3)  # longer than a round of twenty accounts of a slow Meta
 META = "https://graph.facebook.com"
-CAMPAIGN_LIMIT = 16 * 1024 * 1024  # bytes: a campaign may come with its first 10,000 recipients
 
 
 class _Edge:
@@ -138,7 +139,7 @@ class _Edge:
             *self._account_routes(settings, vault, accounts, announcements),
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
             *DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard).endpoints(BASE),
-            *self._people_routes(),
+            *self._people_routes(settings),
             *MessageActRoutes(
                 Receipts(reader, self.directory, self.graph, self.clock), self.cancellations, self.guard
             ).endpoints(BASE),
@@ -178,12 +179,18 @@ class _Edge:
         desk = MediaDesk(self.media, self.directory, MediaStore(self.mongo), reader, self.clock)
         return MediaRoutes(desk, self.guard).endpoints(BASE)
 
-    def _people_routes(self) -> list[Endpoint]:
-        book, log = ContactBook(self.mongo), ConsentLog(self.mongo)
+    def _people_routes(self, settings: Settings) -> list[Endpoint]:
+        book, log, reader = ContactBook(self.mongo), ConsentLog(self.mongo), ConversationReader(self.mongo)
+        turn = Lease(self.mongo, "edge-erasures", new_id(), ERASURE_LEASE)
+        self.erasures = Erasures(
+            ErasureStore(self.mongo), Forgetting(self.mongo), book, reader, self.directory, self.cancellations,
+            self.bus, turn, self.clock, settings.edge_forget_settles,
+        )  # fmt: skip
         opt_outs = OptOuts(People(self.mongo), log, book, self.clock)
         return [
             *ConsentRoutes(opt_outs, book, OptOutWordsBook(self.mongo, self.clock), self.guard).endpoints(BASE),
-            *ContactRoutes(book, log, ConversationReader(self.mongo), self.directory, self.clock).endpoints(BASE),
+            *ContactRoutes(book, log, reader, self.directory, self.clock).endpoints(BASE),
+            *ErasureRoutes(self.erasures, self.guard).endpoints(BASE),
         ]
 
     def _webhook_door(self, settings: Settings) -> WebhookDoor:
@@ -204,6 +211,7 @@ class _Edge:
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, consent.INDEXES, account_store.INDEXES, key_store.INDEXES,
                 idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES, dead_letter_store.INDEXES,
+                erasure_store.INDEXES,
             ),
             self.bus,
             self.graph,
@@ -218,6 +226,7 @@ class _Edge:
             self.intake,
             self.onboarding,
             self.refresh,
+            self.erasures,
             LaneConsumer(
                 self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.send_message, dead_letters=letters,
@@ -237,10 +246,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
         "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None, docs_url=None,
         redoc_url=None,
     )  # fmt: skip
-    resources = _owned(settings)
+    resources = owned(settings, BASE)
     for endpoint in edge.endpoints:
         endpoint.register(api, edge.auth)
-    _add_forwarding(api, edge.forwarder, resources)
+    add_forwarding(api, edge.forwarder, resources)
     InternalRoutes(edge.keys, edge.clock, settings.internal_secret.get_secret_value()).register(api)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.handshake, ["GET"], include_in_schema=False)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.take, ["POST"], include_in_schema=False)
@@ -262,30 +271,6 @@ def _hot(edge: _Edge) -> dict[tuple[str, str], Any]:
     hot["POST", "/webhooks/whatsapp"] = edge.webhooks.take
     hot["GET", "/webhooks/whatsapp"] = edge.webhooks.handshake
     return hot
-
-
-def _owned(settings: Settings) -> list[Resource]:
-    """Return what other services own."""
-    usual = {"GET": Scope.READ} | dict.fromkeys(("POST", "PATCH", "DELETE"), Scope.WRITE)
-    return [
-        Resource(f"{BASE}/templates", settings.templates_url, usual, uploads=("/media",)),
-        Resource(
-            f"{BASE}/campaigns", settings.campaigns_url, usual, limit=CAMPAIGN_LIMIT, uploads=("/recipients",),
-            sending=("/launch", "/pause", "/resume", "/cancel", "/retry"),
-        ),
-        Resource(f"{BASE}/analytics", settings.analytics_url, {"GET": Scope.READ}),
-        Resource(f"{BASE}/webhook_endpoints", settings.notifier_url, usual),
-    ]  # fmt: skip
-
-
-def _add_forwarding(api: FastAPI, forwarder: Forwarder, resources: list[Resource]) -> None:
-    for resource in resources:
-
-        async def forward(request: Request, owned: Resource = resource) -> Response:
-            return await forwarder.forward(request, owned)
-
-        for path in (resource.prefix, resource.prefix + "/{rest:path}"):
-            api.add_route(path, forward, methods=list(resource.scopes), include_in_schema=False)
 
 
 def _credentials(settings: Settings) -> Credentials:

@@ -29,6 +29,7 @@ def contact(document: Document, now: datetime) -> Document:
         "consent": {each.value: _consent(document, each) for each in Consent},
         "created_at": document["created_at"],
         "seen_at": document.get("seen_at"),
+        "forgotten_at": document.get("forgotten_at"),
     }
 
 

@@ -34,6 +34,8 @@ class Receipts:
             raise NotFound("There is no such message.", code="message_not_found", param="message_id")
         if row["direction"] != "inbound":
             raise NotInbound("Only a message that a person wrote can be marked as read.", param="message_id")
+        if row.get("forgotten"):
+            raise NotInbound("The person's data was deleted.", code="contact_forgotten", param="message_id")
         if row["created_at"] < self._clock.now() - READABLE_FOR:
             raise NotInbound("The message is older than 30 days.", code="message_too_old", param="message_id")
         number = row["phone_number_id"]

@@ -46,6 +46,10 @@ class Settings(GraphSettings):
     edge_refresh_every: timedelta = Field(
         default=timedelta(hours=6), description="How often an account and its numbers are read from Meta again."
     )
+    edge_forget_settles: timedelta = Field(
+        default=timedelta(minutes=2), ge=timedelta(seconds=1),
+        description="After a person was forgotten their data is looked for once more: longer than any write may hang.",
+    )  # fmt: skip
     edge_docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
     edge_metrics: bool = Field(default=True, description="Whether /metrics is served on this address.")
     edge_media_hosts: str = Field(

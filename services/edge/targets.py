@@ -35,6 +35,9 @@ class Targets:
         row = await self._reader.get(tenant, message_id)
         if row is None:
             raise TargetNotUsable(f"{field}: There is no such message.", param=field)
+        if row.get("forgotten"):
+            words = f"{field}: The data of the message's person was deleted."
+            raise TargetNotUsable(words, code="contact_forgotten", param=field)
         wamids = row.get("wamids")
         if not wamids:
             words = f"{field}: The message has no id of Meta's yet: it has not been sent."

@@ -16,7 +16,7 @@ def accepted(document: Document) -> Document:
         "id": document["_id"],
         "object": "message",
         "status": MessageStatus.QUEUED.value,
-        "to": document["recipient"],
+        "to": document.get("recipient"),
         "phone_number_id": document["phone_number_id"],
         "client_ref": document.get("client_ref"),
         "created_at": rfc3339(document["created_at"]),
@@ -36,6 +36,7 @@ def message(document: Document) -> Document:
         "conversation_id": document["conversation_id"],
         "contact_id": document["contact_id"],
         "created_at": document["created_at"],
+        "forgotten": document.get("forgotten", False),
     }
     return shared | (_inbound(document) if document["direction"] == "inbound" else _outbound(document))
 
@@ -44,11 +45,11 @@ def _inbound(document: Document) -> Document:
     referral = document.get("referral")
     return {
         "status": "received",
-        "from": document["sender"],
+        "from": document.get("sender"),
         "user_id": document.get("user_id"),
         "profile_name": document.get("profile_name"),
-        "wamid": document["wamids"][0],
-        "content": json.loads(document["content"]),
+        "wamid": next(iter(document.get("wamids", ())), None),
+        "content": json.loads(document.get("content", "null")),
         "context_wamid": document.get("context_wamid"),
         "referral": json.loads(referral) if referral else None,
         "at": document["at"],
@@ -56,11 +57,11 @@ def _inbound(document: Document) -> Document:
 
 
 def _outbound(document: Document) -> Document:
-    content = json.loads(document["content"])
+    content = json.loads(document.get("content", "{}"))
     wamids = document.get("wamids") or []
     return {
         "status": status_of(document).value,
-        "to": document["recipient"],
+        "to": document.get("recipient"),
         "lane": document["lane"],
         "content": content.get(document["type"]),
         "template": document.get("template"),

@@ -102,6 +102,11 @@ class DeliveryStore:
                 {"$set": {"state": DeliveryState.HELD.value}, "$unset": {"due": ""}},
             )
 
+    async def remove(self, delivery_ids: Sequence[str]) -> None:
+        """Remove deliveries, whatever became of them."""
+        with outages():
+            await self._mongo.collection(DELIVERIES).delete_many({"_id": {"$in": list(delivery_ids)}})
+
     async def forget(self, tenant: str, endpoint_id: str) -> None:
         """Remove all deliveries of an endpoint that is no more."""
         with outages():

@@ -10,7 +10,7 @@ from services.notifier.delivery_store import DeliveryStore
 from services.notifier.domain import DeliveryState
 from services.notifier.endpoint_store import EndpointStore
 from services.notifier.metrics import EVENTS, QUEUED, SKIPPED
-from services.notifier.notices import Notice
+from services.notifier.notices import Notice, events_of_message
 from services.notifier.subscriptions import Subscription, Subscriptions
 
 SLACK = timedelta(seconds=5)  # Meta counts whole seconds, and its clock is not ours
@@ -65,6 +65,16 @@ class FanOut:
         await self._store([row])
         return row
 
+    async def forget(self, messages: Sequence[tuple[str, str]]) -> None:
+        """Remove all that was, or would be, said of messages (tenant, id) whose person was forgotten."""
+        gone: list[str] = []
+        for tenant, message_id in messages:
+            events = events_of_message(tenant, message_id)
+            for listening in await self._subscriptions.of(tenant):
+                gone += [delivery_id(listening.endpoint_id, event_id) for event_id in events]
+        if gone:
+            await self._deliveries.remove(gone)
+
     async def bump(self, endpoint_id: str) -> None:
         """Note that an endpoint was given something to send."""
         await self._bump({endpoint_id})
@@ -95,7 +105,7 @@ class FanOut:
     def delivery(self, notice: Notice, body: bytes, endpoint_id: str, now: datetime, *, held: bool = False) -> Document:
         """Return a delivery's document; its id is the one of this endpoint and event."""
         row: Document = {
-            "_id": derived_id("delivery", endpoint_id, notice.event_id),
+            "_id": delivery_id(endpoint_id, notice.event_id),
             "tenant": notice.tenant,
             "endpoint_id": endpoint_id,
             "event_id": notice.event_id,
@@ -111,3 +121,8 @@ class FanOut:
             "expires_at": now + self._kept,
         }
         return row if held else row | {"due": now}
+
+
+def delivery_id(endpoint_id: str, event_id: str) -> str:
+    """Return the id of the one delivery of an event to an endpoint."""
+    return derived_id("delivery", endpoint_id, event_id)

@@ -40,17 +40,22 @@ class EventHandlers:
         tenants = {tenant for record in records if (tenant := record.header(TENANT))}
         listening = {tenant for tenant in tenants if await self._subscriptions.of(tenant)}
         notices: list[Notice] = []
+        forgotten: list[tuple[str, str]] = []
         rejected: list[Rejected] = []
         for record in records:
             if record.header(TENANT) not in listening:
                 continue
             try:
-                notice = notice_of(*read_event(record, *MODELS))
+                envelope, event = read_event(record, *MODELS)
             except Poison as poison:
                 rejected.append(Rejected(record, poison.reason, poison.error))
-            else:
-                notices += [notice] if notice is not None else []
+                continue
+            if isinstance(event, MessageStatusChanged | MessageReceived) and event.forgotten:
+                forgotten.append((envelope.tenant, event.message_id))
+            elif (notice := notice_of(envelope, event)) is not None:
+                notices.append(notice)
         await self._fan_out.tell(await self._addressed(notices))
+        await self._fan_out.forget(forgotten)  # after what was said before of the same messages, in this very batch
         return rejected
 
     async def _addressed(self, notices: Sequence[Notice]) -> Sequence[Notice]:

@@ -1,13 +1,13 @@
 """What customers are told: our events under their public names, as the API would show the thing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from libs.events.accounts import AccountChanged
 from libs.events.envelope import Envelope
-from libs.events.messages import MessageReceived, MessageStatusChanged
+from libs.events.messages import MessageReceived, MessageStatus, MessageStatusChanged
 from libs.events.model import Event
 from libs.events.templates import TemplateChanged
 from libs.runtime.ids import derived_id
@@ -51,7 +51,18 @@ def notice_of(envelope: Envelope, event: Event) -> Notice | None:
     else:
         return None
     number = getattr(event, "phone_number_id", None)
-    return Notice(derived_id("notice", envelope.tenant, envelope.id), name, envelope.tenant, event.at, data, number)
+    return Notice(event_id_of(envelope.tenant, envelope.id), name, envelope.tenant, event.at, data, number)
+
+
+def event_id_of(tenant: str, envelope_id: str) -> str:
+    """Return the public id of an event of ours."""
+    return derived_id("notice", tenant, envelope_id)
+
+
+def events_of_message(tenant: str, message_id: str) -> Sequence[str]:
+    """Return the public ids of all events that there may be about a message, inbound or outbound."""
+    ours = [derived_id("received", message_id), *(derived_id(message_id, status.value) for status in MessageStatus)]
+    return [event_id_of(tenant, each) for each in ours]
 
 
 def test_notice(tenant: str, endpoint_id: str, event_id: str, now: datetime) -> Notice:

@@ -8,6 +8,8 @@ from libs.events.messages import BillingConversation, MessageStatus, Pricing
 from libs.graph.errors import GraphError, clean, code_of, verdict_of_status
 from libs.graph.webhooks import MessageItem, StatusItem, moment
 from libs.ledger.consent import OPTED_IN, OPTED_OUT, By, Consent, Word
+from libs.ledger.contacts import conversation_id_of
+from libs.ledger.inbound import InboundMessage
 from libs.ledger.moves import StatusReport
 from libs.ledger.opt_out_words import Hearing
 from libs.ledger.people import Encounter
@@ -222,3 +224,26 @@ def _depth_fits(value: Any, levels: int) -> bool:
 
 def _text(value: Any) -> str | None:
     return value[:512] if isinstance(value, str) and value else None
+
+
+def inbound_message(item: MessageItem, read: Inbound, known: dict[str, str], arrived: datetime) -> InboundMessage:
+    """Return what is stored of an inbound message; `known` says whose contact each alias is."""
+    tenant = read.encounter.tenant
+    contact_id = known[read.encounter.aliases[0]]
+    return InboundMessage(
+        tenant=tenant,
+        waba_id=item.waba_id,
+        phone_number_id=item.phone_number_id,
+        contact_id=contact_id,
+        conversation_id=conversation_id_of(contact_id, item.phone_number_id),
+        wamid=read.wamid,
+        sender=read.sender,
+        user_id=read.user_id,
+        profile_name=read.encounter.profile_name,
+        type=read.type,
+        at=read.at,
+        received_at=arrived,
+        content=read.content,
+        context_wamid=read.context_wamid,
+        referral=read.referral,
+    )

@@ -16,9 +16,8 @@ from libs.events.messages import MessageStatus
 from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, WebhookItem, moment
 from libs.kafka.record import Outgoing, Record
 from libs.ledger.consent import OPTED_OUT, By, Consent, Word
-from libs.ledger.contacts import conversation_id_of
 from libs.ledger.flow import Heard
-from libs.ledger.inbound import InboundMessage, InboundStore
+from libs.ledger.inbound import InboundStore
 from libs.ledger.moves import Moves, StatusReport
 from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import Encounter, People
@@ -32,6 +31,7 @@ from services.tracker.readings import (
     DoesNotFit,
     Inbound,
     failure_code,
+    inbound_message,
     read_inbound,
     read_preferences,
     read_status,
@@ -124,7 +124,7 @@ class StatusTracker:
         await self._moves.apply(reports, found_out, now)
         known = await self._people.meet(batch.encounters) if batch.encounters else {}
         self._remember(batch.encounters)
-        messages = [_message(item, read, known, at) for item, read, at in batch.inbound]
+        messages = [inbound_message(item, read, known, at) for item, read, at in batch.inbound]
         await self._inbound.insert(messages)
         await self._misfits.keep(batch.misfits)
         for record, report in batch.reports:
@@ -153,7 +153,10 @@ class StatusTracker:
                 DROPPED.labels("status_of_no_message").inc()
                 continue
             STATUSES.labels(report.status.value).inc()
-            if report.wamid not in record.get("wamids", []) and record.get("wamids"):
+            if record.get("forgotten"):
+                batch.reports.append((record, report.of_nobody()))
+                continue
+            if (known := record.get("wamids")) and report.wamid not in known:
                 DUPLICATE_SENDS.inc()
             batch.reports.append((record, report))
             if (encounter := _learnt(it, record, report)) is not None and self._is_news(encounter):
@@ -274,25 +277,3 @@ def _count_opt_outs(encounter: Encounter) -> None:
     for word in encounter.words:
         if word.state == OPTED_OUT:
             OPT_OUTS.labels(word.how).inc()
-
-
-def _message(item: MessageItem, read: Inbound, known: dict[str, str], arrived: datetime) -> InboundMessage:
-    tenant = read.encounter.tenant
-    contact_id = known[read.encounter.aliases[0]]
-    return InboundMessage(
-        tenant=tenant,
-        waba_id=item.waba_id,
-        phone_number_id=item.phone_number_id,
-        contact_id=contact_id,
-        conversation_id=conversation_id_of(contact_id, item.phone_number_id),
-        wamid=read.wamid,
-        sender=read.sender,
-        user_id=read.user_id,
-        profile_name=read.encounter.profile_name,
-        type=read.type,
-        at=read.at,
-        received_at=arrived,
-        content=read.content,
-        context_wamid=read.context_wamid,
-        referral=read.referral,
-    )

@@ -34,7 +34,7 @@ def statuses(record: dict[str, object], report: StatusReport, now: datetime) -> 
 
     Where the sender died before it could say that the message was accepted, the status proves it: that is told too.
     """
-    more = {"wamid": report.wamid, "recipient_id": report.recipient_id}
+    more = {"wamid": report.wamid or None, "recipient_id": report.recipient_id}
     events = []
     times = record.get("times")
     if isinstance(times, dict) and MessageStatus.ACCEPTED.value not in times:
