@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from libs.pricing.rate_card import RateCard
+from libs.pricing.volume_tiers import tier_of
 from services.analytics.buckets import Slice, slices
 from services.analytics.charges import MILLIONTHS
 from services.analytics.counting import FAILED_WITH, TYPE
@@ -157,15 +158,15 @@ def costs(rows: Sequence[Document], days: Sequence[Slice], groups: Sequence[str]
 def volume(rows: Sequence[Document], card: RateCard) -> list[Document]:
     """Return charged messages by market and category, of the categories that have tiers.
 
-    Meta's bounds of the tiers are in no public card: `tier` is None until they are. Source: volume tiers are of utility
-    and authentication, by market and month, over all accounts of a portfolio.
+    `tier` is where the next message of the month would fall; None where no public source gives Meta's bounds.
     """
     found: Counter[tuple[str, str]] = Counter()
     for row in rows:
         if row.get("category") in TIERED and row.get("country") and row["n"].get("billable"):
-            found[card.market_of_country(row["country"]), row["category"]] += row["n"]["billable"]
+            category = row["category"].replace("-", "_")
+            found[card.market_of_country(row["country"]), category] += row["n"]["billable"]
     return [
-        {"market": market, "category": category, "messages": count, "tier": None}
+        {"market": market, "category": category, "messages": count, "tier": tier_of(market, category, count + 1)}
         for (market, category), count in sorted(found.items())
     ]
 
