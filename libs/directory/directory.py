@@ -1,7 +1,7 @@
 """The read side of tenants, keys, accounts, numbers and templates, for every service.
 
 Entries are cached for at most five seconds and forgotten at once when `accounts.changed.v1` or `templates.changed.v1`
-tells of a change. Written by edge (keys, accounts, numbers) and the templates service.
+tells of a change. Written by edge (keys, accounts, numbers), the templates service and autoreply (bots).
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ KEYS = "keys"
 ACCOUNTS = "accounts"
 NUMBERS = "numbers"
 TEMPLATES = "templates"
+BOTS = "bots"
 
 TOKEN_FIELD = "access_token"  # noqa: S105  # the name of a field, bound into its encryption
 SECRET_FIELD = "app_secret"  # noqa: S105  # as above
@@ -74,6 +75,10 @@ class Directory:
         """Return the tenant's connected numbers, read past the cache; as `wabas_of`, for cold paths."""
         connected = {"tenant": tenant, "status": {"$nin": ["connecting", "disconnected"]}}
         return [_number_entry(row) for row in await self._find(NUMBERS, connected)]
+
+    async def knows_bot(self, tenant: str, bot_id: str) -> bool:
+        """Tell whether the tenant has this bot, read past the cache."""
+        return bool(await self._find(BOTS, {"_id": bot_id, "tenant": tenant}))
 
     async def templates(self, tenant: str, waba_id: str, name: str) -> Sequence[TemplateEntry]:
         """Return the template in all its languages."""
@@ -171,6 +176,8 @@ def _number_entry(row: dict[str, Any]) -> NumberEntry:
         throughput=row.get("throughput", 80),
         stop_reason=row.get("stop_reason"),
         quality=row.get("quality_rating"),
+        bot_id=row.get("bot_id"),
+        autoreply=row.get("autoreply", False),
     )
 
 

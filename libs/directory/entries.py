@@ -50,7 +50,9 @@ class AccountEntry:
 
 @dataclass(frozen=True, slots=True)
 class NumberEntry:
-    """A business phone number: whose it is, how fast it may send (messages per second), and Meta's quality rating."""
+    """A business phone number: whose it is, how fast it may send (messages per second), Meta's quality rating, and the
+    bot that answers where it is switched on.
+    """
 
     phone_number_id: str
     tenant: str
@@ -59,6 +61,8 @@ class NumberEntry:
     throughput: int
     stop_reason: str | None
     quality: str | None = None
+    bot_id: str | None = None
+    autoreply: bool = False
 
     @property
     def active(self) -> bool:

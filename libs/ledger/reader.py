@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from libs.events.messages import MessageStatus
 from libs.ledger.record import MESSAGES
@@ -44,6 +44,13 @@ class MessageReader:
                 {"_id": message_id, "tenant": tenant}
             )
         return row
+
+    async def first_inbound(self, tenant: str, conversation_id: str) -> str | None:
+        """Return the id of the first message that a person wrote in a conversation."""
+        query = {"tenant": tenant, "conversation_id": conversation_id, "direction": "inbound"}
+        with outages():
+            row = await self._mongo.collection(MESSAGES).find_one(query, {"_id": 1}, sort=[("_id", ASCENDING)])
+        return str(row["_id"]) if row else None
 
     async def with_media(self, tenant: str, media_id: str) -> dict[str, Any] | None:
         """Return a message that came to the tenant with this file, or None."""

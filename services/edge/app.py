@@ -167,7 +167,7 @@ class _Edge:
         self.refresh = NumberRefresh(
             self.graph, accounts, self.directory, announcements, turn, self.clock, settings.edge_refresh_every
         )
-        numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh)
+        numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh, announcements)
         return [
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),

@@ -12,11 +12,11 @@ from libs.events.messages import Lane
 from libs.ledger.intake import OutcomeUnknown, Stored
 from libs.ledger.record import Idempotency, OutboundDraft
 from libs.mongo.client import MongoUnavailable
+from libs.requests.kinds import BY_TYPE, body_of, item_schemas
 from libs.runtime.ids import new_id
 from libs.web.door import away
 from libs.web.errors import ApiError, FieldProblem, Invalid
-from services.edge.idempotency import check_same, fingerprint, item_key
-from services.edge.kinds import BY_TYPE, body_of, item_schemas
+from services.edge.idempotency import KEY_LIMIT, check_same, fingerprint, item_key
 from services.edge.messages import Asked, MessageIntake, unclear
 from services.edge.metrics import ACCEPTED
 from services.edge.views import accepted
@@ -38,7 +38,7 @@ class BulkBody(BaseModel):
             min_length=1, max_length=MOST,
             description=f"Each is the body of its endpoint with `type` ({', '.join(BY_TYPE)}; text where it is left "
             "out), and may have an `idempotency_key` of its own.",
-            json_schema_extra=lambda schema: schema.update(items={"anyOf": item_schemas()}),
+            json_schema_extra=lambda schema: schema.update(items={"anyOf": item_schemas(KEY_LIMIT)}),
         ),
     ]  # fmt: skip
 

@@ -8,11 +8,12 @@ from libs.events.topics import MESSAGES_REJECTED
 from libs.kafka.bus import Bus
 from libs.ledger.intake import Stored
 from libs.ledger.record import Idempotency
+from libs.requests.commands import message_id_of
+from libs.requests.kinds import body_of
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
-from libs.runtime.ids import derived_id, derived_time_id
+from libs.runtime.ids import derived_id
 from libs.web.errors import ApiError, Invalid, TooManyRequests, Unavailable
-from services.edge.kinds import body_of
 from services.edge.messages import Asked, MessageIntake
 from services.edge.metrics import ACCEPTED, REFUSED
 
@@ -84,11 +85,6 @@ class SendCommands:
 def _tellable(value: str) -> str:
     """Return what a refused command said so that it can be written: bounded, half surrogates replaced."""
     return value[:LONGEST_TOLD].encode("utf-8", "replace").decode()
-
-
-def message_id_of(envelope: Envelope) -> str:
-    """Return the message id of a command: derived from its tenant, source and id, sorting by its time."""
-    return derived_time_id(envelope.time, "command", envelope.tenant, envelope.source, envelope.id)
 
 
 def _fields(value: bytes) -> dict[str, object]:

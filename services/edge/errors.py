@@ -3,6 +3,12 @@
 from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, WrongMediaType
 
 
+class NoSuchBot(NotFound):
+    """There is none, or it is another tenant's."""
+
+    code = "bot_not_found"
+
+
 class NoSuchNumber(NotFound):
     """The number is not one of the tenant's."""
 

@@ -33,7 +33,8 @@ class Resource:
     """A path below the base that another service serves, and the scope that each method needs.
 
     A body has at most `limit` bytes; one posted to a path that ends with one of `uploads` is passed on as it arrives,
-    whatever its size. One that ends with one of `sending` makes messages go out, and needs the scope for that.
+    whatever its size. One that ends with one of `sending` makes messages go out, and needs the scope for that. `paths`
+    are those below the prefix that are the owner's, all of them where none are named.
     """
 
     prefix: str
@@ -42,6 +43,7 @@ class Resource:
     limit: int = JSON_LIMIT
     uploads: tuple[str, ...] = ()
     sending: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ("", "/{rest:path}")
 
     def scope_of(self, method: str, path: str) -> Scope | None:
         """Return the scope that a call needs, None where there is no such method."""

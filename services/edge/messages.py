@@ -13,11 +13,11 @@ from libs.ledger.contacts import MARKETING
 from libs.ledger.intake import Intake, Stored
 from libs.ledger.recipients import is_user_id
 from libs.ledger.record import Idempotency, OutboundDraft
+from libs.requests.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.bodies import MOST_PROBLEMS
 from libs.web.errors import ApiError, FieldProblem, Invalid, OutcomeUnclear
-from services.edge.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody
 from services.edge.errors import NoSuchTemplate, TemplateMisfit, TemplateNotApproved
 from services.edge.numbers import sendable
 from services.edge.schedule import put_off_until

@@ -6,9 +6,11 @@ from typing import Any
 from libs.directory.directory import Directory
 from libs.graph.errors import GraphRefused
 from libs.graph.numbers import GraphNumbers
+from libs.runtime.ids import is_uuid
 from services.edge.account_store import AccountStore, Document
+from services.edge.announcements import Announcements
 from services.edge.auth import Caller
-from services.edge.errors import NoSuchNumber, check_reach
+from services.edge.errors import NoSuchBot, NoSuchNumber, check_reach
 from services.edge.meta_steps import invalid, meta_step
 from services.edge.onboarding import PIN_MISMATCH
 from services.edge.refresh import NumberRefresh
@@ -20,8 +22,12 @@ class NumberDesk:
     Every method raises NoSuchNumber, SandboxOnly (for a test key), and what Meta refuses.
     """
 
-    def __init__(self, store: AccountStore, directory: Directory, graph: GraphNumbers, refresh: NumberRefresh) -> None:
+    def __init__(
+        self, store: AccountStore, directory: Directory, graph: GraphNumbers, refresh: NumberRefresh,
+        announcements: Announcements,
+    ) -> None:  # fmt: skip
         self._store = store
+        self._announcements = announcements
         self._directory = directory
         self._graph = graph
         self._refresh = refresh
@@ -43,6 +49,26 @@ class NumberDesk:
             with meta_step("refresh"):
                 await self._refresh.account(account)
         return await self.get(caller, number["_id"])
+
+    async def link_bot(
+        self, caller: Caller, phone_number_id: str, bot_id: str | None
+    ) -> tuple[Document, Document | None]:
+        """Link a bot, or unlink it (None); -> the number and its account. Raises NoSuchBot."""
+        if bot_id is not None and not (is_uuid(bot_id) and await self._directory.knows_bot(caller.tenant, bot_id)):
+            raise NoSuchBot("You have no bot with this id.", param="bot_id")
+        return await self._set(caller, phone_number_id, {"bot_id": bot_id})
+
+    async def switch(self, caller: Caller, phone_number_id: str, enabled: bool) -> tuple[Document, Document | None]:
+        """Switch the number's bot on or off; -> the number and its account."""
+        return await self._set(caller, phone_number_id, {"autoreply": enabled})
+
+    async def _set(self, caller: Caller, phone_number_id: str, changes: Document) -> tuple[Document, Document | None]:
+        number, _ = await self.get(caller, phone_number_id)
+        await self._store.update_number({"_id": number["_id"], "tenant": caller.tenant}, changes)
+        await self._announcements.changed(
+            caller.tenant, "number", "updated", waba_id=number["waba_id"], phone_number_id=number["_id"]
+        )
+        return await self.get(caller, phone_number_id)
 
     async def register(self, caller: Caller, phone_number_id: str, pin: str | None) -> None:
         """Register the number with the PIN given, the one we know, or a new one that we keep."""

@@ -22,6 +22,11 @@ def owned(settings: Settings, base: str) -> list[Resource]:
         ),
         Resource(f"{base}/analytics", settings.analytics_url, {"GET": Scope.READ}),
         Resource(f"{base}/webhook_endpoints", settings.notifier_url, usual),
+        Resource(f"{base}/bots", settings.autoreply_url, usual),
+        Resource(
+            f"{base}/conversations", settings.autoreply_url, {"POST": Scope.WRITE, "DELETE": Scope.WRITE},
+            paths=("/{conversation_id}/handover",),
+        ),
     ]  # fmt: skip
 
 
@@ -32,5 +37,5 @@ def add_forwarding(api: FastAPI, forwarder: Forwarder, resources: list[Resource]
         async def forward(request: Request, owned: Resource = resource) -> Response:
             return await forwarder.forward(request, owned)
 
-        for path in (resource.prefix, resource.prefix + "/{rest:path}"):
-            api.add_route(path, forward, methods=list(resource.scopes), include_in_schema=False)
+        for path in resource.paths:
+            api.add_route(resource.prefix + path, forward, methods=list(resource.scopes), include_in_schema=False)

@@ -23,6 +23,7 @@ class Settings(GraphSettings):
     notifier_url: str = Field(description="Address of the notifier.")
     campaigns_url: str = Field(description="Address of the campaigns service.")
     analytics_url: str = Field(description="Address of the analytics service.")
+    autoreply_url: str = Field(description="Address of autoreply.")
     edge_key_rate: int = Field(default=2_000, ge=1, description="Requests per second that one key may make.")
     edge_tenant_rate: int = Field(default=10_000, ge=1, description="Requests per second of all keys of a tenant.")
     edge_failed_attempts: int = Field(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from libs.ledger.contacts import alias
 from libs.ledger.reader import MessageReader
-from services.edge.bodies import MessageBody
+from libs.requests.bodies import MessageBody
 from services.edge.errors import TargetNotUsable
 
 QUOTED_FOR = timedelta(days=30)  # Meta's: an older message can be neither quoted nor reacted to

@@ -110,11 +110,14 @@ def number(document: Document, account: Document | None) -> Document:
     fields = (
         "waba_id", "display_phone_number", "verified_name", "name_status", "quality_rating", "messaging_limit",
         "throughput", "code_verification_status", "meta_status", "status", "stop_reason", "health", "created_at",
-        "updated_at",
+        "updated_at", "bot_id",
     )  # fmt: skip
     head = {"id": document["_id"], "object": "phone_number", "phone_number_id": document["_id"]}
     reasons = _obstacles(document, account)
-    more = {"two_step_pin_kept": "pin" in document, "can_send": not reasons, "cannot_send_because": reasons}
+    more = {
+        "autoreply": document.get("autoreply", False), "two_step_pin_kept": "pin" in document,
+        "can_send": not reasons, "cannot_send_because": reasons,
+    }  # fmt: skip
     return head | {name: document.get(name) for name in fields} | more
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.requests.bodies import GraphId, Pin
 from libs.runtime.ids import is_uuid
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
@@ -16,7 +17,6 @@ from services.edge import views
 from services.edge.account_store import AccountStore
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.bodies import GraphId, Pin
 from services.edge.errors import NoSuchAccount, check_reach
 from services.edge.idempotency import IdempotencyGuard, key_of
 from services.edge.onboarding import Connected, Onboarding, Wish

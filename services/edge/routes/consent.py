@@ -9,6 +9,7 @@ from starlette.responses import Response
 from libs.ledger.consent import Consent
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.opt_out_words import LONGEST, OptOutWords, OptOutWordsBook, clash, plain
+from libs.requests.bodies import Plain, Recipient
 from libs.runtime.ids import is_uuid
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
@@ -17,7 +18,6 @@ from libs.web.errors import FieldProblem, Invalid
 from services.edge import people_views as views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.bodies import Plain, Recipient
 from services.edge.errors import NoSuchOptOut
 from services.edge.idempotency import IdempotencyGuard, key_of
 from services.edge.opt_outs import OptOuts

@@ -9,6 +9,7 @@ from libs.events.messages import Lane
 from libs.graph.signature import HEADER, is_signed
 from libs.graph.webhooks import routing_key
 from libs.ledger.intake import OutcomeUnknown, Stored
+from libs.requests.kinds import KINDS, Kind
 from libs.web.answers import Answer, JsonAnswer, PlainAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.errors import Forbidden, Unauthenticated
@@ -17,7 +18,6 @@ from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.bulk import BulkBody, BulkIntake
 from services.edge.idempotency import REPLAYED, check_same, key_of
-from services.edge.kinds import KINDS, Kind
 from services.edge.messages import Asked, MessageIntake, unclear
 from services.edge.metrics import ACCEPTED, WEBHOOKS
 from services.edge.routes.endpoint import CallerHandler, Endpoint

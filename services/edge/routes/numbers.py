@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.requests.bodies import Pin, Plain, Recipient
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.cursors import page_limit
 from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.bodies import Pin, Plain, Recipient
 from services.edge.number_desk import NumberDesk
 from services.edge.routes.endpoint import Endpoint
 
@@ -73,6 +73,18 @@ class BlockBody(_Body):
     users: Annotated[list[Recipient], Field(min_length=1, max_length=100, description="Phone numbers or user ids.")]
 
 
+class LinkBotBody(_Body):
+    """`POST /phone_numbers/{phone_id}/link-bot`: the bot that answers there, or null for none."""
+
+    bot_id: Annotated[str | None, Field(max_length=64, description="One of your bots (a UUID), or null.")]
+
+
+class AutoreplyBody(_Body):
+    """`POST /phone_numbers/{phone_id}/autoreply`: whether the number's bot answers."""
+
+    enabled: Annotated[StrictBool, Field(description="Without a bot the number stays silent.")]
+
+
 class NumberRoutes:
     """`/phone_numbers/{phone_id}` and what hangs on it."""
 
@@ -107,6 +119,14 @@ class NumberRoutes:
             Endpoint(
                 "POST", f"{one}/two_step_pin", Scope.WRITE, self.set_pin, "Set the two-step PIN.", body=PinBody,
                 success=204,
+            ),
+            Endpoint(
+                "POST", f"{one}/link-bot", Scope.WRITE, self.link_bot, "Link a bot to the number, or unlink it.",
+                body=LinkBotBody,
+            ),
+            Endpoint(
+                "POST", f"{one}/autoreply", Scope.WRITE, self.autoreply, "Switch the number's bot on or off.",
+                body=AutoreplyBody,
             ),
             Endpoint(
                 "GET", f"{one}/blocked_users", Scope.READ, self.blocked, "List blocked users, as Meta pages them.",
@@ -168,6 +188,16 @@ class NumberRoutes:
         pin = parse(PinBody, await read_body(request)).pin.get_secret_value()
         await self._desk.set_pin(caller, _phone(request), pin)
         return Answer(status_code=204)
+
+    async def link_bot(self, request: Request, caller: Caller) -> Response:
+        """Link or unlink."""
+        body = parse(LinkBotBody, await read_body(request))
+        return JsonAnswer(views.number(*await self._desk.link_bot(caller, _phone(request), body.bot_id)))
+
+    async def autoreply(self, request: Request, caller: Caller) -> Response:
+        """Switch on or off."""
+        body = parse(AutoreplyBody, await read_body(request))
+        return JsonAnswer(views.number(*await self._desk.switch(caller, _phone(request), body.enabled)))
 
     async def blocked(self, request: Request, caller: Caller) -> Response:
         """List blocked users."""

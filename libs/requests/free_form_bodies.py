@@ -8,7 +8,7 @@ from pydantic import Field
 from libs.graph.free_form import CAPTION, FILENAME, MEDIA, PLACE_NAME, contacts_problems, is_emoji
 from libs.graph.interactive import interactive_problems
 from libs.graph.places import LINK, Problem, is_link
-from services.edge.bodies import GraphId, MessageBody, MessageId, Plain
+from libs.requests.bodies import GraphId, MessageBody, MessageId, Plain
 
 
 class MediaBody(MessageBody):

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.graph.free_form import MEDIA
+from libs.requests.bodies import MessageBody, TemplateBody, TextBody
+from libs.requests.free_form_bodies import ContactsBody, InteractiveBody, LocationBody, MediaBody, ReactionBody
 from libs.web.bodies import parse
 from libs.web.errors import FieldProblem, Invalid
-from services.edge.bodies import MessageBody, TemplateBody, TextBody
-from services.edge.free_form_bodies import ContactsBody, InteractiveBody, LocationBody, MediaBody, ReactionBody
-from services.edge.idempotency import KEY_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,13 @@ def body_of(fields: Mapping[str, Any]) -> MessageBody:
     return parse(kind.body, json.dumps(rest).encode())
 
 
-def item_schemas() -> list[dict[str, Any]]:
+def item_schemas(key_limit: int) -> list[dict[str, Any]]:
     """Return what one message of a list may be, kind by kind, as JSON Schema."""
     schemas = []
     for kind in KINDS:
         schema = kind.body.model_json_schema()
         named = {"type": {"enum": list(kind.types), "type": "string", "description": "Which kind of message it is."}}
-        key = {"idempotency_key": {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT}}
+        key = {"idempotency_key": {"type": "string", "minLength": 1, "maxLength": key_limit}}
         needed = [] if kind.body is TextBody else ["type"]
         schemas.append(
             schema

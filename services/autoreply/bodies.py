@@ -1,0 +1,127 @@
+"""What `/bots` takes."""
+
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from libs.requests.bodies import Plain
+
+MOST_RULES = 200  # of a bot: each is tried in turn
+MOST_ANSWERS = 5  # messages to one of a person's
+LONGEST_VALUE = 256  # characters of a keyword
+LONGEST_PATTERN = 1_000  # characters of a pattern
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_DAYS = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+Answer = dict[str, Any]  # a message as `POST /messages` and its like take it, without `phone_number_id` and `to`
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KeywordMatch(_Body):
+    """The words stand in the text, as whole words, whatever their case and accents."""
+
+    type: Literal["keyword"]
+    value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_VALUE)]
+
+
+class ExactMatch(_Body):
+    """The text is nothing but these words, whatever their case, accents and the punctuation around."""
+
+    type: Literal["exact"]
+    value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_VALUE)]
+
+
+class PatternMatch(_Body):
+    """A regular expression (RE2's syntax) is found in the text; its groups are variables of the answer."""
+
+    type: Literal["pattern"]
+    value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_PATTERN)]
+
+
+class PayloadMatch(_Body):
+    """A button or list row with this id, or a template's button with this payload, was tapped."""
+
+    type: Literal["payload"]
+    value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_VALUE)]
+
+
+class FirstMatch(_Body):
+    """It is the first message of the person to this number."""
+
+    type: Literal["first"]
+
+
+class HoursMatch(_Body):
+    """It comes outside these hours of a time zone."""
+
+    type: Literal["outside_hours"]
+    begin: Annotated[str, Field(alias="from", pattern=_CLOCK, description="For example 09:00.")]
+    end: Annotated[str, Field(alias="to", pattern=_CLOCK, description="For example 17:30.")]
+    days: Annotated[list[_DAYS], Field(min_length=1, max_length=7)] = ["mon", "tue", "wed", "thu", "fri"]
+    time_zone: Annotated[str, Field(description="A name of the IANA database, for example Europe/Berlin.")] = "UTC"
+
+    @model_validator(mode="after")
+    def _checked(self) -> "HoursMatch":
+        if self.time_zone not in available_timezones():
+            raise ValueError("time_zone: Must be a time zone of the IANA database, for example Europe/Berlin.")
+        if self.begin >= self.end:
+            raise ValueError("from: Must be before `to`.")
+        return self
+
+
+class AnyMatch(_Body):
+    """Whatever the message is: the rule for what no rule before it was for."""
+
+    type: Literal["any"]
+
+
+Match = Annotated[
+    KeywordMatch | ExactMatch | PatternMatch | PayloadMatch | FirstMatch | HoursMatch | AnyMatch,
+    Field(discriminator="type"),
+]
+
+
+class RuleBody(_Body):
+    """What a message has to be like, and what is answered; the first rule of a bot that matches is taken."""
+
+    name: Annotated[Plain | None, Field(min_length=1, max_length=100, description="Shown in transcripts.")] = None
+    match: Match
+    answer: Answer | None = None
+    answers: Annotated[list[Answer], Field(max_length=MOST_ANSWERS, description="Several, in this order.")] = []
+    handover: Annotated[bool, Field(description="Whether a person takes over the conversation after it.")] = False
+
+    @model_validator(mode="after")
+    def _checked(self) -> "RuleBody":
+        if self.answer is not None and self.answers:
+            raise ValueError("answer: Give `answer` or `answers`, not both.")
+        if not (self.said or self.handover):
+            raise ValueError("answer: Give `answer` or `answers`; only a rule that hands over may have neither.")
+        return self
+
+    @property
+    def said(self) -> list[Answer]:
+        """Return the answers, whichever way they were given."""
+        return [self.answer] if self.answer is not None else list(self.answers)
+
+
+class CreateBody(_Body):
+    """`POST /bots`."""
+
+    name: Annotated[Plain, Field(min_length=1, max_length=100)]
+    kind: Literal["rules"]
+    rules: Annotated[list[RuleBody], Field(min_length=1, max_length=MOST_RULES)]
+    opt_out_answer: Annotated[
+        Plain | None, Field(min_length=1, max_length=1_000, description="Said once to who opts out by a word.")
+    ] = None
+
+
+class UpdateBody(_Body):
+    """`PATCH /bots/{bot_id}`: only what is given changes."""
+
+    name: Annotated[Plain | None, Field(min_length=1, max_length=100)] = None
+    rules: Annotated[list[RuleBody] | None, Field(min_length=1, max_length=MOST_RULES)] = None
+    opt_out_answer: Annotated[Plain | None, Field(min_length=1, max_length=1_000)] = None

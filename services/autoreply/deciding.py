@@ -1,0 +1,90 @@
+"""Whether a bot answers, and with what. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from services.autoreply.rules import Heard, filled, matched
+
+# What a person says to somebody. Reactions, edits, and what the phone says by itself are none of it.
+ANSWERABLE = frozenset({
+    "text", "button", "interactive", "image", "audio", "video", "document", "sticker", "location", "contacts", "order",
+})  # fmt: skip
+LOOP_WITHIN, LOOP_MOST = timedelta(minutes=1), 15  # a person does not write faster; another bot does
+LOOP_WITHIN_LONG, LOOP_MOST_LONG = timedelta(minutes=10), 30
+
+Document = dict[str, Any]
+
+
+class Outcome(StrEnum):
+    """What became of an inbound message of a number with a bot."""
+
+    ANSWERED = "answered"
+    NO_RULE = "no_rule"
+    NOT_ANSWERABLE = "not_answerable"
+    STALE = "stale"
+    HANDED_OVER = "handed_over"
+    OPT_OUT = "opt_out"
+    OPTED_OUT = "opted_out"
+    LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All that decides beside the rules."""
+
+    now: datetime
+    stale_after: timedelta
+    handed_over: bool = False
+    opted_out_of_all: bool = False
+    opts_out: bool = False
+    answered_at: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome, the rule it was by, the messages to send in their order, and whether a person takes over."""
+
+    outcome: Outcome
+    rule: str | None = None
+    answers: Sequence[Document] = field(default=())
+    handover: bool = False
+
+
+def decide(bot: Mapping[str, Any], heard: Heard, case: Circumstances) -> Decision:
+    """Decide about one message. An opt-out is confirmed where the bot has words for it, and answered by no rule."""
+    if (silence := _silence(heard, case)) is not None:
+        return Decision(silence)
+    if case.opts_out:
+        words = bot.get("opt_out_answer")
+        return Decision(Outcome.OPT_OUT, answers=[{"type": "text", "text": words}] if words else [])
+    for place, rule in enumerate(bot["rules"]):
+        variables = matched(rule["match"], heard)
+        if variables is not None:
+            known = heard.variables() | variables
+            name = rule.get("name") or f"rules.{place}"
+            answers = [filled(answer, known) for answer in rule["answers"]]
+            return Decision(Outcome.ANSWERED, name, answers, rule.get("handover", False))
+    return Decision(Outcome.NO_RULE)
+
+
+def _silence(heard: Heard, case: Circumstances) -> Outcome | None:
+    """Return why nobody answers, whatever the rules say."""
+    if heard.type not in ANSWERABLE:
+        return Outcome.NOT_ANSWERABLE
+    if case.now - heard.at > case.stale_after:
+        return Outcome.STALE
+    if case.handed_over:
+        return Outcome.HANDED_OVER
+    if case.opted_out_of_all and not case.opts_out:
+        return Outcome.OPTED_OUT
+    return Outcome.LOOP if _is_loop(case) else None
+
+
+def _is_loop(case: Circumstances) -> bool:
+    def within(span: timedelta) -> int:
+        return sum(1 for at in case.answered_at if case.now - at < span)
+
+    return within(LOOP_WITHIN) >= LOOP_MOST or within(LOOP_WITHIN_LONG) >= LOOP_MOST_LONG

@@ -1,0 +1,130 @@
+"""The REST side of autoreply, reached through edge only."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.ledger.conversations import ConversationReader
+from libs.runtime.clock import Clock
+from libs.runtime.ids import is_uuid
+from libs.web.answers import Answer, JsonAnswer
+from libs.web.bodies import parse, read_body
+from libs.web.calls import PAGE, READ, WRITE, Call
+from libs.web.cursors import listing, page_cursor, page_limit
+from libs.web.identity import Identity
+from services.autoreply.bodies import CreateBody, UpdateBody
+from services.autoreply.bots import Bots
+from services.autoreply.errors import NoSuchConversation
+from services.autoreply.talk_store import TalkStore
+
+ONE = "/{bot_id}"
+BOT = ("name", "kind", "rules", "opt_out_answer", "created_at", "updated_at")
+DECISION = ("bot_id", "conversation_id", "phone_number_id", "at", "outcome", "rule", "handover")
+BY_API = "api"
+
+Document = dict[str, Any]
+
+
+class BotRoutes:
+    """`/bots` and what is below."""
+
+    def __init__(self, bots: Bots, talks: TalkStore) -> None:
+        self._bots = bots
+        self._talks = talks
+
+    def calls(self) -> list[Call]:
+        """Return the calls below `/bots`."""
+        return [
+            Call("POST", "", WRITE, self.create, "Make a bot.", 201, CreateBody),
+            Call("GET", "", READ, self.page, "List bots, newest first.", query=PAGE),
+            Call("GET", ONE, READ, self.get, "Read a bot."),
+            Call("PATCH", ONE, WRITE, self.update, "Change a bot; in force within five seconds.", 200, UpdateBody),
+            Call("DELETE", ONE, WRITE, self.remove, "Delete a bot that no number is linked to.", 204),
+            Call("GET", f"{ONE}/decisions", READ, self.decisions,
+                 "What the bot decided on each message, newest first.", query=PAGE),
+        ]  # fmt: skip
+
+    async def create(self, request: Request, caller: Identity) -> Response:
+        """Make one."""
+        body = parse(CreateBody, await read_body(request))
+        return JsonAnswer(_bot(await self._bots.create(caller.tenant, body)), 201)
+
+    async def page(self, request: Request, caller: Identity) -> Response:
+        """List them."""
+        limit, after = _page(request)
+        rows = await self._bots.page(caller.tenant, limit + 1, after)
+        return JsonAnswer(listing([_bot(row) for row in rows], limit))
+
+    async def get(self, request: Request, caller: Identity) -> Response:
+        """Read one."""
+        return JsonAnswer(_bot(await self._bots.get(caller.tenant, _id(request))))
+
+    async def update(self, request: Request, caller: Identity) -> Response:
+        """Change one."""
+        body = parse(UpdateBody, await read_body(request))
+        return JsonAnswer(_bot(await self._bots.update(caller.tenant, _id(request), body)))
+
+    async def remove(self, request: Request, caller: Identity) -> Response:
+        """Delete one."""
+        await self._bots.remove(caller.tenant, _id(request))
+        return Answer(status_code=204)
+
+    async def decisions(self, request: Request, caller: Identity) -> Response:
+        """List decisions."""
+        bot, (limit, after) = await self._bots.get(caller.tenant, _id(request)), _page(request)
+        rows = await self._talks.page(caller.tenant, bot["_id"], limit + 1, after)
+        return JsonAnswer(listing([_decision(row) for row in rows], limit))
+
+
+class HandoverRoutes:
+    """`/conversations/{conversation_id}/handover`."""
+
+    def __init__(self, talks: TalkStore, conversations: ConversationReader, clock: Clock) -> None:
+        self._talks = talks
+        self._conversations = conversations
+        self._clock = clock
+
+    def calls(self) -> list[Call]:
+        """Return the calls."""
+        one = "/{conversation_id}/handover"
+        return [
+            Call("POST", one, WRITE, self.hand_over, "Let a person answer: no bot does from now on."),
+            Call("DELETE", one, WRITE, self.hand_back, "Let the bot answer again."),
+        ]
+
+    async def hand_over(self, request: Request, caller: Identity) -> Response:
+        """Hand over to a person."""
+        conversation_id, now = await self._known(request, caller), self._clock.now()
+        await self._talks.hand_over(caller.tenant, conversation_id, now, BY_API)
+        return JsonAnswer({"conversation_id": conversation_id, "object": "handover", "handed_over_at": now})
+
+    async def hand_back(self, request: Request, caller: Identity) -> Response:
+        """Hand back to the bot."""
+        conversation_id = await self._known(request, caller)
+        await self._talks.hand_back(caller.tenant, conversation_id)
+        return JsonAnswer({"conversation_id": conversation_id, "object": "handover", "handed_over_at": None})
+
+    async def _known(self, request: Request, caller: Identity) -> str:
+        conversation_id = str(request.path_params["conversation_id"])
+        if not is_uuid(conversation_id) or await self._conversations.last(caller.tenant, conversation_id) is None:
+            raise NoSuchConversation("There is no such conversation.", param="conversation_id")
+        return conversation_id
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["bot_id"])
+
+
+def _page(request: Request) -> tuple[int, str | None]:
+    query = request.query_params
+    return page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
+
+
+def _bot(row: Document) -> Document:
+    return {"id": row["_id"], "object": "bot"} | {name: row.get(name) for name in BOT}
+
+
+def _decision(row: Document) -> Document:
+    shown = {"id": row["_id"], "object": "bot_decision", "message_id": row["_id"], "answer_ids": row.get("answers", [])}
+    return shown | {name: row.get(name) for name in DECISION}
