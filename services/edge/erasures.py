@@ -27,6 +27,7 @@ from libs.ledger.people import CUSTOMER_SERVICE_WINDOW
 from libs.ledger.record import told
 from libs.ledger.states import status_of
 from libs.runtime.clock import Clock
+from libs.runtime.errors import Outage
 from libs.runtime.ids import derived_id, new_id
 from libs.runtime.periodic import Periodic
 from services.edge.cancellations import Cancellations
@@ -36,6 +37,7 @@ from services.edge.metrics import ERASURES
 
 LOOK_EVERY = 1.0  # seconds
 AGAIN = timedelta(seconds=5)  # after a pass that found messages on their way
+AFTER_A_MISTAKE = timedelta(minutes=1)  # of ours: soon enough after a fix
 SOURCE = "edge"
 NAMES = ("phone", "wa_id", "user_id")  # what a contact calls itself, beside its aliases
 OF_EVERY_ACCOUNT = "live"  # as what kind of key messages are canceled
@@ -93,7 +95,7 @@ class Erasures(Periodic):
         ids = {contact["_id"], *contact.get("merged", ())} | {contact_id_of(tenant, name) for name in names}
         erasure = {
             "_id": new_id(), "tenant": tenant, "names": sorted(names), "contact_ids": sorted(ids), "key_id": key_id,
-            "requested_at": now, "due_at": now,
+            "numbers": sorted(contact.get("windows", ())), "requested_at": now, "due_at": now,
         }  # fmt: skip
         await self._store.begin(erasure)
         await self._forget_person(erasure)
@@ -103,7 +105,13 @@ class Erasures(Periodic):
         if not await self._turn.hold():
             return
         for erasure in await self._store.due(self._clock.now()):
-            await self._go_on(erasure)
+            try:
+                await self._go_on(erasure)
+            except Outage:
+                raise
+            except Exception:  # one that we cannot go on with holds up no other
+                log.exception("erasure_failed", erasure_id=erasure["_id"])
+                await self._store.note(erasure["_id"], {"due_at": self._clock.now() + AFTER_A_MISTAKE})
         ERASURES.set(await self._store.under_way())
 
     async def _go_on(self, erasure: Document) -> None:
@@ -111,7 +119,7 @@ class Erasures(Periodic):
             await self._forget_person(erasure)
         if "told_at" not in erasure:
             await self._tell(erasure)
-        now, settled = self._clock.now(), erasure["requested_at"] + self._settles
+        now, settled = self._clock.now(), erasure["told_at"] + self._settles
         if not await self._pass(erasure):
             await self._store.note(erasure["_id"], {"due_at": self._clock.now() + AGAIN})
         elif now < settled:
@@ -120,9 +128,8 @@ class Erasures(Periodic):
             await self._store.end(erasure["_id"])
 
     async def _forget_person(self, erasure: Document) -> None:
-        now = self._clock.now()
-        await self._forgetting.person(erasure["tenant"], erasure["contact_ids"], now)
-        await self._store.note(erasure["_id"], {"forgotten_at": now})
+        await self._forgetting.person(erasure["tenant"], erasure["contact_ids"], erasure["requested_at"])
+        await self._store.note(erasure["_id"], {"forgotten_at": self._clock.now()})
 
     async def _tell(self, erasure: Document) -> None:
         now, tenant = self._clock.now(), erasure["tenant"]
@@ -133,22 +140,33 @@ class Erasures(Periodic):
         )  # fmt: skip
         told_as = outgoing(Told(CONTACTS_FORGOTTEN, erasure["contact_ids"][0], envelope, event))
         await self._bus.publish_many([told_as])
+        erasure["told_at"] = now
         await self._store.note(erasure["_id"], {"told_at": now})
 
     async def _pass(self, erasure: Document) -> bool:
         """Erase and tell all messages that are at rest; -> whether all were."""
-        tenant, complete = erasure["tenant"], True
-        numbers = [number.phone_number_id for number in await self._directory.numbers_of.get(tenant)]
-        threads = [conversation_id_of(contact, number) for contact in erasure["contact_ids"] for number in numbers]
-        async for rows in self._forgetting.messages(tenant, threads, erasure["requested_at"]):
+        tenant, complete, asked_at = erasure["tenant"], True, erasure["requested_at"]
+        threads = await self._threads(erasure)
+        # What a campaign had in hand when it was told is of the person that it was made for, not of a new beginning.
+        async for rows in self._forgetting.messages(tenant, threads, asked_at, erasure["told_at"] + self._settles):
             at_rest = [row for row in rows if is_at_rest(row)]
             if len(at_rest) < len(rows):
                 complete = False
                 await self._cancel([row for row in rows if not is_at_rest(row)])
-            if at_rest:
-                await self._forgetting.erase(at_rest)
+            if at_rest and await self._forgetting.erase(at_rest):
                 await self._bus.publish_many([outgoing(_once_more(row, self._clock.now())) for row in at_rest])
+            elif at_rest:
+                complete = False
+        # A status of an erased message, or a webhook from before, may have made the contact again.
+        if not await self._forgetting.is_met_anew(tenant, erasure["contact_ids"], threads, asked_at):
+            await self._forgetting.person(tenant, erasure["contact_ids"], asked_at)
         return complete
+
+    async def _threads(self, erasure: Document) -> list[str]:
+        """Return the person's conversations with all numbers that the tenant has, or had when they wrote to it."""
+        numbers = {number.phone_number_id for number in await self._directory.numbers_of.get(erasure["tenant"])}
+        numbers |= set(erasure.get("numbers", ()))
+        return [conversation_id_of(contact, number) for contact in erasure["contact_ids"] for number in sorted(numbers)]
 
     async def _cancel(self, rows: Sequence[Document]) -> None:
         """Take back what has not been sent; what may be on its way comes to its end."""

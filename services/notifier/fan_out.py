@@ -70,8 +70,8 @@ class FanOut:
         gone: list[str] = []
         for tenant, message_id in messages:
             events = events_of_message(tenant, message_id)
-            for listening in await self._subscriptions.of(tenant):
-                gone += [delivery_id(listening.endpoint_id, event_id) for event_id in events]
+            for told in await self._subscriptions.all_of(tenant):
+                gone += [delivery_id(told.endpoint_id, event_id) for event_id in events]
         if gone:
             await self._deliveries.remove(gone)
 

@@ -38,12 +38,13 @@ class EventHandlers:
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Handle a batch; -> the records that cannot be read, to be buried while their siblings go on."""
         tenants = {tenant for record in records if (tenant := record.header(TENANT))}
-        listening = {tenant for tenant in tenants if await self._subscriptions.of(tenant)}
+        told = {tenant for tenant in tenants if await self._subscriptions.all_of(tenant)}
+        listening = {tenant for tenant in told if await self._subscriptions.of(tenant)}
         notices: list[Notice] = []
         forgotten: list[tuple[str, str]] = []
         rejected: list[Rejected] = []
         for record in records:
-            if record.header(TENANT) not in listening:
+            if record.header(TENANT) not in told:
                 continue
             try:
                 envelope, event = read_event(record, *MODELS)
@@ -52,7 +53,7 @@ class EventHandlers:
                 continue
             if isinstance(event, MessageStatusChanged | MessageReceived) and event.forgotten:
                 forgotten.append((envelope.tenant, event.message_id))
-            elif (notice := notice_of(envelope, event)) is not None:
+            elif envelope.tenant in listening and (notice := notice_of(envelope, event)) is not None:
                 notices.append(notice)
         await self._fan_out.tell(await self._addressed(notices))
         await self._fan_out.forget(forgotten)  # after what was said before of the same messages, in this very batch

@@ -22,6 +22,7 @@ class Subscription:
     phone_number_ids: frozenset[str]
     enabled: bool
     created_at: datetime
+    listens: bool = True
 
     def wants(self, notice: Notice) -> bool:
         """Tell whether this endpoint listens to such an event; what is about no single number concerns all."""
@@ -40,6 +41,10 @@ class Subscriptions:
 
     async def of(self, tenant: str) -> tuple[Subscription, ...]:
         """Return a tenant's subscriptions; raises MongoUnavailable."""
+        return tuple(each for each in await self.all_of(tenant) if each.listens)
+
+    async def all_of(self, tenant: str) -> tuple[Subscription, ...]:
+        """Return also those that listen no more, but were told things before; raises MongoUnavailable."""
         found = self._entries.peek(tenant)
         return found if found is not None else await self._entries.get(tenant)
 
@@ -49,7 +54,7 @@ class Subscriptions:
 
     async def _load(self, tenant: str) -> tuple[Subscription, ...]:
         rows = await self._endpoints.all_of(tenant)
-        return tuple(_subscription(row) for row in rows if _listens(row))
+        return tuple(_subscription(row) for row in rows)
 
 
 def _listens(row: Mapping[str, Any]) -> bool:
@@ -63,4 +68,5 @@ def _subscription(row: Mapping[str, Any]) -> Subscription:
         phone_number_ids=frozenset(row["phone_number_ids"]),
         enabled=row["status"] == EndpointStatus.ENABLED,
         created_at=row["created_at"],
+        listens=_listens(row),
     )

@@ -225,6 +225,35 @@ def test_an_edge_that_dies_right_after_its_answer_has_forgotten_nobody_half(
     await_oblivion(stack, who)
 
 
+def test_one_key_for_two_people_does_not_leave_the_second_as_they_are(
+    stack: Stack, shop: Number, person: Callable[[], str]
+) -> None:
+    first, second = person(), person()
+    for who in (first, second):
+        greet(shop, who)
+        contact_of(stack, who)
+    given = {"Idempotency-Key": new_id()}
+    assert stack.call("DELETE", f"/contacts?recipient={first}", headers=given).status_code == 202
+    refused(stack.call("DELETE", f"/contacts?recipient={second}", headers=given), 422, "idempotency_key_reused")
+    assert stack.call("DELETE", f"/contacts?recipient={first}", headers=given).headers["Idempotent-Replayed"] == "true"
+
+
+def test_an_endpoint_that_was_disabled_keeps_nothing_of_them(
+    stack: Stack, shop: Number, person: Callable[[], str]
+) -> None:
+    who = person()
+    with receiving() as receiver:
+        body = {"url": receiver.url("/once"), "events": ["message.received"]}
+        endpoint_id = stack.call("POST", "/webhook_endpoints", body).json()["id"]
+        greet(shop, who, SECRET)
+        receiver.waits("/once", 1, "message.received")
+        changed = stack.call("PATCH", f"/webhook_endpoints/{endpoint_id}", {"status": "disabled"})
+        assert changed.status_code == 200, changed.text
+    forget(stack, contact_of(stack, who))
+    await_oblivion(stack, who)
+    stack.call("DELETE", f"/webhook_endpoints/{endpoint_id}")
+
+
 def test_nobody_forgets_anothers_contacts(
     stack: Stack, shop: Number, stranger: Tenant, person: Callable[[], str]
 ) -> None:

@@ -56,7 +56,8 @@ class ErasureRoutes:
         async def begin() -> Response:
             return await self._begin(await self._erasures.named(caller.tenant, name), caller)
 
-        return await self._guard.once(caller.tenant, key_of(request, b""), begin)
+        # The person stands in the query: one key for two people must not leave the second as they are.
+        return await self._guard.once(caller.tenant, key_of(request, name.encode()), begin)
 
     async def _begin(self, contact: dict[str, Any], caller: Caller) -> Response:
         await self._erasures.begin(contact, caller.key_id)

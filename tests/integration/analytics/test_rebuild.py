@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from libs.events.messages import MessageStatus
 from libs.mongo.client import Mongo
 from services.analytics import history_store
 from services.analytics.counting import Kind
-from services.analytics.sums_store import SUMS, SumsStore
-from tests.support.counting import KEPT, MADE, Bench, Dying, feed_with_crashes, lives, log_of
+from services.analytics.sums_store import LINES, SUMS, SumsStore
+from tests.support.counting import KEPT, MADE, Bench, Dying, feed_with_crashes, lives, log_of, record, status
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -46,3 +47,26 @@ async def test_sums_of_days_whose_history_is_gone_are_kept(mongo: Mongo) -> None
     await mongo.collection(history_store.HISTORY).delete_many({})
     assert await bench.rebuild.run(timedelta(days=31), chunk=10) == 0
     assert await bench.counted() == before
+
+
+async def test_who_is_forgotten_changes_no_sum_and_counting_anew_gives_the_same(mongo: Mongo) -> None:
+    bench = Bench(mongo, SumsStore(mongo))
+    events = lives(40, random.Random(6))
+    log = log_of(events)
+    await bench.ingest.take(log)
+    before = {kind: await bench.counted(kind) for kind in Kind}
+    assert before[Kind.COST], "something was charged"
+    ids, ends = {message_id for message_id, _ in events}, [each.offset for each in log]
+    nobody = [
+        record(status(message_id, MessageStatus.DELIVERED, wamid=None, forgotten=True), max(ends) + 1 + place)
+        for place, message_id in enumerate(sorted(ids))
+    ]
+    for _ in range(2):
+        await bench.ingest.take(nobody)
+    assert {kind: await bench.counted(kind) for kind in Kind} == before
+    for name in (history_store.HISTORY, LINES):
+        rows = await mongo.collection(name).find().to_list(None)
+        assert rows, name
+        assert "wamid." not in repr(rows), name
+    await bench.rebuild.run(KEPT, chunk=7)
+    assert {kind: await bench.counted(kind) for kind in Kind} == before

@@ -1,5 +1,6 @@
 """From events to deliveries: what is stored, what is history, who is woken."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -9,6 +10,7 @@ from libs.events.messages import MessageReceived
 from libs.events.model import Event
 from libs.kafka.errors import Reason
 from libs.kafka.record import Record
+from libs.runtime.ids import derived_id
 from services.notifier.delivery_store import DeliveryStore, fitting
 from services.notifier.endpoint_store import EndpointStore
 from services.notifier.fan_out import FanOut
@@ -51,6 +53,10 @@ class Shelf:
         fresh = {row["_id"]: row for row in rows if row["_id"] not in self.rows}
         self.rows |= fresh
         return len(fresh)
+
+    async def remove(self, delivery_ids: Sequence[str]) -> None:
+        for each in delivery_ids:
+            self.rows.pop(each, None)
 
     async def bump(self, endpoint_ids: Collection[str], now: datetime) -> set[str]:
         self.bumped += endpoint_ids
@@ -143,8 +149,8 @@ def test_large_bodies_are_held_a_few_at_a_time_and_one_in_any_case() -> None:
     assert fitting([], 10) == []
 
 
-def record(tenant: str, value: bytes, kind: type[Event] = MessageReceived) -> Record:
-    envelope = Envelope("id", kind.type_name(), "tracker", NOW, tenant)
+def record(tenant: str, value: bytes, name: str = "id", kind: type[Event] = MessageReceived) -> Record:
+    envelope = Envelope(name, kind.type_name(), "tracker", NOW, tenant)
     return Record("messages.inbound.v1", 0, 0, b"k", value, tuple(envelope.headers()), 0)
 
 
@@ -167,3 +173,20 @@ async def test_a_record_that_cannot_be_read_is_rejected_and_its_siblings_go_on()
     found = await EventHandlers(subscriptions, shelf, fan_out).take([record("ours", b"{}"), record("ours", good)])
     assert [each.reason for each in found] == [Reason.UNREADABLE]
     assert len(shelf.rows) == 1
+
+
+async def test_what_an_endpoint_was_told_of_a_forgotten_person_goes_also_where_it_was_disabled_since() -> None:
+    before = Shelf(endpoint("a"), endpoint("b"))
+    fan_out, subscriptions, _ = built(before)
+    said = {"message_id": "m", "wamid": "w", "phone_number_id": "1", "waba_id": "2", "conversation_id": "c"}
+    said |= {"contact_id": "k", "sender": "s", "type": "text", "at": "2026-11-25T12:00:00Z"}
+    said |= {"window_until": "2026-11-26T12:00:00Z"}
+    name = derived_id("received", "m")
+    await EventHandlers(subscriptions, before, fan_out).take([record("ours", json.dumps(said).encode(), name)])
+    assert len(before.rows) == 2
+    after = Shelf(endpoint("a", status="disabled"), endpoint("b", status="disabled"))
+    after.rows = before.rows
+    fan_out, subscriptions, _ = built(after)
+    nobody = json.dumps(said | {"wamid": "", "sender": "", "forgotten": True}).encode()
+    await EventHandlers(subscriptions, after, fan_out).take([record("ours", nobody, name)])
+    assert after.rows == {}
