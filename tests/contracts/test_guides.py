@@ -78,7 +78,8 @@ class Shop:
         self.number = stack.connect(throughput=1000)
         greet(self.number, who)
         path = f"/messages?direction=inbound&phone_number_id={self.number.id}"
-        self.inbound = stack.call("GET", path).json()["data"][0]["id"]
+        row = stack.call("GET", path).json()["data"][0]
+        self.inbound, self.conversation = row["id"], row["conversation_id"]
         stored = {"language": "en_US", "category": "UTILITY", "components": [ORDER]}
         install(stack, self.number, *({"name": name} | stored for name in ("order_update", "spring_sale")))
         self.fresh = stack.box("POST", "/accounts", {})
@@ -110,6 +111,8 @@ class Shop:
     def _filled(self, said: Any, known: dict[str, Any], name: str = "") -> Any:
         if name in known and ("…" in str(said) or name in ("message_id", "url") or str(said)[:4] == "+155"):
             return known[name]
+        if said == "{bot_id}":
+            return self.ids["bots"]
         if isinstance(said, list):
             return [self._filled(each, known) for each in said]
         if not isinstance(said, dict):
@@ -126,6 +129,7 @@ class Shop:
             return f"{shown.path}&waba_id={self.number.waba_id}"
         kind = shown.path.split("/")[1]
         path = shown.path.replace("{id}", self.ids.get(kind, "")).replace("{delivery_id}", self.ids.get("delivery", ""))
+        path = path.replace("{phone_id}", self.number.id).replace("{conversation_id}", self.conversation)
         return path.replace("{contact_id}", self.ids.get("contact", ""))
 
     def key(self, shown: Shown) -> str:
@@ -136,7 +140,13 @@ class Shop:
         """Keep what an example made."""
         if shown.method == "POST" and shown.path == "/opt_outs":
             self.ids["contact"] = answer["contact_id"]
-        if shown.method == "POST" and shown.path in ("/templates", "/webhook_endpoints", "/keys", "/campaigns"):
+        if shown.method == "POST" and shown.path in (
+            "/templates",
+            "/webhook_endpoints",
+            "/keys",
+            "/campaigns",
+            "/bots",
+        ):
             self.ids[shown.path[1:]] = answer["id"]
         if shown.path == "/templates" and shown.method == "POST":
             review = f"/templates/{answer['meta_id']}/review"  # Meta lets nobody edit what it has not reviewed
@@ -157,7 +167,8 @@ def shop(stack: Stack, person: Callable[[], str]) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize(
-    ("guide", "least"), [("api-users.md", 16), ("webhooks.md", 4), ("campaigns.md", 11), ("analytics.md", 9)]
+    ("guide", "least"),
+    [("api-users.md", 16), ("webhooks.md", 4), ("campaigns.md", 11), ("analytics.md", 9), ("bots.md", 5)],
 )
 def test_every_call_that_a_guide_shows_is_taken(stack: Stack, shop: Shop, guide: str, least: int) -> None:
     shown = calls_of(guide)

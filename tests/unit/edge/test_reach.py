@@ -43,7 +43,7 @@ class Looked(World):
 
 
 def desk(sandbox: bool) -> NumberDesk:
-    parts: list[Any] = [Stored(sandbox), Looked(sandbox), World(sandbox), None]
+    parts: list[Any] = [Stored(sandbox), Looked(sandbox), World(sandbox), None, None]
     return NumberDesk(*parts)
 
 
@@ -51,7 +51,7 @@ TEST = Caller("t", "k", "test", frozenset())
 CALLS: dict[str, tuple[Any, ...]] = {
     "get": (), "refresh": (), "register": ("123456",), "deregister": (), "set_pin": ("123456",),
     "request_code": ("SMS", "en_US"), "verify_code": ("123456",), "profile": (), "change_profile": ({},),
-    "blocked": (20, None),
+    "blocked": (20, None), "link_bot": (None,), "switch": (True,),
 }  # fmt: skip
 
 
