@@ -121,14 +121,6 @@ class NumberRoutes:
                 success=204,
             ),
             Endpoint(
-                "POST", f"{one}/link-bot", Scope.WRITE, self.link_bot, "Link a bot to the number, or unlink it.",
-                body=LinkBotBody,
-            ),
-            Endpoint(
-                "POST", f"{one}/autoreply", Scope.WRITE, self.autoreply, "Switch the number's bot on or off.",
-                body=AutoreplyBody,
-            ),
-            Endpoint(
                 "GET", f"{one}/blocked_users", Scope.READ, self.blocked, "List blocked users, as Meta pages them.",
                 query=page,
             ),
@@ -137,6 +129,19 @@ class NumberRoutes:
             ),
             Endpoint(
                 "DELETE", f"{one}/blocked_users/{{user}}", Scope.WRITE, self.unblock, "Unblock a user.", success=204
+            ),
+            *self._of_bots(one),
+        ]  # fmt: skip
+
+    def _of_bots(self, one: str) -> list[Endpoint]:
+        return [
+            Endpoint(
+                "POST", f"{one}/link-bot", Scope.WRITE, self.link_bot, "Link a bot to the number, or unlink it.",
+                body=LinkBotBody,
+            ),
+            Endpoint(
+                "POST", f"{one}/autoreply", Scope.WRITE, self.autoreply, "Switch the number's bot on or off.",
+                body=AutoreplyBody,
             ),
         ]  # fmt: skip
 

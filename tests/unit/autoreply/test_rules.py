@@ -14,7 +14,8 @@ HOURS = {"type": "outside_hours", "from": "09:00", "to": "17:30", "days": ["mon"
 
 def heard(text: str = "", **more: Any) -> Heard:
     fields: dict[str, Any] = {
-        "type": "text", "text": text, "payload": None, "at": MONDAY, "first": False, "name": "Ann", "sender": "15550001",
+        "type": "text", "text": text, "payload": None, "at": MONDAY, "first": False, "name": "Ann",
+        "sender": "15550001",
     }  # fmt: skip
     return Heard(**fields | more)
 
