@@ -124,9 +124,7 @@ class NumberRoutes:
                 "GET", f"{one}/blocked_users", Scope.READ, self.blocked, "List blocked users, as Meta pages them.",
                 query=page,
             ),
-            Endpoint(
-                "POST", f"{one}/blocked_users", Scope.WRITE, self.block, "Block users.", body=BlockBody,
-            ),
+            Endpoint("POST", f"{one}/blocked_users", Scope.WRITE, self.block, "Block users.", body=BlockBody),
             Endpoint(
                 "DELETE", f"{one}/blocked_users/{{user}}", Scope.WRITE, self.unblock, "Unblock a user.", success=204
             ),
