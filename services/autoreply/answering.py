@@ -91,9 +91,9 @@ class Answering:
         )
         contact, said = known.get(alias(tenant, who)), hearing.heard(heard.text) if event.type == "text" else None
         now = self._clock.now()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as MongoDB keeps it: ids of answers come of it
         return Circumstances(
-            # Whole milliseconds, as MongoDB keeps them: ids of answers come from it, now and when it is read again.
-            now.replace(microsecond=now.microsecond // 1000 * 1000), self._stale_after,
+            now, self._stale_after, agent_active="silent_until" in talk and talk["silent_until"] > now,
             handed_over="handed_over_at" in talk,
             opted_out_of_all=contact is not None and contact.opted_out_of_all,
             opts_out=said is not None and said[1],

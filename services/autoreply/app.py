@@ -5,7 +5,8 @@ import socket
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
-from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_INBOUND
+from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_INBOUND, MESSAGES_STATUS
+from libs.kafka.batches import BatchConsumer
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -25,6 +26,7 @@ from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
 from services.autoreply import bot_store, talk_store
+from services.autoreply.agents import AgentWatch
 from services.autoreply.answering import Answering
 from services.autoreply.bot_store import BotStore
 from services.autoreply.bots import Bots
@@ -33,7 +35,8 @@ from services.autoreply.settings import Settings
 from services.autoreply.talk_store import TalkStore
 
 BASE = "/api/v1/whatsapp"
-GROUP = "autoreply"
+GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
+FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
 
 
 def create_app(settings: Settings) -> Application:
@@ -45,12 +48,8 @@ def create_app(settings: Settings) -> Application:
         directory, bots, talks, ContactReader(mongo), MessageReader(mongo), OptOutWordsBook(mongo, clock), bus, clock,
         settings.autoreply_stale_after,
     )  # fmt: skip
-    session = int(settings.autoreply_session_timeout.total_seconds() * 1000)
-    consumer = LaneConsumer(
-        bus, topics=[MESSAGES_INBOUND], group=GROUP, lane_of=lambda record: record.key, handle=answering.take,
-        dead_letters=DeadLetterPolicy(service="autoreply"),
-        membership=Membership(fetch=FetchSettings(session_timeout_ms=session)),
-    )  # fmt: skip
+    consumer = _consumer(settings, bus, answering)
+    agents = _agents(settings, bus, AgentWatch(directory, talks, settings.autoreply_silent_for))
     api = create_api("Wabus autoreply", "Bots, behind edge.", docs_url=None, redoc_url=None)
     secret = settings.internal_secret.get_secret_value()
     handover = HandoverRoutes(talks, ConversationReader(mongo), clock)
@@ -65,8 +64,34 @@ def create_app(settings: Settings) -> Application:
             bus,
             BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=DirectoryListener(directory).handle),
             consumer,
+            agents,
         ],
-        checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},
+        checks={
+            "mongo": mongo.reachable,
+            "kafka": bus.reachable,
+            "consumer": consumer.healthy,
+            "agents": agents.healthy,
+        },
     )
     api.routes.extend(operational_routes(application.readiness))
     return application
+
+
+def _consumer(settings: Settings, bus: Bus, answering: Answering) -> LaneConsumer:
+    return LaneConsumer(
+        bus, topics=[MESSAGES_INBOUND], group=GROUP, lane_of=lambda record: record.key, handle=answering.take,
+        dead_letters=DeadLetterPolicy(service="autoreply"),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=_session(settings))),
+    )  # fmt: skip
+
+
+def _agents(settings: Settings, bus: Bus, watch: AgentWatch) -> BatchConsumer:
+    fetch = FetchSettings(session_timeout_ms=_session(settings), batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
+    return BatchConsumer(
+        bus, topics=[MESSAGES_STATUS], group=GROUP_OF_AGENTS, handle=watch.take,
+        dead_letters=DeadLetterPolicy(service="autoreply"), membership=Membership(fetch=fetch),
+    )  # fmt: skip
+
+
+def _session(settings: Settings) -> int:
+    return int(settings.autoreply_session_timeout.total_seconds() * 1000)

@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     NOT_ANSWERABLE = "not_answerable"
     STALE = "stale"
     HANDED_OVER = "handed_over"
+    AGENT_ACTIVE = "agent_active"
     OPT_OUT = "opt_out"
     OPTED_OUT = "opted_out"
     LOOP = "loop"
@@ -38,6 +39,7 @@ class Circumstances:
     now: datetime
     stale_after: timedelta
     handed_over: bool = False
+    agent_active: bool = False
     opted_out_of_all: bool = False
     opts_out: bool = False
     answered_at: Sequence[datetime] = ()
@@ -78,6 +80,8 @@ def _silence(heard: Heard, case: Circumstances) -> Outcome | None:
         return Outcome.STALE
     if case.handed_over:
         return Outcome.HANDED_OVER
+    if case.agent_active:
+        return Outcome.AGENT_ACTIVE
     if case.opted_out_of_all and not case.opts_out:
         return Outcome.OPTED_OUT
     return Outcome.LOOP if _is_loop(case) else None

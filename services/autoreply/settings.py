@@ -19,6 +19,10 @@ class Settings(BusSettings):
         default=timedelta(days=90), ge=timedelta(days=8),
         description="How long decisions are kept: longer than the topics, so that what is read again is known.",
     )  # fmt: skip
+    autoreply_silent_for: timedelta = Field(
+        default=timedelta(minutes=30), ge=timedelta(0),
+        description="How long a bot is silent in a conversation after a person answered there through the API.",
+    )  # fmt: skip
     autoreply_session_timeout: timedelta = Field(
         default=timedelta(seconds=10), description="Without a heartbeat to Kafka the process is taken for dead."
     )

@@ -11,9 +11,9 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
+from libs.ledger.talks import DECISIONS, TALKS
 from libs.mongo.client import Mongo, outages
 
-DECISIONS, TALKS = "bot_decisions", "bot_talks"
 REMEMBERED = 30  # times of a bot's latest answers in a conversation
 
 Document = dict[str, Any]
@@ -84,6 +84,20 @@ class TalkStore:
                 upsert=True,
             )  # fmt: skip
 
+    async def is_answer(self, inbound_id: str, message_id: str) -> bool:
+        """Tell whether a message is a bot's answer to an inbound one."""
+        query = {"_id": inbound_id, "answers": message_id}
+        with outages():
+            return await self._mongo.collection(DECISIONS).find_one(query, {"_id": 1}) is not None
+
+    async def silence(self, tenant: str, conversation_id: str, until: datetime) -> None:
+        """Keep the bot silent until a time: a person is at it."""
+        with outages():
+            await self._mongo.collection(TALKS).update_one(
+                {"_id": conversation_id}, {"$max": {"silent_until": until}, "$setOnInsert": {"tenant": tenant}},
+                upsert=True,
+            )  # fmt: skip
+
     async def hand_over(self, tenant: str, conversation_id: str, at: datetime, by: str) -> None:
         """Let a person answer from now on."""
         with outages():
@@ -97,7 +111,10 @@ class TalkStore:
         with outages():
             await self._mongo.collection(TALKS).update_one(
                 {"_id": conversation_id, "tenant": tenant},
-                {"$unset": {"handed_over_at": "", "handed_over_by": ""}, "$set": {"answered_at": []}},
+                {
+                    "$unset": {"handed_over_at": "", "handed_over_by": "", "silent_until": ""},
+                    "$set": {"answered_at": []},
+                },
             )
 
     async def forget(self, message_ids: Sequence[str]) -> None:

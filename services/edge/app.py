@@ -26,6 +26,7 @@ from libs.ledger.intake import Intake
 from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import People
 from libs.ledger.reader import MessageReader
+from libs.ledger.talks import TalkReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
@@ -134,7 +135,7 @@ class _Edge:
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
-            *MessageReadRoutes(reader, ContactBook(self.mongo), self.directory).endpoints(BASE),
+            *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
             *self._media_routes(settings, reader),
             *self._account_routes(settings, vault, accounts, announcements),
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
@@ -189,7 +190,7 @@ class _Edge:
         opt_outs = OptOuts(People(self.mongo), log, book, self.clock)
         return [
             *ConsentRoutes(opt_outs, book, OptOutWordsBook(self.mongo, self.clock), self.guard).endpoints(BASE),
-            *ContactRoutes(book, log, reader, self.directory, self.clock).endpoints(BASE),
+            *ContactRoutes(book, log, reader, TalkReader(self.mongo), self.directory, self.clock).endpoints(BASE),
             *ErasureRoutes(self.erasures, self.guard).endpoints(BASE),
         ]
 

@@ -103,8 +103,10 @@ def _standing(document: Document, covers: Consent) -> Document:
     return {"covers": covers.value} | {name: part for name, part in (_said(found) or {}).items() if name != "state"}
 
 
-def conversation(last: Document, ends: Ends, contact_row: Document | None, now: datetime) -> Document:
-    """A conversation: between whom, its window, and its newest message each way."""
+def conversation(
+    last: Document, ends: Ends, contact_row: Document | None, handed_over_at: datetime | None, now: datetime
+) -> Document:
+    """A conversation: between whom, its window, its newest message each way, and since when a person answers."""
     number = last["phone_number_id"]
     found = contact_from(contact_row).window(number) if contact_row is not None else Window()
     return {
@@ -118,6 +120,7 @@ def conversation(last: Document, ends: Ends, contact_row: Document | None, now: 
         "last_activity_at": last.get("at") or last["created_at"],
         "last_inbound_message_id": ends.inbound["_id"] if ends.inbound else None,
         "last_outbound_message_id": ends.outbound["_id"] if ends.outbound else None,
+        "handed_over_at": handed_over_at,
     }
 
 

@@ -41,6 +41,14 @@ def message(document: Document) -> Document:
     return shared | (_inbound(document) if document["direction"] == "inbound" else _outbound(document))
 
 
+def decision(document: Document | None) -> Document | None:
+    """What a bot decided on an inbound message; None where no bot was asked."""
+    if document is None:
+        return None
+    fields = ("bot_id", "at", "outcome", "rule", "handover")
+    return {name: document.get(name) for name in fields} | {"answer_ids": document.get("answers", [])}
+
+
 def _inbound(document: Document) -> Document:
     referral = document.get("referral")
     return {

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from libs.runtime.ids import new_id
 from tests.support.running import Number, Stack, until
-from tests.support.shared_stack import Tenant, greet, refused
+from tests.support.shared_stack import Tenant, greet, newest, refused
 
 HELLO = {"match": {"type": "keyword", "value": "hello"}, "answer": {"type": "text", "text": "Hi there, {{name}}"}}
 SIZE = {
@@ -70,6 +71,13 @@ def hears_in_answer(number: Number, who: str, text: str, *answers: str) -> None:
     assert said_to(number, who) == [*before, *answers]
 
 
+def talk_of(stack: Stack, conversation_id: str) -> dict[str, Any]:
+    """What autoreply remembers of a conversation."""
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(stack.info["mongo"]) as client:
+        return client[stack.info["mongo_database"]]["bot_talks"].find_one({"_id": conversation_id}) or {}
+
+
 def decided(stack: Stack, number: Number, who: str, count: int) -> list[dict[str, Any]]:
     """Wait until so many messages of a person were decided on, and return the decisions, the latest first."""
     bot_id = stack.call("GET", f"/phone_numbers/{number.id}").json()["bot_id"]
@@ -129,9 +137,27 @@ def test_after_a_hand_over_the_bot_is_silent_until_it_gets_the_conversation_back
     assert (back.status_code, back.json()["handed_over_at"]) == (200, None)
     hears_in_answer(shop, who, "hello", hi(who))
     assert stack.call("POST", f"/conversations/{conversation}/handover").status_code == 200
+    assert stack.call("GET", f"/conversations/{conversation}").json()["handed_over_at"] is not None
     shop.hears(who, "hello")
     assert decided(stack, shop, who, 4)[0]["outcome"] == "handed_over"
     refused(stack.call("POST", f"/conversations/{new_id()}/handover"), 404, "conversation_not_found")
+
+
+def test_a_person_who_answers_through_the_api_silences_the_bot_in_their_conversation_alone(
+    shop: Number, person: Callable[[], str]
+) -> None:
+    stack, who, other = shop.stack, person(), person()
+    hears_in_answer(shop, who, "hello", hi(who))
+    shop.reaches(shop.send(who, "I am a person").json()["id"], "delivered")
+    conversation = stack.call("GET", f"/messages?recipient={who}").json()["data"][0]["conversation_id"]
+    until(lambda: "silent_until" in talk_of(stack, conversation), "the bot knows", 10)
+    shop.hears(who, "hello")
+    [latest, *_] = decided(stack, shop, who, 2)
+    assert latest["outcome"] == "agent_active"
+    shown = stack.call("GET", f"/messages/{latest['message_id']}").json()["bot_decision"]
+    assert (shown["outcome"], shown["answer_ids"]) == ("agent_active", [])
+    hears_in_answer(shop, other, "hello", hi(other))
+    assert "silent_until" not in talk_of(stack, stack.message(newest(stack, recipient=other) or "")["conversation_id"])
 
 
 def test_who_opts_out_is_told_so_once(shop: Number, person: Callable[[], str]) -> None:

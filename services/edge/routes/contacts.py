@@ -12,6 +12,7 @@ from libs.ledger.consent import ConsentLog
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.contacts import contact_from, conversation_id_of
 from libs.ledger.conversations import ConversationReader
+from libs.ledger.talks import TalkReader
 from libs.runtime.clock import Clock
 from libs.runtime.ids import earliest_id, is_uuid
 from libs.web.answers import JsonAnswer
@@ -41,11 +42,13 @@ class ContactRoutes:
     """`/contacts` and `/conversations`."""
 
     def __init__(
-        self, book: ContactBook, log: ConsentLog, reader: ConversationReader, directory: Directory, clock: Clock
-    ) -> None:
+        self, book: ContactBook, log: ConsentLog, reader: ConversationReader, talks: TalkReader, directory: Directory,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self._book = book
         self._log = log
         self._reader = reader
+        self._talks = talks
         self._directory = directory
         self._clock = clock
 
@@ -145,10 +148,12 @@ class ContactRoutes:
 
     async def _shown(self, tenant: str, rows: list[Document]) -> list[Document]:
         known = await self._book.many(tenant, {row["contact_id"] for row in rows})
-        ends = await self._reader.ends(tenant, [row["conversation_id"] for row in rows])
+        ids = [row["conversation_id"] for row in rows]
+        ends, handed_over = await self._reader.ends(tenant, ids), await self._talks.handed_over(tenant, ids)
         now = self._clock.now()
         return [
-            views.conversation(row, end, known.get(row["contact_id"]), now) for row, end in zip(rows, ends, strict=True)
+            views.conversation(row, end, known.get(row["contact_id"]), handed_over.get(row["conversation_id"]), now)
+            for row, end in zip(rows, ends, strict=True)
         ]
 
 

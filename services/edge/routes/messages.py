@@ -12,6 +12,7 @@ from libs.events.messages import MessageStatus
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.contacts import contact_id_of, conversation_id_of
 from libs.ledger.reader import MessageFilter, MessageReader
+from libs.ledger.talks import TalkReader
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
@@ -47,8 +48,9 @@ class Direction(StrEnum):
 class MessageReadRoutes:
     """`GET /messages/{message_id}` and `GET /messages`."""
 
-    def __init__(self, reader: MessageReader, contacts: ContactBook, directory: Directory) -> None:
+    def __init__(self, reader: MessageReader, contacts: ContactBook, talks: TalkReader, directory: Directory) -> None:
         self._reader = reader
+        self._talks = talks
         self._contacts = contacts
         self._directory = directory
 
@@ -65,7 +67,10 @@ class MessageReadRoutes:
         row = await self._reader.get(caller.tenant, message_id) if is_uuid(message_id) else None
         if row is None:
             raise NotFound("There is no such message.", code="message_not_found", param="message_id")
-        return JsonAnswer(views.message(row))
+        shown = views.message(row)
+        if row["direction"] == "inbound":
+            shown["bot_decision"] = views.decision(await self._talks.decision(caller.tenant, message_id))
+        return JsonAnswer(shown)
 
     async def page(self, request: Request, caller: Caller) -> Response:
         """List messages."""

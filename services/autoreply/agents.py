@@ -1,0 +1,45 @@
+"""People who answer themselves: a free-form message that no bot asked for silences the bot of its conversation."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from libs.directory.directory import Directory
+from libs.events.messages import MessageStatusChanged
+from libs.kafka.batches import Rejected
+from libs.kafka.errors import Poison
+from libs.kafka.events import read_event
+from libs.kafka.record import Record
+from services.autoreply.talk_store import TalkStore
+
+# In the value of the events that matter: a reply that Meta took. Of all others not even the body is read.
+ACCEPTED, REPLY, TEMPLATE = b'"status":"accepted"', b'"lane":"interactive"', b'"type":"template"'
+
+
+class AgentWatch:
+    """Handles batches of `messages.status.v1`. A repeat changes nothing."""
+
+    def __init__(self, directory: Directory, talks: TalkStore, silent_for: timedelta) -> None:
+        self._directory = directory
+        self._talks = talks
+        self._silent_for = silent_for
+
+    async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
+        """Note who was answered by a person; -> the records that cannot be read."""
+        rejected: list[Rejected] = []
+        for record in records:
+            value = record.value or b""
+            if ACCEPTED not in value or REPLY not in value or TEMPLATE in value:
+                continue
+            try:
+                envelope, event = read_event(record, MessageStatusChanged)
+            except Poison as poison:
+                rejected.append(Rejected(record, poison.reason, poison.error))
+                continue
+            number = await self._directory.number(envelope.tenant, event.phone_number_id)
+            if number is None or not number.autoreply or number.bot_id is None:
+                continue
+            # A bot's answer is correlated with the message that it answers.
+            if not await self._talks.is_answer(envelope.correlationid, event.message_id):
+                until = event.at + self._silent_for
+                await self._talks.silence(envelope.tenant, event.conversation_id, until)
+        return rejected
