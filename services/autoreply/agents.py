@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from libs.directory.directory import Directory
+from libs.events.envelope import Envelope
 from libs.events.messages import MessageStatusChanged
 from libs.kafka.batches import Rejected
 from libs.kafka.errors import Poison
@@ -26,6 +27,7 @@ class AgentWatch:
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Note who was answered by a person; -> the records that cannot be read."""
         rejected: list[Rejected] = []
+        replies: list[tuple[Envelope, MessageStatusChanged]] = []
         for record in records:
             value = record.value or b""
             if ACCEPTED not in value or REPLY not in value or TEMPLATE in value:
@@ -36,10 +38,15 @@ class AgentWatch:
                 rejected.append(Rejected(record, poison.reason, poison.error))
                 continue
             number = await self._directory.number(envelope.tenant, event.phone_number_id)
-            if number is None or not number.autoreply or number.bot_id is None:
-                continue
-            # A bot's answer is correlated with the message that it answers.
-            if not await self._talks.is_answer(envelope.correlationid, event.message_id):
-                until = event.at + self._silent_for
-                await self._talks.silence(envelope.tenant, event.conversation_id, until)
+            if number is not None and number.autoreply and number.bot_id is not None:
+                replies.append((envelope, event))
+        if replies:
+            await self._silence(replies)
         return rejected
+
+    async def _silence(self, replies: Sequence[tuple[Envelope, MessageStatusChanged]]) -> None:
+        # A bot's answer is correlated with the message that it answers.
+        answers = await self._talks.answers_to([envelope.correlationid for envelope, _ in replies])
+        by_people = [(envelope, event) for envelope, event in replies if event.message_id not in answers]
+        until = {event.conversation_id: event.at + self._silent_for for _, event in by_people}
+        await self._talks.silence(until, {event.conversation_id: envelope.tenant for envelope, event in by_people})

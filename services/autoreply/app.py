@@ -2,16 +2,18 @@
 
 import os
 import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from libs.directory.directory import Directory
 from libs.directory.listener import DirectoryListener
 from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_INBOUND, MESSAGES_STATUS
-from libs.kafka.batches import BatchConsumer
+from libs.kafka.batches import BatchConsumer, Rejected
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
-from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
+from libs.kafka.record import Record
 from libs.kafka.subscription import FetchSettings
 from libs.ledger.contacts import ContactReader
 from libs.ledger.conversations import ConversationReader
@@ -36,7 +38,11 @@ from services.autoreply.talk_store import TalkStore
 
 BASE = "/api/v1/whatsapp"
 GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
-FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
+QUICK = FetchSettings()
+# The broker answers as soon as there is something: how long a fetch waits is only how often an idle one is asked.
+CALM = FetchSettings(batch_timeout_ms=50, wait_ms=5_000)
+
+Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected]]]
 
 
 def create_app(settings: Settings) -> Application:
@@ -48,8 +54,9 @@ def create_app(settings: Settings) -> Application:
         directory, bots, talks, ContactReader(mongo), MessageReader(mongo), OptOutWordsBook(mongo, clock), bus, clock,
         settings.autoreply_stale_after,
     )  # fmt: skip
-    consumer = _consumer(settings, bus, answering)
-    agents = _agents(settings, bus, AgentWatch(directory, talks, settings.autoreply_silent_for))
+    watch = AgentWatch(directory, talks, settings.autoreply_silent_for)
+    consumer = _consumer(settings, bus, MESSAGES_INBOUND, GROUP, answering.take, QUICK)
+    agents = _consumer(settings, bus, MESSAGES_STATUS, GROUP_OF_AGENTS, watch.take, CALM)
     api = create_api("Wabus autoreply", "Bots, behind edge.", docs_url=None, redoc_url=None)
     secret = settings.internal_secret.get_secret_value()
     handover = HandoverRoutes(talks, ConversationReader(mongo), clock)
@@ -77,21 +84,12 @@ def create_app(settings: Settings) -> Application:
     return application
 
 
-def _consumer(settings: Settings, bus: Bus, answering: Answering) -> LaneConsumer:
-    return LaneConsumer(
-        bus, topics=[MESSAGES_INBOUND], group=GROUP, lane_of=lambda record: record.key, handle=answering.take,
-        dead_letters=DeadLetterPolicy(service="autoreply"),
-        membership=Membership(fetch=FetchSettings(session_timeout_ms=_session(settings))),
-    )  # fmt: skip
-
-
-def _agents(settings: Settings, bus: Bus, watch: AgentWatch) -> BatchConsumer:
-    fetch = FetchSettings(session_timeout_ms=_session(settings), batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
+def _consumer(
+    settings: Settings, bus: Bus, topic: str, group: str, handle: Handle, fetch: FetchSettings
+) -> BatchConsumer:
+    session = int(settings.autoreply_session_timeout.total_seconds() * 1000)
+    membership = Membership(fetch=replace(fetch, session_timeout_ms=session))
+    letters = DeadLetterPolicy(service="autoreply")
     return BatchConsumer(
-        bus, topics=[MESSAGES_STATUS], group=GROUP_OF_AGENTS, handle=watch.take,
-        dead_letters=DeadLetterPolicy(service="autoreply"), membership=Membership(fetch=fetch),
+        bus, topics=[topic], group=group, handle=handle, dead_letters=letters, membership=membership
     )  # fmt: skip
-
-
-def _session(settings: Settings) -> int:
-    return int(settings.autoreply_session_timeout.total_seconds() * 1000)

@@ -4,15 +4,15 @@ A decision is inserted once, before its answers are asked for, and holds them un
 again asks for the very same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError
 
 from libs.ledger.talks import DECISIONS, TALKS
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, duplicates, outages
 
 REMEMBERED = 30  # times of a bot's latest answers in a conversation
 
@@ -36,27 +36,27 @@ class TalkStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def decision(self, message_id: str) -> Document | None:
-        """Return what was decided of an inbound message."""
-        with outages():
-            row: Document | None = await self._mongo.collection(DECISIONS).find_one({"_id": message_id})
-        return row
-
-    async def decide(self, decision: Document) -> Document:
-        """Keep a decision unless there is one of the message; -> the one that stands."""
+    async def decide(self, decisions: Sequence[Document]) -> dict[str, Document]:
+        """Keep decisions unless there are some of these messages; -> message -> the one that stands."""
+        stand = {decision["_id"]: decision for decision in decisions}
         try:
             with outages():
-                await self._mongo.collection(DECISIONS).insert_one(decision)
-        except DuplicateKeyError:
-            return await self.decision(decision["_id"]) or decision
-        return decision
+                await self._mongo.collection(DECISIONS).insert_many(list(decisions), ordered=False)
+        except BulkWriteError as error:
+            there = [decisions[place]["_id"] for place in duplicates(error)]
+            with outages():
+                async for row in self._mongo.collection(DECISIONS).find({"_id": {"$in": there}}):
+                    stand[row["_id"]] = row
+        return stand
 
-    async def asked(self, message_id: str) -> None:
-        """Note that a decision's answers were asked for; what they say is in the messages from now on.
+    async def close(self, decisions: Sequence[Document]) -> None:
+        """Note that decisions were carried out; what their answers say is in the messages from now on.
 
         Does not wait for the journal: where this is lost they are asked for once more, as the same messages.
         """
-        await self._mongo.hasty(DECISIONS).update_one({"_id": message_id}, {"$unset": {"commands": ""}})
+        query = {"_id": {"$in": [decision["_id"] for decision in decisions]}}
+        with outages():
+            await self._mongo.hasty(DECISIONS).update_many(query, {"$unset": {"open": "", "commands": ""}})
 
     async def page(self, tenant: str, bot_id: str, limit: int, after: str | None) -> list[Document]:
         """Return a bot's decisions, newest first."""
@@ -66,37 +66,57 @@ class TalkStore:
             rows: list[Document] = await cursor.limit(limit).to_list(None)
         return rows
 
-    async def talk(self, conversation_id: str) -> Document:
-        """Return what is remembered of a conversation; nothing where it is new."""
+    async def talks(self, conversation_ids: Sequence[str]) -> dict[str, Document]:
+        """Return what is remembered of conversations; new ones are not in the answer."""
         with outages():
-            row: Document | None = await self._mongo.collection(TALKS).find_one({"_id": conversation_id})
-        return row or {}
+            rows = await self._mongo.collection(TALKS).find({"_id": {"$in": list(conversation_ids)}}).to_list(None)
+        return {row["_id"]: row for row in rows}
 
-    async def answered(self, tenant: str, conversation_id: str, at: datetime) -> None:
+    async def answered(self, decisions: Sequence[Document]) -> None:
         """Note that a bot answered, for whoever looks whether two of them talk to one another."""
-        with outages():
-            await self._mongo.hasty(TALKS).update_one(
-                {"_id": conversation_id},
+        updates = [
+            UpdateOne(
+                {"_id": each["conversation_id"]},
                 {
-                    "$push": {"answered_at": {"$each": [at], "$slice": -REMEMBERED}},
-                    "$setOnInsert": {"tenant": tenant},
+                    "$push": {"answered_at": {"$each": [each["at"]], "$slice": -REMEMBERED}},
+                    "$setOnInsert": {"tenant": each["tenant"]},
                 },
                 upsert=True,
-            )  # fmt: skip
+            )
+            for each in decisions
+        ]
+        if updates:
+            with outages():
+                await self._mongo.hasty(TALKS).bulk_write(updates, ordered=False)
 
-    async def is_answer(self, inbound_id: str, message_id: str) -> bool:
-        """Tell whether a message is a bot's answer to an inbound one."""
-        query = {"_id": inbound_id, "answers": message_id}
+    async def answers_to(self, inbound_ids: Sequence[str]) -> set[str]:
+        """Return the messages with which bots answered these inbound ones."""
         with outages():
-            return await self._mongo.collection(DECISIONS).find_one(query, {"_id": 1}) is not None
+            rows = (
+                await self._mongo.collection(DECISIONS)
+                .find({"_id": {"$in": list(inbound_ids)}}, {"answers": 1})
+                .to_list(None)
+            )
+        return {message_id for row in rows for message_id in row.get("answers", ())}
 
-    async def silence(self, tenant: str, conversation_id: str, until: datetime) -> None:
-        """Keep the bot silent until a time: a person is at it."""
-        with outages():
-            await self._mongo.collection(TALKS).update_one(
-                {"_id": conversation_id}, {"$max": {"silent_until": until}, "$setOnInsert": {"tenant": tenant}},
+    async def silence(self, until: Mapping[str, datetime], tenants: Mapping[str, str]) -> None:
+        """Keep bots silent in conversations until a time each: people are at it."""
+        updates = [
+            UpdateOne(
+                {"_id": conversation_id},
+                {"$max": {"silent_until": moment}, "$setOnInsert": {"tenant": tenants[conversation_id]}},
                 upsert=True,
-            )  # fmt: skip
+            )
+            for conversation_id, moment in until.items()
+        ]
+        if updates:
+            with outages():
+                await self._mongo.collection(TALKS).bulk_write(updates, ordered=False)
+
+    async def hand_over_all(self, decisions: Sequence[Document], by: str) -> None:
+        """Let people answer in the conversations of these decisions."""
+        for each in decisions:
+            await self.hand_over(each["tenant"], each["conversation_id"], each["at"], by)
 
     async def hand_over(self, tenant: str, conversation_id: str, at: datetime, by: str) -> None:
         """Let a person answer from now on."""
