@@ -44,6 +44,7 @@ GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
 TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
 FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
+GATHER_MS = 250  # a unit of work costs the same for one message and for many, and figures may be so much later
 
 
 def create_app(settings: Settings) -> Application:
@@ -85,7 +86,7 @@ def create_app(settings: Settings) -> Application:
 
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
-    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
+    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=FETCH_WAIT_MS)
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),
         membership=Membership(fetch=fetch),

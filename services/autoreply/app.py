@@ -40,7 +40,7 @@ BASE = "/api/v1/whatsapp"
 GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
 QUICK = FetchSettings()
 # The broker answers as soon as there is something: how long a fetch waits is only how often an idle one is asked.
-CALM = FetchSettings(batch_timeout_ms=50, wait_ms=5_000)
+CALM = FetchSettings(batch_timeout_ms=250, wait_ms=5_000)
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected]]]
 

@@ -54,7 +54,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
         group=GROUP,
         handle=handlers.take,
         dead_letters=DeadLetterPolicy(service="tracker"),
-        membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=20)),
     )
     notes.watch(consumer.places_now)
     listener = DirectoryListener(directory)
