@@ -14,7 +14,7 @@ import pytest
 from tests.faults.test_bots import ECHO, webhook
 from tests.support.running import Number, Stack, running_stack, until
 
-# Each turn of a conversation is a webhook, a decision, a message and its statuses: some 17 ms of CPU over all processes,
+# A turn of a conversation is a webhook, a decision, a message and its statuses: some 17 ms of CPU over all processes,
 # so that two cores with everything on them are at their end at a hundred a second.
 RATE, SECONDS, WARM = 25, 40, 20
 SOON = 0.5  # seconds, of 99 in 100
