@@ -13,6 +13,7 @@ CAMPAIGNS_COMMANDS = "campaigns.commands.v1"
 CAMPAIGNS_PROGRESS = "campaigns.progress.v1"
 ACCOUNTS_COMMANDS = "accounts.commands.v1"
 ACCOUNTS_CHANGED = "accounts.changed.v1"
+CONVERSATIONS_CHANGED = "conversations.changed.v1"
 CONTACTS_FORGOTTEN = "contacts.forgotten.v1"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Final
 
 from libs.directory.cache import EntryCache
 from libs.directory.directory import Directory
@@ -27,12 +27,12 @@ from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id
 from services.autoreply.bot_store import BotStore
 from services.autoreply.deciding import Circumstances, Decision, decide
+from services.autoreply.handover import SOURCE, changed
 from services.autoreply.metrics import ANSWERED, DECIDED, DELAY
 from services.autoreply.rules import Heard, heard_in
 from services.autoreply.talk_store import TalkStore
 
-SOURCE = "autoreply"
-BY_RULE = "rule"
+BY_RULE: Final = "rule"
 TICK = timedelta(milliseconds=1)  # between answers to one message: their ids sort by it
 
 Document = dict[str, Any]
@@ -144,8 +144,9 @@ class Answering:
         over = [decision for decision, _ in to_do if decision["handover"]]
         if over:
             await self._talks.hand_over_all(over, BY_RULE)
+        told = [changed(decision["tenant"], decision, "agent", BY_RULE, decision["at"]) for decision in over]
         commands = [command for decision, spoken in to_do for command in _commands(decision, spoken.event)]
-        await self._bus.publish_many(commands)
+        await self._bus.publish_many([*commands, *told])
         ANSWERED.labels("rules").inc(len(commands))
         for _, spoken in to_do:
             DELAY.observe(max((self._clock.now() - spoken.event.at).total_seconds(), 0.0))
@@ -161,8 +162,8 @@ def _document(spoken: Spoken, found: Decision, now: datetime) -> Document:
     event = spoken.event
     decision = {
         "_id": event.message_id, "tenant": spoken.tenant, "bot_id": spoken.bot["_id"],
-        "conversation_id": event.conversation_id, "phone_number_id": event.phone_number_id, "at": now,
-        "outcome": found.outcome.value, "rule": found.rule, "handover": found.handover,
+        "conversation_id": event.conversation_id, "contact_id": event.contact_id,
+        "phone_number_id": event.phone_number_id, "at": now, "outcome": found.outcome.value, "rule": found.rule, "handover": found.handover,
     }  # fmt: skip
     envelopes = [_envelope(decision, place) for place in range(len(found.answers))]
     decision["answers"] = [message_id_of(envelope) for envelope in envelopes]

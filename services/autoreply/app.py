@@ -32,6 +32,7 @@ from services.autoreply.agents import AgentWatch
 from services.autoreply.answering import Answering
 from services.autoreply.bot_store import BotStore
 from services.autoreply.bots import Bots
+from services.autoreply.handover import Handover
 from services.autoreply.routes import BotRoutes, HandoverRoutes
 from services.autoreply.settings import Settings
 from services.autoreply.talk_store import TalkStore
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> Application:
     agents = _consumer(settings, bus, MESSAGES_STATUS, GROUP_OF_AGENTS, watch.take, CALM)
     api = create_api("Wabus autoreply", "Bots, behind edge.", docs_url=None, redoc_url=None)
     secret = settings.internal_secret.get_secret_value()
-    handover = HandoverRoutes(talks, ConversationReader(mongo), clock)
+    handover = HandoverRoutes(Handover(talks, bus, clock), ConversationReader(mongo))
     api.include_router(calls_router(f"{BASE}/bots", BotRoutes(Bots(bots, directory, clock), talks).calls(), secret))
     api.include_router(calls_router(f"{BASE}/conversations", handover.calls(), secret))
     application = Application(

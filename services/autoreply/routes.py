@@ -1,12 +1,12 @@
 """The REST side of autoreply, reached through edge only."""
 
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.ledger.conversations import ConversationReader
-from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
@@ -16,12 +16,12 @@ from libs.web.identity import Identity
 from services.autoreply.bodies import CreateBody, UpdateBody
 from services.autoreply.bots import Bots
 from services.autoreply.errors import NoSuchConversation
+from services.autoreply.handover import Handover
 from services.autoreply.talk_store import TalkStore
 
 ONE = "/{bot_id}"
 BOT = ("name", "kind", "rules", "opt_out_answer", "created_at", "updated_at")
 DECISION = ("bot_id", "conversation_id", "phone_number_id", "at", "outcome", "rule", "handover")
-BY_API = "api"
 
 Document = dict[str, Any]
 
@@ -80,10 +80,9 @@ class BotRoutes:
 class HandoverRoutes:
     """`/conversations/{conversation_id}/handover`."""
 
-    def __init__(self, talks: TalkStore, conversations: ConversationReader, clock: Clock) -> None:
-        self._talks = talks
+    def __init__(self, handover: Handover, conversations: ConversationReader) -> None:
+        self._handover = handover
         self._conversations = conversations
-        self._clock = clock
 
     def calls(self) -> list[Call]:
         """Return the calls."""
@@ -95,21 +94,25 @@ class HandoverRoutes:
 
     async def hand_over(self, request: Request, caller: Identity) -> Response:
         """Hand over to a person."""
-        conversation_id, now = await self._known(request, caller), self._clock.now()
-        await self._talks.hand_over(caller.tenant, conversation_id, now, BY_API)
-        return JsonAnswer({"conversation_id": conversation_id, "object": "handover", "handed_over_at": now})
+        last = await self._last(request, caller)
+        return _handed_over(last, await self._handover.to_agent(caller.tenant, last))
 
     async def hand_back(self, request: Request, caller: Identity) -> Response:
         """Hand back to the bot."""
-        conversation_id = await self._known(request, caller)
-        await self._talks.hand_back(caller.tenant, conversation_id)
-        return JsonAnswer({"conversation_id": conversation_id, "object": "handover", "handed_over_at": None})
+        last = await self._last(request, caller)
+        await self._handover.to_bot(caller.tenant, last)
+        return _handed_over(last, None)
 
-    async def _known(self, request: Request, caller: Identity) -> str:
+    async def _last(self, request: Request, caller: Identity) -> Document:
         conversation_id = str(request.path_params["conversation_id"])
-        if not is_uuid(conversation_id) or await self._conversations.last(caller.tenant, conversation_id) is None:
+        last = await self._conversations.last(caller.tenant, conversation_id) if is_uuid(conversation_id) else None
+        if last is None:
             raise NoSuchConversation("There is no such conversation.", param="conversation_id")
-        return conversation_id
+        return last
+
+
+def _handed_over(last: Document, at: datetime | None) -> Response:
+    return JsonAnswer({"conversation_id": last["conversation_id"], "object": "handover", "handed_over_at": at})
 
 
 def _id(request: Request) -> str:

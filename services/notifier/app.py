@@ -4,7 +4,13 @@ import os
 import socket
 
 from libs.directory.vault import Vault
-from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_INBOUND, MESSAGES_STATUS, TEMPLATES_CHANGED
+from libs.events.topics import (
+    ACCOUNTS_CHANGED,
+    CONVERSATIONS_CHANGED,
+    MESSAGES_INBOUND,
+    MESSAGES_STATUS,
+    TEMPLATES_CHANGED,
+)
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
@@ -40,7 +46,7 @@ from services.notifier.subscriptions import Subscriptions
 
 BASE = "/api/v1/whatsapp"
 GROUP = "notifier"
-TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND, TEMPLATES_CHANGED, ACCOUNTS_CHANGED)
+TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND, TEMPLATES_CHANGED, ACCOUNTS_CHANGED, CONVERSATIONS_CHANGED)
 FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
 
 

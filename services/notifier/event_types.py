@@ -14,7 +14,7 @@ DISABLED = "webhook_endpoint.disabled"
 
 NAMES = (
     *(f"message.{status}" for status in STATUSES), "message.received", "template.changed", "account.changed",
-    "number.changed", DISABLED,
+    "number.changed", "conversation.handed_over", DISABLED,
 )  # fmt: skip
 FAMILIES = tuple(dict.fromkeys(f"{name.split('.')[0]}.*" for name in NAMES))
 CHOICES = (EVERYTHING, *FAMILIES, *NAMES)

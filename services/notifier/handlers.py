@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from libs.events.accounts import AccountChanged
+from libs.events.conversations import ConversationHandedOver
 from libs.events.messages import MessageReceived, MessageStatusChanged
 from libs.events.model import Event
 from libs.events.templates import TemplateChanged
@@ -15,7 +16,13 @@ from services.notifier.fan_out import FanOut
 from services.notifier.notices import Notice, notice_of
 from services.notifier.subscriptions import Subscriptions
 
-MODELS: tuple[type[Event], ...] = (MessageStatusChanged, MessageReceived, TemplateChanged, AccountChanged)
+MODELS: tuple[type[Event], ...] = (
+    MessageStatusChanged,
+    MessageReceived,
+    TemplateChanged,
+    AccountChanged,
+    ConversationHandedOver,
+)
 TENANT = "ce_tenant"
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.events.accounts import AccountChanged
+from libs.events.conversations import ConversationHandedOver
 from libs.events.envelope import Envelope
 from libs.events.messages import MessageReceived, MessageStatus, MessageStatusChanged
 from libs.events.model import Event
@@ -48,6 +49,8 @@ def notice_of(envelope: Envelope, event: Event) -> Notice | None:
         name, data = "template.changed", _template(event)
     elif isinstance(event, AccountChanged) and event.kind in ("account", "number"):
         name, data = f"{event.kind}.changed", _account(event)
+    elif isinstance(event, ConversationHandedOver):
+        name, data = "conversation.handed_over", _conversation(event)
     else:
         return None
     number = getattr(event, "phone_number_id", None)
@@ -143,6 +146,19 @@ def _template(event: TemplateChanged) -> Data:
         "category": event.category,
         "quality": event.quality,
         "rejected_reason": event.reason,
+    }
+
+
+def _conversation(event: ConversationHandedOver) -> Data:
+    return {
+        "id": event.conversation_id,
+        "object": "conversation",
+        "at": event.at,
+        "phone_number_id": event.phone_number_id,
+        "contact_id": event.contact_id,
+        "to": event.to,
+        "by": event.by,
+        "message_id": event.message_id,
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 from pymongo import MongoClient
 
 from libs.runtime.ids import new_id
+from tests.support.receiver import receiving
 from tests.support.running import Number, Stack, until
 from tests.support.shared_stack import Tenant, greet, newest, refused
 
@@ -128,7 +129,13 @@ def test_after_a_hand_over_the_bot_is_silent_until_it_gets_the_conversation_back
     shop: Number, person: Callable[[], str]
 ) -> None:
     who, stack = person(), shop.stack
-    hears_in_answer(shop, who, "help", "Somebody comes.")
+    with receiving() as heard:
+        body = {"url": heard.url("/handed"), "events": ["conversation.handed_over"], "phone_number_ids": [shop.id]}
+        endpoint = stack.call("POST", "/webhook_endpoints", body).json()["id"]
+        hears_in_answer(shop, who, "help", "Somebody comes.")
+        [told] = heard.waits("/handed", 1)
+        stack.call("DELETE", f"/webhook_endpoints/{endpoint}")
+    assert (told.event["data"]["to"], told.event["data"]["by"]) == ("agent", "rule")
     shop.hears(who, "hello")
     [last, *_] = decided(stack, shop, who, 2)
     assert last["outcome"] == "handed_over"
