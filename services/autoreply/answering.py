@@ -163,7 +163,8 @@ def _document(spoken: Spoken, found: Decision, now: datetime) -> Document:
     decision = {
         "_id": event.message_id, "tenant": spoken.tenant, "bot_id": spoken.bot["_id"],
         "conversation_id": event.conversation_id, "contact_id": event.contact_id,
-        "phone_number_id": event.phone_number_id, "at": now, "outcome": found.outcome.value, "rule": found.rule, "handover": found.handover,
+        "phone_number_id": event.phone_number_id, "at": now, "outcome": found.outcome.value, "rule": found.rule,
+        "handover": found.handover,
     }  # fmt: skip
     envelopes = [_envelope(decision, place) for place in range(len(found.answers))]
     decision["answers"] = [message_id_of(envelope) for envelope in envelopes]
