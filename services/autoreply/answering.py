@@ -26,7 +26,7 @@ from libs.requests.commands import message_id_of
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id
 from services.autoreply.bot_store import BotStore
-from services.autoreply.deciding import Circumstances, Decision, decide
+from services.autoreply.deciding import Circumstances, Decision, Outcome, decide
 from services.autoreply.handover import SOURCE, changed
 from services.autoreply.metrics import ANSWERED, DECIDED, DELAY
 from services.autoreply.rules import Heard, heard_in
@@ -134,6 +134,7 @@ class Answering:
             opted_out_of_all=contact is not None and contact.opted_out_of_all,
             opts_out=said is not None and said[1],
             answered_at=talk.get("answered_at", ()),
+            dialogue=talk.get("dialogue"),
         )  # fmt: skip
 
     async def _carry_out(self, decisions: Sequence[tuple[Document, Spoken]]) -> None:
@@ -144,6 +145,7 @@ class Answering:
         over = [decision for decision, _ in to_do if decision["handover"]]
         if over:
             await self._talks.hand_over_all(over, BY_RULE)
+        await self._talks.turn([decision for decision, spoken in to_do if spoken.bot.get("dialogues")])
         told = [changed(decision["tenant"], decision, "agent", BY_RULE, decision["at"]) for decision in over]
         commands = [command for decision, spoken in to_do for command in _commands(decision, spoken.event)]
         await self._bus.publish_many([*commands, *told])
@@ -164,11 +166,12 @@ def _document(spoken: Spoken, found: Decision, now: datetime) -> Document:
         "_id": event.message_id, "tenant": spoken.tenant, "bot_id": spoken.bot["_id"],
         "conversation_id": event.conversation_id, "contact_id": event.contact_id,
         "phone_number_id": event.phone_number_id, "at": now, "outcome": found.outcome.value, "rule": found.rule,
-        "handover": found.handover,
+        "handover": found.handover, "dialogue": found.dialogue,
     }  # fmt: skip
     envelopes = [_envelope(decision, place) for place in range(len(found.answers))]
     decision["answers"] = [message_id_of(envelope) for envelope in envelopes]
-    to_do = {"open": True, "commands": list(found.answers)} if found.answers or found.handover else {}
+    done = found.outcome is not Outcome.ANSWERED and not found.answers
+    to_do = {"open": True, "commands": list(found.answers)} if not done else {}
     return decision | to_do
 
 

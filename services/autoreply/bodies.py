@@ -85,6 +85,32 @@ Match = Annotated[
 ]
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class StepBody(_Body):
+    """One question of a dialogue: what is asked, what an answer has to be like, and where it leads."""
+
+    name: Name
+    ask: Answer
+    save: Annotated[Name | None, Field(description="The variable that keeps the person's words.")] = None
+    expect: Annotated[Match | None, Field(description="What an answer has to match; else the question again.")] = None
+    otherwise: Annotated[Answer | None, Field(description="Said instead of the question again.")] = None
+    go_to: Annotated[
+        dict[str, Name], Field(max_length=20, description="Step by words or payload; else the next one.")
+    ] = {}
+
+
+class DialogueBody(_Body):
+    """Questions one after the other. It is over when it is through, or not answered for `timeout` seconds."""
+
+    name: Name
+    steps: Annotated[list[StepBody], Field(min_length=1, max_length=30)]
+    done: Annotated[list[Answer], Field(max_length=MOST_ANSWERS, description="Said at its end.")] = []
+    timeout: Annotated[int, Field(ge=10, le=86_400, description="Seconds.")] = 600
+    handover: Annotated[bool, Field(description="Whether a person takes over at its end.")] = False
+
+
 class RuleBody(_Body):
     """What a message has to be like, and what is answered; the first rule of a bot that matches is taken."""
 
@@ -93,13 +119,16 @@ class RuleBody(_Body):
     answer: Answer | None = None
     answers: Annotated[list[Answer], Field(max_length=MOST_ANSWERS, description="Several, in this order.")] = []
     handover: Annotated[bool, Field(description="Whether a person takes over the conversation after it.")] = False
+    dialogue: Annotated[Name | None, Field(description="The dialogue that begins after the answer.")] = None
 
     @model_validator(mode="after")
     def _checked(self) -> "RuleBody":
         if self.answer is not None and self.answers:
             raise ValueError("answer: Give `answer` or `answers`, not both.")
-        if not (self.said or self.handover):
-            raise ValueError("answer: Give `answer` or `answers`; only a rule that hands over may have neither.")
+        if not (self.said or self.handover or self.dialogue):
+            raise ValueError("answer: Give `answer`, `answers`, `dialogue` or `handover`.")
+        if self.handover and self.dialogue:
+            raise ValueError("dialogue: Not where a person takes over.")
         return self
 
     @property
@@ -114,6 +143,7 @@ class CreateBody(_Body):
     name: Annotated[Plain, Field(min_length=1, max_length=100)]
     kind: Literal["rules"]
     rules: Annotated[list[RuleBody], Field(min_length=1, max_length=MOST_RULES)]
+    dialogues: Annotated[list[DialogueBody], Field(max_length=20)] = []
     opt_out_answer: Annotated[
         Plain | None, Field(min_length=1, max_length=1_000, description="Said once to who opts out by a word.")
     ] = None
@@ -124,4 +154,5 @@ class UpdateBody(_Body):
 
     name: Annotated[Plain | None, Field(min_length=1, max_length=100)] = None
     rules: Annotated[list[RuleBody] | None, Field(min_length=1, max_length=MOST_RULES)] = None
+    dialogues: Annotated[list[DialogueBody] | None, Field(max_length=20)] = None
     opt_out_answer: Annotated[Plain | None, Field(min_length=1, max_length=1_000)] = None

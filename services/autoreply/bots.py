@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from libs.directory.directory import Directory
 from libs.requests.kinds import body_of
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.errors import Conflict, FieldProblem, Invalid
-from services.autoreply.bodies import CreateBody, RuleBody, UpdateBody
+from services.autoreply.bodies import CreateBody, DialogueBody, RuleBody, UpdateBody
 from services.autoreply.bot_store import MOST, BotStore
 from services.autoreply.errors import NoSuchBot, TooManyBots
 from services.autoreply.rules import BadPattern, check_pattern
@@ -32,8 +34,10 @@ class Bots:
         now = self._clock.now()
         bot = {
             "_id": new_id(), "tenant": tenant, "name": body.name, "kind": body.kind, "rules": _rules(body.rules),
-            "opt_out_answer": body.opt_out_answer, "created_at": now, "updated_at": now,
+            "dialogues": _dialogues(body.dialogues), "opt_out_answer": body.opt_out_answer, "created_at": now,
+            "updated_at": now,
         }  # fmt: skip
+        _check_begins(bot)
         if not await self._store.add(bot):
             raise TooManyBots(f"There may be {MOST} bots; delete one that is not used.")
         return bot
@@ -51,11 +55,14 @@ class Bots:
     async def update(self, tenant: str, bot_id: str, body: UpdateBody) -> Document:
         """Change what is given. Raises NoSuchBot, and Invalid."""
         fields = {name: getattr(body, name) for name in body.model_fields_set}
-        if body.rules is not None:
-            fields["rules"] = _rules(body.rules)
-        missing = [name for name in ("name", "rules") if name in fields and fields[name] is None]
+        missing = [name for name in ("name", "rules", "dialogues") if name in fields and fields[name] is None]
         if missing:
             raise _wrong(missing[0], "Must not be null.")
+        if body.rules is not None:
+            fields["rules"] = _rules(body.rules)
+        if body.dialogues is not None:
+            fields["dialogues"] = _dialogues(body.dialogues)
+        _check_begins(await self.get(tenant, bot_id) | fields)
         if (bot := await self._store.change(tenant, bot_id, fields, self._clock.now())) is None:
             raise _unknown()
         return bot
@@ -74,17 +81,60 @@ def _rules(rules: Sequence[RuleBody]) -> list[Document]:
     """Return rules as they are kept. Raises Invalid."""
     kept = []
     for place, rule in enumerate(rules):
-        match = rule.match.model_dump(by_alias=True)
-        if match["type"] == "pattern":
-            try:
-                check_pattern(match["value"])
-            except BadPattern as error:
-                raise _wrong(f"rules.{place}.match.value", f"Must be a regular expression of RE2's: {error}.") from None
+        match = _match(rule.match, f"rules.{place}.match")
         for at, answer in enumerate(rule.said):
             where = f"rules.{place}.answer" if rule.answer is not None else f"rules.{place}.answers.{at}"
             _check_answer(answer, where)
-        kept.append({"name": rule.name, "match": match, "answers": rule.said, "handover": rule.handover})
+        kept.append({
+            "name": rule.name, "match": match, "answers": rule.said, "handover": rule.handover,
+            "dialogue": rule.dialogue,
+        })  # fmt: skip
     return kept
+
+
+def _dialogues(dialogues: Sequence[DialogueBody]) -> list[Document]:
+    """Return dialogues as they are kept. Raises Invalid."""
+    kept = []
+    for place, dialogue in enumerate(dialogues):
+        path, names = f"dialogues.{place}", [step.name for step in dialogue.steps]
+        steps = []
+        for at, step in enumerate(dialogue.steps):
+            here = f"{path}.steps.{at}"
+            _check_answer(step.ask, f"{here}.ask")
+            if step.otherwise is not None:
+                _check_answer(step.otherwise, f"{here}.otherwise")
+            if names.index(step.name) != at:
+                raise _wrong(f"{here}.name", "Is the name of another step too.")
+            for value, name in step.go_to.items():
+                if name not in names:
+                    raise _wrong(f"{here}.go_to.{value[:64]}", f"Must be one of {', '.join(names)}.")
+            expect = _match(step.expect, f"{here}.expect") if step.expect is not None else None
+            steps.append(step.model_dump(exclude={"expect"}) | {"expect": expect})
+        for at, answer in enumerate(dialogue.done):
+            _check_answer(answer, f"{path}.done.{at}")
+        kept.append(dialogue.model_dump(exclude={"steps"}) | {"steps": steps})
+    return kept
+
+
+def _check_begins(bot: Document) -> None:
+    """Raise Invalid unless every dialogue that a rule begins is there, once."""
+    names = [dialogue["name"] for dialogue in bot["dialogues"]]
+    for place, name in enumerate(names):
+        if names.index(name) != place:
+            raise _wrong(f"dialogues.{place}.name", "Is the name of another dialogue too.")
+    for place, rule in enumerate(bot["rules"]):
+        if rule["dialogue"] is not None and rule["dialogue"] not in names:
+            raise _wrong(f"rules.{place}.dialogue", f"Must be a dialogue of the bot's: {', '.join(names) or 'none'}.")
+
+
+def _match(given: BaseModel, where: str) -> Document:
+    match = given.model_dump(by_alias=True)
+    if match["type"] == "pattern":
+        try:
+            check_pattern(match["value"])
+        except BadPattern as error:
+            raise _wrong(f"{where}.value", f"Must be a regular expression of RE2's: {error}.") from None
+    return match
 
 
 def _check_answer(answer: Document, where: str) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from services.autoreply.dialogues import begun, goes_on
 from services.autoreply.rules import Heard, filled, matched
 
 # What a person says to somebody. Reactions, edits, and what the phone says by itself are none of it.
@@ -43,16 +44,20 @@ class Circumstances:
     opted_out_of_all: bool = False
     opts_out: bool = False
     answered_at: Sequence[datetime] = ()
+    dialogue: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome, the rule it was by, the messages to send in their order, and whether a person takes over."""
+    """The outcome, the rule or step it was by, the messages to send in their order, whether a person takes over, and
+    where a dialogue stands after it (None: there is none).
+    """
 
     outcome: Outcome
     rule: str | None = None
     answers: Sequence[Document] = field(default=())
     handover: bool = False
+    dialogue: Document | None = None
 
 
 def decide(bot: Mapping[str, Any], heard: Heard, case: Circumstances) -> Decision:
@@ -62,12 +67,18 @@ def decide(bot: Mapping[str, Any], heard: Heard, case: Circumstances) -> Decisio
     if case.opts_out:
         words = bot.get("opt_out_answer")
         return Decision(Outcome.OPT_OUT, answers=[{"type": "text", "text": words}] if words else [])
+    if (turn := goes_on(bot, case.dialogue, heard, case.now)) is not None:
+        step = f"dialogues.{(case.dialogue or {})['name']}.{turn.step}"
+        return Decision(Outcome.ANSWERED, step, turn.answers, turn.handover, turn.state)
     for place, rule in enumerate(bot["rules"]):
         variables = matched(rule["match"], heard)
         if variables is not None:
             known = heard.variables() | variables
             name = rule.get("name") or f"rules.{place}"
             answers = [filled(answer, known) for answer in rule["answers"]]
+            if (dialogue := rule.get("dialogue")) is not None:
+                turn = begun(bot, dialogue, heard, variables, case.now)
+                return Decision(Outcome.ANSWERED, name, [*answers, *turn.answers], False, turn.state)
             return Decision(Outcome.ANSWERED, name, answers, rule.get("handover", False))
     return Decision(Outcome.NO_RULE)
 

@@ -20,7 +20,7 @@ from services.autoreply.handover import Handover
 from services.autoreply.talk_store import TalkStore
 
 ONE = "/{bot_id}"
-BOT = ("name", "kind", "rules", "opt_out_answer", "created_at", "updated_at")
+BOT = ("name", "kind", "rules", "dialogues", "opt_out_answer", "created_at", "updated_at")
 DECISION = ("bot_id", "conversation_id", "phone_number_id", "at", "outcome", "rule", "handover")
 
 Document = dict[str, Any]

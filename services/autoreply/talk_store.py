@@ -56,7 +56,9 @@ class TalkStore:
         """
         query = {"_id": {"$in": [decision["_id"] for decision in decisions]}}
         with outages():
-            await self._mongo.hasty(DECISIONS).update_many(query, {"$unset": {"open": "", "commands": ""}})
+            await self._mongo.hasty(DECISIONS).update_many(
+                query, {"$unset": {"open": "", "commands": "", "dialogue": ""}}
+            )
 
     async def page(self, tenant: str, bot_id: str, limit: int, after: str | None) -> list[Document]:
         """Return a bot's decisions, newest first."""
@@ -88,6 +90,20 @@ class TalkStore:
         if updates:
             with outages():
                 await self._mongo.hasty(TALKS).bulk_write(updates, ordered=False)
+
+    async def turn(self, decisions: Sequence[Document]) -> None:
+        """Keep where dialogues stand after decisions. One that is carried out again after a later one changes nothing."""
+        updates: list[UpdateOne] = []
+        for each in decisions:
+            place = {"_id": each["conversation_id"]}
+            now = {"dialogue": each["dialogue"], "turned_at": each["at"]}
+            updates += [
+                UpdateOne(place, {"$setOnInsert": {"tenant": each["tenant"]}}, upsert=True),
+                UpdateOne(place | {"$nor": [{"turned_at": {"$gt": each["at"]}}]}, {"$set": now}),
+            ]
+        if updates:
+            with outages():
+                await self._mongo.collection(TALKS).bulk_write(updates)
 
     async def answers_to(self, inbound_ids: Sequence[str]) -> set[str]:
         """Return the messages with which bots answered these inbound ones."""
@@ -138,8 +154,11 @@ class TalkStore:
             )
 
     async def forget(self, message_ids: Sequence[str]) -> None:
-        """Take out what decisions on messages of a forgotten person say."""
+        """Take out what decisions on messages of a forgotten person say, and what they said in dialogues."""
+        decisions, ids = self._mongo.collection(DECISIONS), {"_id": {"$in": list(message_ids)}}
         with outages():
-            await self._mongo.collection(DECISIONS).update_many(
-                {"_id": {"$in": list(message_ids)}}, {"$unset": {"commands": ""}}
-            )
+            await decisions.update_many(ids, {"$unset": {"commands": "", "dialogue": ""}})
+            places = await decisions.distinct("conversation_id", ids)
+            if places:
+                gone = {"$unset": {"dialogue": ""}}
+                await self._mongo.collection(TALKS).update_many({"_id": {"$in": places}}, gone)

@@ -21,11 +21,19 @@ SIZE = {
 YES = {"match": {"type": "payload", "value": "yes"}, "answer": {"type": "text", "text": "Noted."}}
 COMES = {"type": "text", "text": "Somebody comes."}
 HELP = {"match": {"type": "exact", "value": "help!"}, "handover": True, "answer": COMES}
-RULES = [HELLO, SIZE, YES, HELP]
+ORDER = {"match": {"type": "exact", "value": "order"}, "dialogue": "order"}
+RULES = [HELLO, SIZE, YES, HELP, ORDER]
+DIALOGUE = {"name": "order", "timeout": 60, "steps": [
+    {"name": "what", "ask": {"type": "text", "text": "What?"}, "save": "what"},
+    {"name": "many", "ask": {"type": "text", "text": "How many {{what}}?"}, "save": "many",
+     "expect": {"type": "pattern", "value": "^[0-9]+$"}, "otherwise": {"type": "text", "text": "A number, please."}},
+], "done": [{"type": "text", "text": "{{many}} {{what}}, thank you."}]}  # fmt: skip
 
 
 def make(stack: Stack, **more: Any) -> str:
-    answer = stack.call("POST", "/bots", {"name": "greeter", "kind": "rules", "rules": RULES} | more)
+    answer = stack.call(
+        "POST", "/bots", {"name": "greeter", "kind": "rules", "rules": RULES, "dialogues": [DIALOGUE]} | more
+    )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
@@ -108,6 +116,17 @@ def test_a_rule_answers_with_what_the_person_said_in_order(shop: Number, person:
     [last, *_] = decided(shop.stack, shop, who, 4)
     assert (last["outcome"], last["rule"], last["answer_ids"]) == ("no_rule", None, [])
     assert len(said_to(shop, who)) == 4
+
+
+def test_a_dialogue_asks_one_thing_after_the_other_and_asks_again_where_it_has_to(
+    shop: Number, person: Callable[[], str]
+) -> None:
+    who = person()
+    hears_in_answer(shop, who, "Order", "What?")
+    hears_in_answer(shop, who, "hello", "How many hello?")
+    hears_in_answer(shop, who, "some", "A number, please.")
+    hears_in_answer(shop, who, "3", "3 hello, thank you.")
+    hears_in_answer(shop, who, "hello", hi(who))
 
 
 def test_webhooks_that_come_twice_are_answered_once(shop: Number, person: Callable[[], str]) -> None:
@@ -193,6 +212,7 @@ def test_a_number_without_a_bot_or_switched_off_is_silent(stack: Stack, person: 
     ({"match": {"type": "pattern", "value": "(a"}, "answer": COMES}, "rules.0.match.value"),
     ({"match": {"type": "pattern", "value": r"(a)\1"}, "answer": COMES}, "rules.0.match.value"),
     ({"match": {"type": "any"}, "answer": {"type": "text"}}, "rules.0.answer.text"),
+    ({"match": {"type": "any"}, "dialogue": "nowhere"}, "rules.0.dialogue"),
     ({"match": {"type": "any"}, "answer": {"type": "poem", "text": "x"}}, "rules.0.answer.type"),
     ({"match": {"type": "any"}, "answer": {"type": "text", "text": "x", "to": "+15550001"}}, "rules.0.answer.to"),
 ])  # fmt: skip
