@@ -92,7 +92,7 @@ class TalkStore:
                 await self._mongo.hasty(TALKS).bulk_write(updates, ordered=False)
 
     async def turn(self, decisions: Sequence[Document]) -> None:
-        """Keep where dialogues stand after decisions. One that is carried out again after a later one changes nothing."""
+        """Keep where dialogues stand. A decision that is carried out again after a later one changes nothing."""
         updates: list[UpdateOne] = []
         for each in decisions:
             place = {"_id": each["conversation_id"]}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.autoreply.dialogues import begun, goes_on
+from services.autoreply.dialogues import Turn, begun, goes_on
 from services.autoreply.rules import Heard
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -19,29 +19,29 @@ def said(text: str, payload: str | None = None) -> Heard:
     return Heard("text", text, payload, NOW, False, "Ann", "15550001")
 
 
+def goes(state: dict[str, Any] | None, heard: Heard) -> Turn:
+    turn = goes_on(BOT, state, heard, NOW)
+    assert turn is not None
+    return turn
+
+
 def test_it_goes_from_step_to_step_and_ends_with_what_was_said() -> None:
-    turn = begun(BOT, "visit", said("visit"), {}, NOW)
-    assert (turn.step, turn.answers) == ("day", [{"text": "Which day, Ann?"}])
-    turn = goes_on(BOT, turn.state, said("Monday"), NOW)
-    assert turn
-    assert turn.answers == [{"text": "When on Monday?"}]
-    again = goes_on(BOT, turn.state, said("late"), NOW)
-    assert again
+    first = begun(BOT, "visit", said("visit"), {}, NOW)
+    assert (first.step, first.answers) == ("day", [{"text": "Which day, Ann?"}])
+    second = goes(first.state, said("Monday"))
+    assert second.answers == [{"text": "When on Monday?"}]
+    again = goes(second.state, said("late"))
     assert (again.step, again.answers) == ("hour", [{"text": "When on Monday?"}])
-    turn = goes_on(BOT, again.state, said("at 10"), NOW)
-    assert turn
-    assert turn.answers == [{"text": "Why?"}], "the next of the list, where nothing says otherwise"
-    end = goes_on(BOT, turn.state, said("so"), NOW)
-    assert end
+    third = goes(again.state, said("at 10"))
+    assert third.answers == [{"text": "Why?"}], "the next of the list, where nothing says otherwise"
+    end = goes(third.state, said("so"))
     assert (end.answers, end.state, end.handover) == ([{"text": "Monday at 10."}], None, True)
 
 
 def test_an_answer_or_a_tap_may_lead_elsewhere() -> None:
     state = begun(BOT, "visit", said("visit"), {}, NOW).state
     for answer in (said("Never!"), said("Not now", payload="never")):
-        turn = goes_on(BOT, state, answer, NOW)
-        assert turn
-        assert turn.step == "sorry"
+        assert goes(state, answer).step == "sorry"
 
 
 def test_a_dialogue_that_is_late_of_another_bot_or_gone_is_over() -> None:
