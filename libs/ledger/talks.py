@@ -18,13 +18,14 @@ class TalkReader:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def decision(self, tenant: str, message_id: str) -> Document | None:
-        """Return what a bot decided on an inbound message."""
+    async def decisions(self, tenant: str, message_ids: Collection[str]) -> dict[str, Document]:
+        """Return what bots decided on inbound messages, of those that one was asked about."""
+        if not message_ids:
+            return {}
+        query, hidden = {"_id": {"$in": list(message_ids)}, "tenant": tenant}, {"commands": 0, "dialogue": 0}
         with outages():
-            row: Document | None = await self._mongo.collection(DECISIONS).find_one(
-                {"_id": message_id, "tenant": tenant}, {"commands": 0}
-            )
-        return row
+            rows = await self._mongo.collection(DECISIONS).find(query, hidden).to_list(None)
+        return {row["_id"]: row for row in rows}
 
     async def handed_over(self, tenant: str, conversation_ids: Collection[str]) -> dict[str, datetime]:
         """Return since when a person answers, of those of these conversations in which no bot does."""

@@ -99,7 +99,7 @@ from services.edge.webhooks import WebhookDoor
 
 BASE = "/api/v1/whatsapp"
 GROUP = "edge"
-ERASURE_LEASE = timedelta(seconds=15)  # two edges at once would do no harm, only work
+ERASURE_LEASE = timedelta(seconds=6)  # two edges at once would do no harm, only work
 REFRESH_LEASE = timedelta(minutes=3)  # longer than a round of twenty accounts of a slow Meta
 META = "https://graph.facebook.com"
 

@@ -24,8 +24,8 @@ def accepted(document: Document) -> Document:
     return answer | {"send_at": rfc3339(document["send_at"])} if "send_at" in document else answer
 
 
-def message(document: Document) -> Document:
-    """A message as it is read: inbound or outbound, with its whole history."""
+def message(document: Document, decided: Document | None = None) -> Document:
+    """A message as it is read: inbound, with what a bot decided on it, or outbound; with its whole history."""
     shared = {
         "id": document["_id"],
         "object": "message",
@@ -38,10 +38,10 @@ def message(document: Document) -> Document:
         "created_at": document["created_at"],
         "forgotten": document.get("forgotten", False),
     }
-    return shared | (_inbound(document) if document["direction"] == "inbound" else _outbound(document))
+    return shared | (_inbound(document, decided) if document["direction"] == "inbound" else _outbound(document))
 
 
-def decision(document: Document | None) -> Document | None:
+def _decision(document: Document | None) -> Document | None:
     """What a bot decided on an inbound message; None where no bot was asked."""
     if document is None:
         return None
@@ -49,7 +49,7 @@ def decision(document: Document | None) -> Document | None:
     return {name: document.get(name) for name in fields} | {"answer_ids": document.get("answers", [])}
 
 
-def _inbound(document: Document) -> Document:
+def _inbound(document: Document, decided: Document | None) -> Document:
     referral = document.get("referral")
     return {
         "status": "received",
@@ -61,6 +61,7 @@ def _inbound(document: Document) -> Document:
         "context_wamid": document.get("context_wamid"),
         "referral": json.loads(referral) if referral else None,
         "at": document["at"],
+        "bot_decision": _decision(decided),
     }
 
 

@@ -26,6 +26,9 @@ ADMIN = "whatsapp:admin"
 # What a call needs in its body before it looks at the id in its path, by the end of the path; {} where it is not here.
 BODIES: dict[str, dict[str, Any]] = {
     "verify_code": {"code": "123456"},
+    "link-bot": {"bot_id": None},
+    "autoreply": {"enabled": True},
+    "PATCH bots/{bot_id}": {"name": "mine"},
     "two_step_pin": {"pin": "123456"},
     "blocked_users": {"users": ["+15550001234"]},
     "replay": {"since": "2026-01-01T00:00:00Z"},
@@ -115,8 +118,14 @@ def ids_of(stack: Stack, person: Callable[[], str]) -> dict[str, str]:
         "waba_id": made["waba_id"], "phone_id": phone, "onboarding_id": signed_up["onboarding_id"],
         "endpoint_id": hook, "delivery_id": delivery, "user": who, "key_id": new_key(stack, "whatsapp:read")["id"],
         "contact_id": heard["contact_id"], "conversation_id": heard["conversation_id"],
-        "dead_letter_id": dead_letter(stack), **campaign(stack, number),
+        "dead_letter_id": dead_letter(stack), "bot_id": bot(stack), **campaign(stack, number),
     }  # fmt: skip
+
+
+def bot(stack: Stack) -> str:
+    """Return the id of a bot of the stack's own tenant."""
+    rule = {"match": {"type": "any"}, "answer": {"type": "text", "text": "mine"}}
+    return str(stack.call("POST", "/bots", {"name": "mine", "kind": "rules", "rules": [rule]}).json()["id"])
 
 
 def campaign(stack: Stack, number: Number) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -67,10 +68,7 @@ class MessageReadRoutes:
         row = await self._reader.get(caller.tenant, message_id) if is_uuid(message_id) else None
         if row is None:
             raise NotFound("There is no such message.", code="message_not_found", param="message_id")
-        shown = views.message(row)
-        if row["direction"] == "inbound":
-            shown["bot_decision"] = views.decision(await self._talks.decision(caller.tenant, message_id))
-        return JsonAnswer(shown)
+        return JsonAnswer((await self._shown(caller.tenant, [row]))[0])
 
     async def page(self, request: Request, caller: Caller) -> Response:
         """List messages."""
@@ -92,7 +90,12 @@ class MessageReadRoutes:
             until=_time(query, "to"),
         )
         rows = await self._reader.page(caller.tenant, found, limit + 1, after)
-        return JsonAnswer(listing([views.message(row) for row in rows], limit))
+        return JsonAnswer(listing(await self._shown(caller.tenant, rows), limit))
+
+    async def _shown(self, tenant: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        inbound = [row["_id"] for row in rows if row["direction"] == "inbound"]
+        decided = await self._talks.decisions(tenant, inbound)
+        return [views.message(row, decided.get(row["_id"])) for row in rows]
 
     async def _conversations(self, tenant: str, query: QueryParams, numbers: list[str]) -> list[str] | None:
         if (given := uuid(query, "conversation_id")) is not None:

@@ -24,6 +24,7 @@ NAMES = {
     "templates",
     "notifier",
     "campaigns",
+    "autoreply",
     "analytics",
     "tracker",
     "sender",
