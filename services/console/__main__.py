@@ -19,6 +19,7 @@ MODULES = {
     "send_commands": ("send",),
     "campaign_commands": ("campaigns",),
     "analytics_commands": ("analytics",),
+    "bot_commands": ("bots",),
     "sandbox_commands": ("sandbox",),
     "record_commands": ("replay", "dead-letters"),
 }

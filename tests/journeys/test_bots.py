@@ -190,6 +190,13 @@ def test_who_opts_out_is_told_so_once(shop: Number, person: Callable[[], str]) -
     hears_in_answer(shop, person(), "STOP", "You will get no more offers.")
 
 
+def test_a_bot_is_talked_to_in_the_terminal(shop: Number, person: Callable[[], str]) -> None:
+    who = person()
+    printed = shop.stack.cli("bots", "try", "hello", "my size 42", "what?", "--as", f"+{who}", "--to", shop.id)
+    for line in (hi(who), "[answered, rules.0]", "You said 42.", "Is 42 right? (Yes)", "[no_rule]"):
+        assert line in printed, printed
+
+
 def test_a_number_without_a_bot_or_switched_off_is_silent(stack: Stack, person: Callable[[], str]) -> None:
     number, who = stack.connect(throughput=1000), person()
     assert set_up(number, None, True)["autoreply"] is True

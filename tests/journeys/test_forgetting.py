@@ -195,6 +195,23 @@ def test_what_waits_for_them_is_canceled(stack: Stack, shop: Number, person: Cal
     assert stack.message(message_id)["status"] == "canceled"
 
 
+def test_what_they_said_to_a_bot_goes_too(stack: Stack, person: Callable[[], str]) -> None:
+    number, who = stack.connect(throughput=1000), person()
+    asks = {"name": "ask", "steps": [{"name": "one", "ask": {"text": "One?"}, "save": "one"},
+                                     {"name": "two", "ask": {"text": "Two, {{one}}?"}}]}  # fmt: skip
+    rule = {"match": {"type": "exact", "value": "ask"}, "dialogue": "ask"}
+    bot = {"name": "asks", "kind": "rules", "rules": [rule], "dialogues": [asks]}
+    bot_id = stack.call("POST", "/bots", bot).json()["id"]
+    stack.call("POST", f"/phone_numbers/{number.id}/link-bot", {"bot_id": bot_id})
+    stack.call("POST", f"/phone_numbers/{number.id}/autoreply", {"enabled": True})
+    greet(number, who, "ask")
+    until(lambda: len(all_rows(stack, f"/bots/{bot_id}/decisions")) == 1, "it asks", 10)
+    number.hears(who, SECRET)
+    until(lambda: any("bot_talks" in each for each in traces(stack, who)), "it remembers", 10)
+    forget(stack, contact_of(stack, who))
+    await_oblivion(stack, who)
+
+
 def test_what_meta_says_later_brings_nothing_back(stack: Stack, shop: Number, person: Callable[[], str]) -> None:
     who = person()
     greet(shop, who)

@@ -19,6 +19,7 @@ GROUPS = {
     "send": ["text", "template"],
     "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "retry", "export"],
     "analytics": ["rebuild"],
+    "bots": ["try"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
     "dead-letters": ["list", "show", "replay"],
