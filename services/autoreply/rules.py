@@ -13,6 +13,7 @@ import re2
 from libs.ledger.opt_out_words import plain
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LONGEST_VARIABLE = 1_000  # characters that an answer repeats of what a person wrote: it has to fit into a message
 LONGEST_TEXT = 4_096  # characters of a person's text that are looked at: Meta's most
 MEMORY = 1 << 20  # bytes that a pattern may take: one that needs more is refused when it is given
 _VARIABLE = re.compile(r"\{\{ *([a-z_][a-z0-9_]{0,31}|[0-9]{1,2}) *\}\}")
@@ -75,7 +76,7 @@ def matched(match: Mapping[str, Any], heard: Heard) -> dict[str, str] | None:
 def filled(answer: Any, variables: Mapping[str, str]) -> Any:
     """Return an answer with `{{name}}` replaced wherever texts stand in it; one that nobody knows is left out."""
     if isinstance(answer, str):
-        return _VARIABLE.sub(lambda found: variables.get(found[1], ""), answer)
+        return _VARIABLE.sub(lambda found: variables.get(found[1], "")[:LONGEST_VARIABLE], answer)
     if isinstance(answer, Mapping):
         return {name: filled(value, variables) for name, value in answer.items()}
     if isinstance(answer, Sequence):
@@ -88,7 +89,7 @@ def _is_meant(kind: str, value: str, heard: Heard) -> bool:
         case "keyword":
             return f" {_words(value)} " in f" {_words(heard.text)} "
         case "exact":
-            return heard.text != "" and plain(value) == plain(heard.text)
+            return heard.text != "" and _plain(value) == _plain(heard.text)
         case "payload":
             return heard.payload == value
         case "first":
@@ -112,9 +113,13 @@ def _compiled(pattern: str) -> Any:
     return re2.compile(pattern, options)
 
 
+@lru_cache(maxsize=2_000)  # a bot's keywords, and the one text that they are all looked for in
 def _words(text: str) -> str:
     """Return a text as keywords are compared with it: punctuation between words is none of them."""
     return " ".join(part for part in (plain(word) for word in re.split(r"[\W_]+", text)) if part)
+
+
+_plain = lru_cache(maxsize=2_000)(plain)
 
 
 def _is_outside(match: Mapping[str, Any], at: datetime) -> bool:

@@ -55,6 +55,18 @@ def test_a_pattern_takes_milliseconds_whatever_is_written() -> None:
     assert time.perf_counter() - began < 0.2
 
 
+def test_two_hundred_rules_look_at_the_longest_text_in_milliseconds() -> None:
+    said = heard("long words, " * 340 + "the end")
+    matches = [{"type": kind, "value": f"nothing {n}"} for n in range(100) for kind in ("keyword", "exact")]
+    began = time.perf_counter()
+    assert [match for match in matches if matched(match, said) is not None] == []
+    assert time.perf_counter() - began < 0.1
+
+
+def test_a_variable_is_cut_so_that_the_answer_fits_into_a_message() -> None:
+    assert len(filled("{{text}}", {"text": "a" * 4_096})) == 1_000
+
+
 @pytest.mark.parametrize("pattern", ["(", r"(a)\1", "(?=a)", "((a{100}){100}){100}"])
 def test_a_pattern_that_is_not_linear_or_none_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):
