@@ -157,7 +157,7 @@ class TalkStore:
         """Take out what decisions on messages of a forgotten person say, and what they said in dialogues."""
         decisions, ids = self._mongo.collection(DECISIONS), {"_id": {"$in": list(message_ids)}}
         with outages():
-            await decisions.update_many(ids, {"$unset": {"commands": "", "dialogue": ""}})
+            await decisions.update_many(ids, {"$unset": {"open": "", "commands": "", "dialogue": ""}})
             places = await decisions.distinct("conversation_id", ids)
             if places:
                 gone = {"$unset": {"dialogue": ""}}
