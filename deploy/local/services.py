@@ -94,7 +94,7 @@ def shared_environment(
         "GRAPH_URL": urls["sandbox"],
         "GRAPH_VERSION": "v25.0",
         "PUBLIC_URL": urls["edge"],
-        "NOTIFIER_ALLOWED_PRIVATE": "127.0.0.1/32",  # a receiver on the developer's own machine, without TLS
+        "EGRESS_ALLOWED_PRIVATE": "127.0.0.1/32",  # a receiver or a model on the developer's own machine, without TLS
         "SANDBOX_STATE": sandbox_state,
         "SANDBOX_WEBHOOK_URL": urls["edge"] + "/webhooks/whatsapp",
         **{f"{name.upper()}_URL": url for name, url in urls.items()},

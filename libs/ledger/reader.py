@@ -45,6 +45,13 @@ class MessageReader:
             )
         return row
 
+    async def of_ids(self, tenant: str, message_ids: Collection[str]) -> list[dict[str, Any]]:
+        """Return the records with these ids that are there."""
+        query = {"_id": {"$in": list(message_ids)}, "tenant": tenant}
+        with outages():
+            rows: list[dict[str, Any]] = await self._mongo.collection(MESSAGES).find(query).to_list(None)
+        return rows
+
     async def first_inbound(self, tenant: str, conversation_id: str) -> str | None:
         """Return the id of the first message that a person wrote in a conversation."""
         query = {"tenant": tenant, "conversation_id": conversation_id, "direction": "inbound"}

@@ -1,15 +1,25 @@
 """The settings that every service shares, read once from the environment at start."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.runtime.errors import StartRefused
 
 PREFIX = "WABUS_"
+
+
+def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
+    """Read a comma separated variable."""
+
+    def read(value: Any) -> Any:
+        return [kind(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    return BeforeValidator(read)
 
 
 class ServiceSettings(BaseSettings):
@@ -83,6 +93,7 @@ _SHARED_BY_DEPLOYMENT = {
         "KAFKA_BOOTSTRAP", "MONGO_URL", "MONGO_DATABASE", "GRAPH_URL", "GRAPH_VERSION", "ENCRYPTION_KEYS",
         "INTERNAL_SECRET", "APP_ID", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "PUBLIC_URL", "TEMPLATES_URL",
         "NOTIFIER_URL", "CAMPAIGNS_URL", "ANALYTICS_URL", "AUTOREPLY_URL", "KAFKA_REPLICATION", "KAFKA_PARTITIONS",
+        "EGRESS_PORTS", "EGRESS_ALLOWED_PRIVATE",
     )
 }  # fmt: skip
 

@@ -1,11 +1,14 @@
-"""People who answer themselves: a free-form message that no bot asked for silences the bot of its conversation."""
+"""What becomes of messages, as far as bots have to know: a free-form message that no bot asked for silences the bot of
+its conversation, and one that a bot asked for may be refused.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from libs.directory.directory import Directory
 from libs.events.envelope import Envelope
-from libs.events.messages import MessageStatusChanged
+from libs.events.messages import MessageRejected, MessageStatusChanged
+from libs.events.topics import MESSAGES_REJECTED
 from libs.kafka.batches import Rejected
 from libs.kafka.errors import Poison
 from libs.kafka.events import read_event
@@ -17,7 +20,7 @@ ACCEPTED, REPLY, TEMPLATE = b'"status":"accepted"', b'"lane":"interactive"', b'"
 
 
 class AgentWatch:
-    """Handles batches of `messages.status.v1`. A repeat changes nothing."""
+    """Handles batches of `messages.status.v1` and `messages.rejected.v1`. A repeat changes nothing."""
 
     def __init__(self, directory: Directory, talks: TalkStore, silent_for: timedelta) -> None:
         self._directory = directory
@@ -25,11 +28,14 @@ class AgentWatch:
         self._silent_for = silent_for
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
-        """Note who was answered by a person; -> the records that cannot be read."""
+        """Note who was answered by a person, and which answers were refused; -> the records that cannot be read."""
         rejected: list[Rejected] = []
         replies: list[tuple[Envelope, MessageStatusChanged]] = []
         for record in records:
             value = record.value or b""
+            if record.topic == MESSAGES_REJECTED:
+                rejected += await self._refused(record)
+                continue
             if ACCEPTED not in value or REPLY not in value or TEMPLATE in value:
                 continue
             try:
@@ -43,6 +49,14 @@ class AgentWatch:
         if replies:
             await self._silence(replies)
         return rejected
+
+    async def _refused(self, record: Record) -> list[Rejected]:
+        try:
+            envelope, event = read_event(record, MessageRejected)
+        except Poison as poison:
+            return [Rejected(record, poison.reason, poison.error)]
+        await self._talks.refused(envelope.correlationid, event.message_id, event.error.code, event.error.param)
+        return []
 
     async def _silence(self, replies: Sequence[tuple[Envelope, MessageStatusChanged]]) -> None:
         # A bot's answer is correlated with the message that it answers.

@@ -17,45 +17,47 @@ _DAYS = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Answer = dict[str, Any]  # a message as `POST /messages` and its like take it, without `phone_number_id` and `to`
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """A body whose unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class KeywordMatch(_Body):
+class KeywordMatch(Body):
     """The words stand in the text, as whole words, whatever their case and accents."""
 
     type: Literal["keyword"]
     value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_VALUE)]
 
 
-class ExactMatch(_Body):
+class ExactMatch(Body):
     """The text is nothing but these words, whatever their case, accents and the punctuation around."""
 
     type: Literal["exact"]
     value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_VALUE)]
 
 
-class PatternMatch(_Body):
+class PatternMatch(Body):
     """A regular expression (RE2's syntax) is found in the text; its groups are variables of the answer."""
 
     type: Literal["pattern"]
     value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_PATTERN)]
 
 
-class PayloadMatch(_Body):
+class PayloadMatch(Body):
     """A button or list row with this id, or a template's button with this payload, was tapped."""
 
     type: Literal["payload"]
     value: Annotated[Plain, Field(min_length=1, max_length=LONGEST_VALUE)]
 
 
-class FirstMatch(_Body):
+class FirstMatch(Body):
     """It is the first message of the person to this number."""
 
     type: Literal["first"]
 
 
-class HoursMatch(_Body):
+class HoursMatch(Body):
     """It comes outside these hours of a time zone."""
 
     type: Literal["outside_hours"]
@@ -73,7 +75,7 @@ class HoursMatch(_Body):
         return self
 
 
-class AnyMatch(_Body):
+class AnyMatch(Body):
     """Whatever the message is: the rule for what no rule before it was for."""
 
     type: Literal["any"]
@@ -88,7 +90,7 @@ Match = Annotated[
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
-class StepBody(_Body):
+class StepBody(Body):
     """One question of a dialogue: what is asked, what an answer has to be like, and where it leads."""
 
     name: Name
@@ -101,7 +103,7 @@ class StepBody(_Body):
     ] = {}
 
 
-class DialogueBody(_Body):
+class DialogueBody(Body):
     """Questions one after the other. It is over when it is through, or not answered for `timeout` seconds."""
 
     name: Name
@@ -111,7 +113,7 @@ class DialogueBody(_Body):
     handover: Annotated[bool, Field(description="Whether a person takes over at its end.")] = False
 
 
-class RuleBody(_Body):
+class RuleBody(Body):
     """What a message has to be like, and what is answered; the first rule of a bot that matches is taken."""
 
     name: Annotated[Plain | None, Field(min_length=1, max_length=100, description="Shown in transcripts.")] = None
@@ -137,22 +139,17 @@ class RuleBody(_Body):
         return [self.answer] if self.answer is not None else list(self.answers)
 
 
-class CreateBody(_Body):
-    """`POST /bots`."""
+BotName = Annotated[Plain, Field(min_length=1, max_length=100)]
+OptOutAnswer = Annotated[
+    Plain | None, Field(min_length=1, max_length=1_000, description="Said once to who opts out by a word.")
+]
 
-    name: Annotated[Plain, Field(min_length=1, max_length=100)]
+
+class RulesBody(Body):
+    """`POST /bots` of the kind `rules`."""
+
+    name: BotName
     kind: Literal["rules"]
     rules: Annotated[list[RuleBody], Field(min_length=1, max_length=MOST_RULES)]
     dialogues: Annotated[list[DialogueBody], Field(max_length=20)] = []
-    opt_out_answer: Annotated[
-        Plain | None, Field(min_length=1, max_length=1_000, description="Said once to who opts out by a word.")
-    ] = None
-
-
-class UpdateBody(_Body):
-    """`PATCH /bots/{bot_id}`: only what is given changes."""
-
-    name: Annotated[Plain | None, Field(min_length=1, max_length=100)] = None
-    rules: Annotated[list[RuleBody] | None, Field(min_length=1, max_length=MOST_RULES)] = None
-    dialogues: Annotated[list[DialogueBody] | None, Field(max_length=20)] = None
-    opt_out_answer: Annotated[Plain | None, Field(min_length=1, max_length=1_000)] = None
+    opt_out_answer: OptOutAnswer = None

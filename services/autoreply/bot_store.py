@@ -64,6 +64,17 @@ class BotStore:
             )  # fmt: skip
         return row
 
+    async def rotate(
+        self, tenant: str, bot_id: str, old: list[Document], new: list[Document], now: datetime
+    ) -> Document | None:  # fmt: skip
+        """Replace the secrets if they are still the `old` ones; -> the bot, or None."""
+        with outages():
+            row: Document | None = await self._mongo.collection(BOTS).find_one_and_update(
+                {"_id": bot_id, "tenant": tenant, "secrets": old}, {"$set": {"secrets": new, "updated_at": now}},
+                return_document=ReturnDocument.AFTER,
+            )  # fmt: skip
+        return row
+
     async def remove(self, tenant: str, bot_id: str) -> bool:
         """Delete a bot; -> whether there was one."""
         with outages():

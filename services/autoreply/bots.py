@@ -1,22 +1,22 @@
 """What a tenant does with its bots."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel
-
 from libs.directory.directory import Directory
-from libs.requests.kinds import body_of
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
-from libs.web.errors import Conflict, FieldProblem, Invalid
-from services.autoreply.bodies import CreateBody, DialogueBody, RuleBody, UpdateBody
+from libs.web.bodies import parse
+from libs.web.errors import Conflict
+from services.autoreply.bodies import RulesBody
+from services.autoreply.bot_secrets import Secrets
 from services.autoreply.bot_store import MOST, BotStore
-from services.autoreply.errors import NoSuchBot, TooManyBots
-from services.autoreply.rules import BadPattern, check_pattern
-
-SOMEBODY = {"phone_number_id": "1", "to": "+15550001234"}  # an answer is checked as a message to somebody
-OURS = ("phone_number_id", "to", "send_at", "client_ref")  # what an answer cannot say itself
+from services.autoreply.checks import check_begins, dialogues_of, rules_of, wrong
+from services.autoreply.create_bodies import KINDS, AnyBody
+from services.autoreply.errors import NoSuchBot, SecretJustRotated, TooManyBots
+from services.autoreply.thinking_bodies import ModelBody, WebhookBody
 
 Document = dict[str, Any]
 
@@ -24,23 +24,25 @@ Document = dict[str, Any]
 class Bots:
     """Makes, changes and deletes bots of one tenant at a time."""
 
-    def __init__(self, store: BotStore, directory: Directory, clock: Clock) -> None:
+    def __init__(self, store: BotStore, directory: Directory, secrets: Secrets, clock: Clock) -> None:
         self._store = store
         self._directory = directory
+        self._secrets = secrets
         self._clock = clock
 
-    async def create(self, tenant: str, body: CreateBody) -> Document:
-        """Make a bot. Raises Invalid naming what is wrong with a rule, and TooManyBots."""
-        now = self._clock.now()
-        bot = {
-            "_id": new_id(), "tenant": tenant, "name": body.name, "kind": body.kind, "rules": _rules(body.rules),
-            "dialogues": _dialogues(body.dialogues), "opt_out_answer": body.opt_out_answer, "created_at": now,
-            "updated_at": now,
-        }  # fmt: skip
-        _check_begins(bot)
+    async def create(self, tenant: str, body: AnyBody) -> tuple[Document, str | None]:
+        """Make a bot; -> it, and the secret that signs what a webhook bot is asked, which is shown this once.
+
+        Raises Invalid naming what is wrong, and TooManyBots.
+        """
+        now, secret = self._clock.now(), None
+        bot = {"_id": new_id(), "tenant": tenant, "kind": body.kind, "created_at": now, "updated_at": now}
+        bot |= self._made(bot, body, {})
+        if isinstance(body, WebhookBody):
+            secret, bot["secrets"] = self._secrets.first(bot)
         if not await self._store.add(bot):
             raise TooManyBots(f"There may be {MOST} bots; delete one that is not used.")
-        return bot
+        return bot, secret
 
     async def get(self, tenant: str, bot_id: str) -> Document:
         """Return a bot. Raises NoSuchBot."""
@@ -52,20 +54,19 @@ class Bots:
         """Return bots, newest first."""
         return await self._store.page(tenant, limit, after)
 
-    async def update(self, tenant: str, bot_id: str, body: UpdateBody) -> Document:
-        """Change what is given. Raises NoSuchBot, and Invalid."""
-        fields = {name: getattr(body, name) for name in body.model_fields_set}
-        missing = [name for name in ("name", "rules", "dialogues") if name in fields and fields[name] is None]
-        if missing:
-            raise _wrong(missing[0], "Must not be null.")
-        if body.rules is not None:
-            fields["rules"] = _rules(body.rules)
-        if body.dialogues is not None:
-            fields["dialogues"] = _dialogues(body.dialogues)
-        _check_begins(await self.get(tenant, bot_id) | fields)
-        if (bot := await self._store.change(tenant, bot_id, fields, self._clock.now())) is None:
+    async def update(self, tenant: str, bot_id: str, given: Mapping[str, Any]) -> Document:
+        """Change what is given; of `model` the fields that are given. Raises NoSuchBot, and Invalid."""
+        bot = await self.get(tenant, bot_id)
+        if given.get("kind", bot["kind"]) != bot["kind"]:
+            raise wrong("kind", "Cannot be changed: make another bot.")
+        kind = KINDS[bot["kind"]]
+        whole = {name: bot[name] for name in kind.model_fields if name in bot} | dict(given)
+        if isinstance(given.get("model"), Mapping) and "model" in bot:
+            whole["model"] = bot["model"] | given["model"]
+        fields = self._made(bot, parse(kind, json.dumps(whole).encode()), bot)
+        if (changed := await self._store.change(tenant, bot_id, fields, self._clock.now())) is None:
             raise _unknown()
-        return bot
+        return changed
 
     async def remove(self, tenant: str, bot_id: str) -> None:
         """Delete a bot that no number is linked to. Raises NoSuchBot, and Conflict naming the numbers."""
@@ -76,87 +77,35 @@ class Bots:
         if not await self._store.remove(tenant, bot_id):
             raise _unknown()
 
+    async def rotate(self, tenant: str, bot_id: str, overlap: timedelta) -> tuple[Document, str]:
+        """Give a webhook bot a new secret; the old ones sign too for the overlap. -> the bot and the secret.
 
-def _rules(rules: Sequence[RuleBody]) -> list[Document]:
-    """Return rules as they are kept. Raises Invalid."""
-    kept = []
-    for place, rule in enumerate(rules):
-        match = _match(rule.match, f"rules.{place}.match")
-        for at, answer in enumerate(rule.said):
-            where = f"rules.{place}.answer" if rule.answer is not None else f"rules.{place}.answers.{at}"
-            _check_answer(answer, where)
-        kept.append({
-            "name": rule.name, "match": match, "answers": rule.said, "handover": rule.handover,
-            "dialogue": rule.dialogue,
-        })  # fmt: skip
-    return kept
+        Raises NoSuchBot, Conflict for one of another kind, and SecretJustRotated.
+        """
+        bot = await self.get(tenant, bot_id)
+        if bot["kind"] != "webhook":
+            raise Conflict("Only bots of the kind `webhook` have a signing secret.", code="no_secret", param="bot_id")
+        secret, secrets = self._secrets.next(bot, overlap)
+        changed = await self._store.rotate(tenant, bot_id, bot["secrets"], secrets, self._clock.now())
+        if changed is None:
+            raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
+        return changed, secret
 
-
-def _dialogues(dialogues: Sequence[DialogueBody]) -> list[Document]:
-    """Return dialogues as they are kept. Raises Invalid."""
-    kept = []
-    for place, dialogue in enumerate(dialogues):
-        path, names = f"dialogues.{place}", [step.name for step in dialogue.steps]
-        steps = []
-        for at, step in enumerate(dialogue.steps):
-            here = f"{path}.steps.{at}"
-            _check_answer(step.ask, f"{here}.ask")
-            if step.otherwise is not None:
-                _check_answer(step.otherwise, f"{here}.otherwise")
-            if names.index(step.name) != at:
-                raise _wrong(f"{here}.name", "Is the name of another step too.")
-            for value, name in step.go_to.items():
-                if name not in names:
-                    raise _wrong(f"{here}.go_to.{value[:64]}", f"Must be one of {', '.join(names)}.")
-            expect = _match(step.expect, f"{here}.expect") if step.expect is not None else None
-            steps.append(step.model_dump(exclude={"expect"}) | {"expect": expect})
-        for at, answer in enumerate(dialogue.done):
-            _check_answer(answer, f"{path}.done.{at}")
-        kept.append(dialogue.model_dump(exclude={"steps"}) | {"steps": steps})
-    return kept
-
-
-def _check_begins(bot: Document) -> None:
-    """Raise Invalid unless every dialogue that a rule begins is there, once."""
-    names = [dialogue["name"] for dialogue in bot["dialogues"]]
-    for place, name in enumerate(names):
-        if names.index(name) != place:
-            raise _wrong(f"dialogues.{place}.name", "Is the name of another dialogue too.")
-    for place, rule in enumerate(bot["rules"]):
-        if rule["dialogue"] is not None and rule["dialogue"] not in names:
-            raise _wrong(f"rules.{place}.dialogue", f"Must be a dialogue of the bot's: {', '.join(names) or 'none'}.")
-
-
-def _match(given: BaseModel, where: str) -> Document:
-    match = given.model_dump(by_alias=True)
-    if match["type"] == "pattern":
-        try:
-            check_pattern(match["value"])
-        except BadPattern as error:
-            raise _wrong(f"{where}.value", f"Must be a regular expression of RE2's: {error}.") from None
-    return match
-
-
-def _check_answer(answer: Document, where: str) -> None:
-    """Raise Invalid unless the answer, with somebody to go to, is a message."""
-    if own := [name for name in OURS if name in answer]:
-        raise _wrong(f"{where}.{own[0]}", "Is not said in an answer: it goes to who wrote, at once.")
-    try:
-        body = body_of(answer | SOMEBODY)
-    except Invalid as wrong:
-        problems = [FieldProblem(f"{where}.{it.path}", it.message) for it in wrong.errors]
-        raise Invalid(
-            f"{where}.{wrong.message}", code=wrong.code, param=f"{where}.{wrong.param}", errors=problems
-        ) from None
-    if found := list(body.problems()):
-        raise Invalid(
-            f"{where}.{found[0].path}: {found[0].message}", code="invalid_field", param=f"{where}.{found[0].path}",
-            errors=[FieldProblem(f"{where}.{it.path}", it.message) for it in found],
-        )  # fmt: skip
-
-
-def _wrong(path: str, words: str) -> Invalid:
-    return Invalid(f"{path}: {words}", code="invalid_field", param=path, errors=[FieldProblem(path, words)])
+    def _made(self, bot: Mapping[str, Any], body: AnyBody, before: Mapping[str, Any]) -> Document:
+        """Return what is kept of a body; `before` is the bot as it was. Raises Invalid."""
+        if isinstance(body, RulesBody):
+            made: Document = body.model_dump(exclude={"kind"}) | {
+                "rules": rules_of(body.rules), "dialogues": dialogues_of(body.dialogues),
+            }  # fmt: skip
+            check_begins(made)
+            return made
+        made = body.model_dump(exclude={"kind"})
+        if isinstance(body, ModelBody):
+            self._secrets.check_url("model.url", body.model.url)
+            key = made["model"].pop("key")
+            return made | {"key": self._secrets.key_of(bot, key, body.model.url, before)}
+        self._secrets.check_url("url", body.url)
+        return made
 
 
 def _unknown() -> NoSuchBot:

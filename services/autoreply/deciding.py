@@ -16,6 +16,8 @@ ANSWERABLE = frozenset({
 LOOP_WITHIN, LOOP_MOST = timedelta(minutes=1), 15  # a person does not write faster; another bot does
 LOOP_WITHIN_LONG, LOOP_MOST_LONG = timedelta(minutes=10), 30
 
+RULES = "rules"  # the kind of bot that decides at once
+
 Document = dict[str, Any]
 
 
@@ -23,6 +25,13 @@ class Outcome(StrEnum):
     """What became of an inbound message of a number with a bot."""
 
     ANSWERED = "answered"
+    WAITING = "waiting"  # for more messages, and for whoever thinks
+    JOINED = "joined"  # answered together with a later message
+    FALLBACK = "fallback"  # no answer came, and the bot's sentence for that was said
+    FAILED = "failed"  # no answer came
+    SILENT = "silent"  # whoever thinks wants nothing said
+    RATE_LIMITED = "rate_limited"
+    SWITCHED_OFF = "switched_off"  # or unlinked, or deleted, before it was thought about
     NO_RULE = "no_rule"
     NOT_ANSWERABLE = "not_answerable"
     STALE = "stale"
@@ -62,11 +71,13 @@ class Decision:
 
 def decide(bot: Mapping[str, Any], heard: Heard, case: Circumstances) -> Decision:
     """Decide about one message. An opt-out is confirmed where the bot has words for it, and answered by no rule."""
-    if (silence := _silence(heard, case)) is not None:
-        return Decision(silence)
+    if (why := silence(heard.type, heard.at, case)) is not None:
+        return Decision(why)
     if case.opts_out:
         words = bot.get("opt_out_answer")
         return Decision(Outcome.OPT_OUT, answers=[{"type": "text", "text": words}] if words else [])
+    if bot.get("kind", RULES) != RULES:
+        return Decision(Outcome.WAITING)
     if (turn := goes_on(bot, case.dialogue, heard, case.now)) is not None:
         step = f"dialogues.{(case.dialogue or {})['name']}.{turn.step}"
         return Decision(Outcome.ANSWERED, step, turn.answers, turn.handover, turn.state)
@@ -83,11 +94,11 @@ def decide(bot: Mapping[str, Any], heard: Heard, case: Circumstances) -> Decisio
     return Decision(Outcome.NO_RULE)
 
 
-def _silence(heard: Heard, case: Circumstances) -> Outcome | None:
-    """Return why nobody answers, whatever the rules say."""
-    if heard.type not in ANSWERABLE:
+def silence(kind: str, at: datetime, case: Circumstances) -> Outcome | None:
+    """Return why nobody answers a message of a type that was written at a time, whatever the rules say."""
+    if kind not in ANSWERABLE:
         return Outcome.NOT_ANSWERABLE
-    if case.now - heard.at > case.stale_after:
+    if case.now - at > case.stale_after:
         return Outcome.STALE
     if case.handed_over:
         return Outcome.HANDED_OVER

@@ -1,27 +1,32 @@
 """The REST side of autoreply, reached through edge only."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.ledger.conversations import ConversationReader
+from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.calls import PAGE, READ, WRITE, Call
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.identity import Identity
-from services.autoreply.bodies import CreateBody, UpdateBody
 from services.autoreply.bots import Bots
+from services.autoreply.create_bodies import KINDS, CreateBody, RotateBody, UpdateBody, body_in, given_in
 from services.autoreply.errors import NoSuchConversation
 from services.autoreply.handover import Handover
+from services.autoreply.spending_store import SpendingStore
 from services.autoreply.talk_store import TalkStore
+from services.autoreply.thoughts import spent_today
 
 ONE = "/{bot_id}"
-BOT = ("name", "kind", "rules", "dialogues", "opt_out_answer", "created_at", "updated_at")
-DECISION = ("bot_id", "conversation_id", "phone_number_id", "at", "outcome", "rule", "handover")
+DECISION = (
+    "bot_id", "conversation_id", "phone_number_id", "at", "outcome", "rule", "handover", "answered_with", "thought",
+    "refused",
+)  # fmt: skip
 
 Document = dict[str, Any]
 
@@ -29,9 +34,11 @@ Document = dict[str, Any]
 class BotRoutes:
     """`/bots` and what is below."""
 
-    def __init__(self, bots: Bots, talks: TalkStore) -> None:
+    def __init__(self, bots: Bots, talks: TalkStore, spending: SpendingStore, clock: Clock) -> None:
         self._bots = bots
         self._talks = talks
+        self._spending = spending
+        self._clock = clock
 
     def calls(self) -> list[Call]:
         """Return the calls below `/bots`."""
@@ -41,14 +48,16 @@ class BotRoutes:
             Call("GET", ONE, READ, self.get, "Read a bot."),
             Call("PATCH", ONE, WRITE, self.update, "Change a bot; in force within five seconds.", 200, UpdateBody),
             Call("DELETE", ONE, WRITE, self.remove, "Delete a bot that no number is linked to.", 204),
+            Call("POST", f"{ONE}/rotate_secret", WRITE, self.rotate,
+                 "Give a webhook bot a new signing secret; the old one signs too for a while.", 200, RotateBody),
             Call("GET", f"{ONE}/decisions", READ, self.decisions,
                  "What the bot decided on each message, newest first.", query=PAGE),
         ]  # fmt: skip
 
     async def create(self, request: Request, caller: Identity) -> Response:
         """Make one."""
-        body = parse(CreateBody, await read_body(request))
-        return JsonAnswer(_bot(await self._bots.create(caller.tenant, body)), 201)
+        bot, secret = await self._bots.create(caller.tenant, body_in(await read_body(request)))
+        return JsonAnswer(_bot(bot) | ({"signing_secret": secret} if secret is not None else {}), 201)
 
     async def page(self, request: Request, caller: Identity) -> Response:
         """List them."""
@@ -58,12 +67,23 @@ class BotRoutes:
 
     async def get(self, request: Request, caller: Identity) -> Response:
         """Read one."""
-        return JsonAnswer(_bot(await self._bots.get(caller.tenant, _id(request))))
+        bot, now = await self._bots.get(caller.tenant, _id(request)), self._clock.now()
+        spent = (
+            {"spent_today": spent_today(bot, await self._spending.spent(bot, now))} if bot["kind"] == "model" else {}
+        )
+        return JsonAnswer(_bot(bot) | spent)
 
     async def update(self, request: Request, caller: Identity) -> Response:
         """Change one."""
-        body = parse(UpdateBody, await read_body(request))
-        return JsonAnswer(_bot(await self._bots.update(caller.tenant, _id(request), body)))
+        given = given_in(await read_body(request))
+        return JsonAnswer(_bot(await self._bots.update(caller.tenant, _id(request), given)))
+
+    async def rotate(self, request: Request, caller: Identity) -> Response:
+        """Give it a new secret."""
+        body = parse(RotateBody, await read_body(request) or b"{}")
+        overlap = timedelta(seconds=body.overlap_seconds)
+        bot, secret = await self._bots.rotate(caller.tenant, _id(request), overlap)
+        return JsonAnswer(_bot(bot) | {"signing_secret": secret})
 
     async def remove(self, request: Request, caller: Identity) -> Response:
         """Delete one."""
@@ -125,7 +145,12 @@ def _page(request: Request) -> tuple[int, str | None]:
 
 
 def _bot(row: Document) -> Document:
-    return {"id": row["_id"], "object": "bot"} | {name: row.get(name) for name in BOT}
+    shown = {"id": row["_id"], "object": "bot", "kind": row["kind"]}
+    shown |= {name: row.get(name) for name in KINDS[row["kind"]].model_fields}
+    if row["kind"] == "model":
+        key = row.get("key")
+        shown["model"] = row["model"] | {"has_key": key is not None, "key_ends_in": key["ends_in"] if key else None}
+    return shown | {name: row[name] for name in ("created_at", "updated_at")}
 
 
 def _decision(row: Document) -> Document:

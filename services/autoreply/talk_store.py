@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from libs.ledger.talks import DECISIONS, TALKS
 from libs.mongo.client import Mongo, duplicates, outages
 
+WAITING = "waiting"  # the outcome of a decision that somebody still has to think about
 REMEMBERED = 30  # times of a bot's latest answers in a conversation
 
 Document = dict[str, Any]
@@ -48,6 +49,21 @@ class TalkStore:
                 async for row in self._mongo.collection(DECISIONS).find({"_id": {"$in": there}}):
                     stand[row["_id"]] = row
         return stand
+
+    async def known(self, message_ids: Sequence[str]) -> dict[str, Document]:
+        """Return the decisions on messages."""
+        with outages():
+            rows = await self._mongo.collection(DECISIONS).find({"_id": {"$in": list(message_ids)}}).to_list(None)
+        return {row["_id"]: row for row in rows}
+
+    async def conclude(self, message_id: str, fields: Mapping[str, Any], *, is_open: bool) -> Document | None:
+        """Say what became of a message that waited, once; -> the decision, None where that was said already."""
+        change: Document = {"$set": dict(fields)} | ({} if is_open else {"$unset": {"open": "", "commands": ""}})
+        with outages():
+            row: Document | None = await self._mongo.collection(DECISIONS).find_one_and_update(
+                {"_id": message_id, "outcome": WAITING, "open": True}, change, return_document=ReturnDocument.AFTER
+            )
+        return row
 
     async def close(self, decisions: Sequence[Document]) -> None:
         """Note that decisions were carried out; what their answers say is in the messages from now on.
@@ -115,6 +131,14 @@ class TalkStore:
             )
         return {message_id for row in rows for message_id in row.get("answers", ())}
 
+    async def refused(self, inbound_id: str, message_id: str, code: str, param: str | None) -> None:
+        """Note that an answer to an inbound message was refused, and why; others' messages are not looked at."""
+        why = {"message_id": message_id, "code": code, "param": param}
+        with outages():
+            await self._mongo.collection(DECISIONS).update_one(
+                {"_id": inbound_id, "answers": message_id}, {"$addToSet": {"refused": why}}
+            )
+
     async def silence(self, until: Mapping[str, datetime], tenants: Mapping[str, str]) -> None:
         """Keep bots silent in conversations until a time each: people are at it."""
         updates = [
@@ -153,12 +177,16 @@ class TalkStore:
                 },
             )
 
-    async def forget(self, message_ids: Sequence[str]) -> None:
-        """Take out what decisions on messages of a forgotten person say, and what they said in dialogues."""
+    async def forget(self, message_ids: Sequence[str]) -> list[str]:
+        """Take out what decisions on messages of a forgotten person say, and what they said in dialogues.
+
+        -> the conversations that these are of.
+        """
         decisions, ids = self._mongo.collection(DECISIONS), {"_id": {"$in": list(message_ids)}}
         with outages():
             await decisions.update_many(ids, {"$unset": {"open": "", "commands": "", "dialogue": ""}})
-            places = await decisions.distinct("conversation_id", ids)
+            places: list[str] = await decisions.distinct("conversation_id", ids)
             if places:
                 gone = {"$unset": {"dialogue": ""}}
                 await self._mongo.collection(TALKS).update_many({"_id": {"$in": places}}, gone)
+        return places

@@ -45,7 +45,7 @@ def _decision(document: Document | None) -> Document | None:
     """What a bot decided on an inbound message; None where no bot was asked."""
     if document is None:
         return None
-    fields = ("bot_id", "at", "outcome", "rule", "handover")
+    fields = ("bot_id", "at", "outcome", "rule", "handover", "answered_with", "thought", "refused")
     return {name: document.get(name) for name in fields} | {"answer_ids": document.get("answers", [])}
 
 

@@ -4,6 +4,7 @@ import os
 import socket
 
 from libs.directory.vault import Vault
+from libs.egress.client import Egress
 from libs.events.topics import (
     ACCOUNTS_CHANGED,
     CONVERSATIONS_CHANGED,
@@ -27,12 +28,10 @@ from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
 from services.notifier import delivery_store, endpoint_store
-from services.notifier.addresses import Limits
 from services.notifier.census import Census
 from services.notifier.delivery_store import DeliveryStore
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.domain import Patience
-from services.notifier.egress import Egress
 from services.notifier.endpoint_store import EndpointStore
 from services.notifier.endpoints import Endpoints
 from services.notifier.fan_out import FanOut
@@ -58,8 +57,7 @@ class _Notifier:
         self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
         self.bus = Bus(settings.kafka_bootstrap, f"notifier-{socket.gethostname()}-{os.getpid()}")
         vault = Vault(settings.encryption_keys.get_secret_value())
-        limits = Limits(settings.notifier_ports, settings.notifier_allowed_private)
-        self.egress = Egress(limits, settings.notifier_timeout)
+        self.egress = Egress(settings.egress_limits, settings.notifier_timeout)
         endpoints, deliveries = EndpointStore(self.mongo), DeliveryStore(self.mongo)
         subscriptions = Subscriptions(endpoints, self.clock)
         fan_out = FanOut(
@@ -81,7 +79,9 @@ class _Notifier:
         )  # fmt: skip
         self.census = Census(endpoints, deliveries, self.clock)
         self.consumer = self._consumer(EventHandlers(subscriptions, MessageReader(self.mongo), fan_out), settings)
-        self.endpoints = Endpoints(endpoints, deliveries, subscriptions, fan_out, vault, limits, self.clock)
+        self.endpoints = Endpoints(
+            endpoints, deliveries, subscriptions, fan_out, vault, settings.egress_limits, self.clock
+        )
 
     def _consumer(self, handlers: EventHandlers, settings: Settings) -> BatchConsumer:
         session = int(settings.notifier_session_timeout.total_seconds() * 1000)

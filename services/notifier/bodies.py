@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.notifier.addresses import LONGEST_URL
+from libs.egress.addresses import LONGEST_URL
 from services.notifier.domain import DeliveryState
 from services.notifier.event_types import CHOICES, TEST
 

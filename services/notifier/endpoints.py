@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from libs.directory.vault import Vault
+from libs.egress.addresses import Limits, UrlRefused
+from libs.egress.signing import new_secret
 from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid, new_id
 from libs.web.errors import BadRequest, FieldProblem, Invalid, NotFound
-from services.notifier.addresses import Limits, UrlRefused
 from services.notifier.bodies import CreateBody, ReplayBody, RotateBody, UpdateBody
 from services.notifier.delivery_store import DeliveryStore, Span
 from services.notifier.domain import DeliveryState, DisabledReason, EndpointStatus
@@ -17,7 +18,6 @@ from services.notifier.event_types import pattern
 from services.notifier.fan_out import FanOut
 from services.notifier.notices import test_notice
 from services.notifier.postman import secret_field
-from services.notifier.signing import new_secret
 from services.notifier.subscriptions import Subscriptions
 
 SECRETS_KEPT = 4  # of an endpoint that sign at once: whoever rotates more often in an overlap is testing

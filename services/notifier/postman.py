@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from libs.directory.vault import Vault
+from libs.egress.client import Answer, Egress, SendFailed
+from libs.egress.signing import signed_headers
 from libs.kafka.dead_letters import redacted
 from libs.runtime.clock import Clock
 from services.notifier.domain import Outcome
-from services.notifier.egress import Answer, Egress, SendFailed
-from services.notifier.signing import signed_headers
 
 ANSWER_BYTES = 512  # of an answer that the log shows: enough for an error message, too few to be an archive
 USER_AGENT = "Wabus-Webhooks/1"

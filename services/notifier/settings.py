@@ -1,38 +1,27 @@
 """The notifier's settings."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from libs.runtime.settings import BusSettings
+from libs.egress.settings import EgressSettings
+from libs.runtime.settings import listed
 
 # Some seconds for a receiver that restarts, then further and further apart: three days and three hours in all.
 RETRIES = "PT5S,PT5M,PT30M,PT2H,PT5H,PT10H,PT14H,PT20H,PT24H"
 
 
-def _listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
-    """Read a comma separated variable."""
-
-    def read(value: Any) -> Any:
-        return [kind(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    return BeforeValidator(read)
-
-
-class Settings(BusSettings):
+class Settings(EgressSettings):
     """What the notifier needs beside the shared settings."""
 
     internal_secret: SecretStr = Field(min_length=16, description="Signs the identity header between our services.")
-    encryption_keys: SecretStr = Field(description="Key ring for the signing secrets at rest.")
     notifier_timeout: timedelta = Field(
         default=timedelta(seconds=15), ge=timedelta(seconds=1), le=timedelta(seconds=60),
         description="Longest attempt, from the name's look-up to the answer.",
     )  # fmt: skip
-    notifier_retries: Annotated[tuple[timedelta, ...], NoDecode, _listed()] = Field(
+    notifier_retries: Annotated[tuple[timedelta, ...], NoDecode, listed()] = Field(
         default=RETRIES, validate_default=True,  # read like the variable
         description="Waits before the second attempt and each later one (ISO 8601, comma separated).",
     )  # fmt: skip
@@ -56,13 +45,6 @@ class Settings(BusSettings):
         default=timedelta(seconds=10), description="Pause of an endpoint that fails again and again; it doubles."
     )
     notifier_circuit_longest: timedelta = Field(default=timedelta(minutes=5), description="The longest such pause.")
-    notifier_ports: Annotated[frozenset[int], NoDecode, _listed(int)] = Field(
-        default=frozenset({443}), description="Ports that an endpoint's URL may name (comma separated)."
-    )
-    notifier_allowed_private: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, _listed(ip_network)] = Field(
-        default=(),
-        description="Networks reached though they are not public, with http and any port: for test stacks only.",
-    )
     notifier_session_timeout: timedelta = Field(
         default=timedelta(seconds=30), description="Without a heartbeat to Kafka the process is taken for dead."
     )

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.directory.vault import Vault
+from libs.egress.signing import new_secret, signature, signed_headers
 from services.notifier.domain import CIRCUIT_AFTER, JITTER, Health, Outcome, Patience
 from services.notifier.event_types import matches, pattern
 from services.notifier.postman import Target, error_of, secret_field
 from services.notifier.settings import RETRIES, Settings
-from services.notifier.signing import new_secret, signature, signed_headers
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OK, BAD = Outcome(NOW, 5), Outcome(NOW, 5, "status", 500)
@@ -128,19 +128,19 @@ def settings(**more: object) -> Settings:
 
 def test_lists_in_settings_are_comma_separated() -> None:
     read = settings(
-        notifier_retries="PT1S, PT2S", notifier_ports="443,8443", notifier_allowed_private="127.0.0.1/32,fd00::/8"
+        notifier_retries="PT1S, PT2S", egress_ports="443,8443", egress_allowed_private="127.0.0.1/32,fd00::/8"
     )
     assert read.notifier_retries == (timedelta(seconds=1), timedelta(seconds=2))
-    assert read.notifier_ports == {443, 8443}
-    assert [str(each) for each in read.notifier_allowed_private] == ["127.0.0.1/32", "fd00::/8"]
+    assert read.egress_ports == {443, 8443}
+    assert [str(each) for each in read.egress_allowed_private] == ["127.0.0.1/32", "fd00::/8"]
 
 
 def test_by_default_three_days_of_trying_and_nothing_private() -> None:
     read = settings()
     assert len(read.notifier_retries) == len(RETRIES.split(",")) == 9
     assert timedelta(days=3) < sum(read.notifier_retries, timedelta()) < timedelta(days=4)
-    assert not read.notifier_allowed_private
-    assert read.notifier_ports == {443}
+    assert not read.egress_allowed_private
+    assert read.egress_ports == {443}
 
 
 def test_history_must_be_recognisable_for_longer_than_it_is_sent() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from libs.egress.signing import new_secret, signed_headers
 from services.notifier.event_types import NAMES, TEST
-from services.notifier.signing import new_secret, signed_headers
 
 GUIDE = (Path(__file__).parents[3] / "contracts/guides/webhooks.md").read_text()
 

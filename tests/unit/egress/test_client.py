@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from services.notifier.addresses import Limits
-from services.notifier.egress import Answer, Egress, SendFailed
+from libs.egress.addresses import Limits
+from libs.egress.client import Answer, Egress, SendFailed
 from tests.support.waiting import eventually
 
 USUAL = Limits()

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from services.notifier.addresses import Limits, UrlRefused, is_public, literal_address
+from libs.egress.addresses import Limits, UrlRefused, is_public, literal_address
 
 PUBLIC = [
     "1.1.1.1", "8.8.8.8", "93.184.215.14", "172.15.255.255", "172.32.0.1", "100.63.255.255", "100.128.0.1",

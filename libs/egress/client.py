@@ -18,9 +18,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL  # aiohttp's own reading of URLs
 
-from services.notifier.addresses import Limits, UrlRefused, literal_address, port_of, split
+from libs.egress.addresses import Limits, UrlRefused, literal_address, port_of, split
 
-READ_AT_MOST = 64 * 1024  # bytes of an answer: past that its connection is closed, not used again
+READ_AT_MOST = 64 * 1024  # bytes of an answer, or what is asked for: past that its connection is not used again
 LOOKUPS = 64  # threads: a name server that does not answer holds up those who wait for it, and nobody else
 IDLE_CONNECTION = 30.0  # seconds that a connection is kept for the next event
 
@@ -79,11 +79,16 @@ class Egress:
             await session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], most: int) -> Answer:
-        """POST and return the answer with its first `most` bytes; raises SendFailed."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], most: int, timeout: timedelta | None = None
+    ) -> Answer:  # fmt: skip
+        """POST within a time; -> the answer with its first `most` bytes. Raises SendFailed."""
+        limit = aiohttp.ClientTimeout(total=timeout.total_seconds()) if timeout is not None else self._timeout
         try:
             target, secure = URL(url), self._check(url)
-            request = self._sessions[secure].post(target, data=body, headers=headers, allow_redirects=False)
+            request = self._sessions[secure].post(
+                target, data=body, headers=headers, allow_redirects=False, timeout=limit
+            )  # fmt: skip
             async with request as response:
                 start = await _beginning(response, most)
                 return Answer(response.status, start, response.headers.get("Retry-After"))
@@ -149,13 +154,13 @@ class _CheckedResolver(AbstractResolver):
 
 async def _beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
     """Return the first bytes; a short answer is read to its end, so that its connection can be used again."""
-    start, size = b"", 0
-    while size < READ_AT_MOST and (chunk := await response.content.read(READ_AT_MOST - size)):
-        start = (start + chunk)[:most] if len(start) < most else start
+    start, size, at_most = bytearray(), 0, max(READ_AT_MOST, most)
+    while size < at_most and (chunk := await response.content.read(at_most - size)):
+        start += chunk[: most - len(start)]
         size += len(chunk)
     if not response.content.at_eof():
         response.close()
-    return start
+    return bytes(start)
 
 
 def _word_for(error: Exception) -> str:
