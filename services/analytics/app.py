@@ -24,11 +24,13 @@ from libs.runtime.ids import new_id
 from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
-from services.analytics import history_store, reconciliation_store, sums_store
+from services.analytics import history_store, line_store, reconciliation_store, sums_store
+from services.analytics.books import Books
 from services.analytics.freshness import Freshness
 from services.analytics.history_store import HistoryStore
 from services.analytics.ingest import Ingest
-from services.analytics.layers import LayerStore
+from services.analytics.layer_store import LayerStore
+from services.analytics.line_store import LineStore
 from services.analytics.reconciler import Reconciler
 from services.analytics.reconciliation_routes import ReconciliationRoutes
 from services.analytics.reconciliation_store import ReconciliationStore
@@ -51,11 +53,12 @@ def create_app(settings: Settings) -> Application:
     """Build analytics from its settings."""
     clock, mongo = SystemClock(), Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
     bus = Bus(settings.kafka_bootstrap, f"analytics-{socket.gethostname()}-{os.getpid()}")
-    history, sums, layers = HistoryStore(mongo), SumsStore(mongo), LayerStore(mongo)
+    history, sums, lines, layers = HistoryStore(mongo), SumsStore(mongo), LineStore(mongo), LayerStore(mongo)
+    books = Books(sums, lines, clock)
     directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)
     graph, comparisons = GraphClient(settings.graph_url, settings.graph_version), ReconciliationStore(mongo)
-    consumer = _consumer(settings, bus, Ingest(mongo, history, sums, layers, clock))
-    analyst, turn = Analyst(sums, layers, clock), Lease(mongo, "analytics-reconciler", new_id(), TURN)
+    consumer = _consumer(settings, bus, Ingest(mongo, history, sums, lines, layers, books, clock))
+    analyst, turn = Analyst(sums, lines, layers), Lease(mongo, "analytics-reconciler", new_id(), TURN)
     comparison = ReconciliationRoutes(analyst, comparisons, directory, clock)
     calls = [*AnalyticsRoutes(analyst, clock).calls(), *comparison.calls()]
     api = create_api("Wabus analytics", "What happened and what it cost, behind edge.", docs_url=None, redoc_url=None)
@@ -63,7 +66,9 @@ def create_app(settings: Settings) -> Application:
     reconciler = Reconciler(
         directory, GraphPricing(graph), sums, layers, comparisons, turn, clock, settings.analytics_reconcile_every
     )
-    indexes = IndexBuilder(mongo, history_store.INDEXES, sums_store.INDEXES, reconciliation_store.INDEXES)
+    indexes = IndexBuilder(
+        mongo, history_store.INDEXES, sums_store.INDEXES, line_store.INDEXES, reconciliation_store.INDEXES
+    )  # fmt: skip
     application = Application(
         "analytics",
         Door(api, behind_edge=True),
@@ -74,8 +79,8 @@ def create_app(settings: Settings) -> Application:
             graph,
             consumer,
             Freshness(consumer, sums, clock, settings.analytics_look_every),
-            Replies(mongo, history, sums, layers, clock, settings.analytics_look_every),
-            Retention(history, clock, settings.analytics_history_kept),
+            Replies(mongo, history, sums, layers, books, clock, settings.analytics_look_every),
+            Retention(history, layers, clock, settings.analytics_history_kept),
             reconciler,
         ],
         checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},

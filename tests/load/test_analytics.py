@@ -13,11 +13,12 @@ from pymongo import MongoClient
 
 from libs.mongo.client import Mongo
 from libs.runtime.ids import new_id
-from services.analytics.counting import Sums, contribution
+from services.analytics.counting import Sums
 from services.analytics.history_store import HISTORY
 from services.analytics.sums_store import SumsStore
 from tests.support.running import Stack, running_stack
 from tests.support.shared_stack import Tenant, new_tenant
+from tests.unit.analytics.rows import contribution
 
 pytestmark = pytest.mark.long
 
