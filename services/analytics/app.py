@@ -13,7 +13,7 @@ from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
@@ -45,7 +45,6 @@ BASE = "/api/v1/whatsapp"
 GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
 TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
-FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
 GATHER_MS = 250  # a unit of work costs the same for one message and for many, and figures may be so much later
 
 
@@ -91,7 +90,7 @@ def create_app(settings: Settings) -> Application:
 
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
-    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=FETCH_WAIT_MS)
+    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=UNHURRIED_WAIT_MS)
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),
         membership=Membership(fetch=fetch),
