@@ -45,6 +45,7 @@ BASE = "/api/v1/whatsapp"
 GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
 TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
+MOST_RECORDS = 5_000  # in one unit of work: after an outage figures are behind by one step, not by many small ones
 GATHER_MS = 250  # a unit of work costs the same for one message and for many, and figures may be so much later
 
 
@@ -90,7 +91,9 @@ def create_app(settings: Settings) -> Application:
 
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
-    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=UNHURRIED_WAIT_MS)
+    fetch = FetchSettings(
+        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=UNHURRIED_WAIT_MS, max_records=MOST_RECORDS
+    )  # fmt: skip
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),
         membership=Membership(fetch=fetch),
