@@ -8,7 +8,7 @@ import structlog
 from libs.kafka.bus import Bus
 from libs.kafka.group import JOIN_RETRY, LEAVE_WITHIN
 from libs.kafka.record import Record, raw_record
-from libs.kafka.subscription import Fetched, FetchSettings, ended, subscribe
+from libs.kafka.subscription import UNHURRIED_WAIT_MS, Fetched, FetchSettings, ended, subscribe
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class BroadcastConsumer:
         self._bus = bus
         self._topics = topics
         self._handle = handle
-        settings = fetch or FetchSettings(batch_timeout_ms=50)
+        settings = fetch or FetchSettings(batch_timeout_ms=50, wait_ms=UNHURRIED_WAIT_MS)
         self._subscriber = subscribe(bus.broker, topics, None, settings, None, self._take)
         self._joining: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()

@@ -18,6 +18,7 @@ from libs.kafka.tolerant_records import install as read_tolerantly
 Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
 FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
+UNHURRIED_WAIT_MS = 5_000  # the broker answers as soon as there is something; a partition let go again waits so long
 MAX_PARTITION_FETCH_BYTES = 1024 * 1024  # per partition and fetch; a larger record still comes, alone
 POLL_MS = 1000  # one poll: it returns with the first record, so an idle member wakes up once a second
 ROUND_TRIP_MS = 3  # for what came while a batch was gathered: the broker has it at hand
@@ -33,7 +34,7 @@ class FetchSettings:
     session_timeout_ms: int = 30_000  # without a heartbeat the member is taken for dead
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 60_000  # to come back from a revoke: more than a drain of 25 s
-    wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing
+    wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing: `UNHURRIED_WAIT_MS` where no partition is held back
 
 
 class GatheringSubscriber(BatchSubscriber):

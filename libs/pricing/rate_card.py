@@ -23,6 +23,7 @@ OTHER = "Other"  # the market of every country that a card does not name
 NORTH_AMERICA = "North America"
 IN_NORTH_AMERICA = ("US", "CA")  # of the many countries with the calling code 1
 CATEGORIES = ("marketing", "utility", "authentication", "authentication_international", "service")
+_ALSO = {"ai_bot": "general_purpose_ai"}  # what Meta's analytics call it
 LONGEST_CODE = 4  # digits of a calling code that a card names
 
 
@@ -52,20 +53,21 @@ class RateCard(BaseModel):
 
     def price(self, market: str, category: str) -> Decimal | None:
         """Return what a delivered message costs, None where it is not known; `category` in any case."""
-        name = category.lower()
+        name = one_spelling(category)
         found: Decimal | None = getattr(self.markets[market], name) if name in CATEGORIES else None
         return found
 
     def market_of(self, recipient: str) -> str:
         """Return the market of a phone number in E.164, or of a business-scoped id by its country."""
         if is_user_id(recipient):
-            return self.market_of_country(recipient[:2])
+            return self.market_of_country(recipient[:2]) or OTHER
         digits = recipient.removeprefix("+")
         return self._market(digits)
 
-    def market_of_country(self, country: str) -> str:
-        """Return the market of a country (ISO 3166, two letters): that of a number of it."""
-        return self._market(_digits_of(country))
+    def market_of_country(self, country: str) -> str | None:
+        """Return the market of a country (ISO 3166, two letters): that of a number of it; None where there is none."""
+        digits = _digits_of(country)
+        return self._market(digits) if digits else None
 
     def _market(self, digits: str) -> str:
         codes = _codes(self)
@@ -75,6 +77,12 @@ class RateCard(BaseModel):
                     return OTHER
                 return market
         return OTHER
+
+
+def one_spelling(category: str) -> str:
+    """Return Meta's name of a price category as we keep it: webhooks, analytics and versions spell some differently."""
+    name = category.lower().replace("-", "_")
+    return _ALSO.get(name, name)
 
 
 def card_at(moment: datetime) -> RateCard:

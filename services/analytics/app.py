@@ -13,7 +13,7 @@ from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
@@ -24,11 +24,13 @@ from libs.runtime.ids import new_id
 from libs.web.api import create_api
 from libs.web.calls import calls_router
 from libs.web.door import Door
-from services.analytics import history_store, reconciliation_store, sums_store
+from services.analytics import history_store, line_store, reconciliation_store, sums_store
+from services.analytics.books import Books
 from services.analytics.freshness import Freshness
 from services.analytics.history_store import HistoryStore
 from services.analytics.ingest import Ingest
-from services.analytics.layers import LayerStore
+from services.analytics.layer_store import LayerStore
+from services.analytics.line_store import LineStore
 from services.analytics.reconciler import Reconciler
 from services.analytics.reconciliation_routes import ReconciliationRoutes
 from services.analytics.reconciliation_store import ReconciliationStore
@@ -43,7 +45,7 @@ BASE = "/api/v1/whatsapp"
 GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
 TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
-FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
+MOST_RECORDS = 5_000  # in one unit of work: after an outage figures are behind by one step, not by many small ones
 GATHER_MS = 250  # a unit of work costs the same for one message and for many, and figures may be so much later
 
 
@@ -51,11 +53,12 @@ def create_app(settings: Settings) -> Application:
     """Build analytics from its settings."""
     clock, mongo = SystemClock(), Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
     bus = Bus(settings.kafka_bootstrap, f"analytics-{socket.gethostname()}-{os.getpid()}")
-    history, sums, layers = HistoryStore(mongo), SumsStore(mongo), LayerStore(mongo)
+    history, sums, lines, layers = HistoryStore(mongo), SumsStore(mongo), LineStore(mongo), LayerStore(mongo)
+    books = Books(sums, lines, clock)
     directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)
     graph, comparisons = GraphClient(settings.graph_url, settings.graph_version), ReconciliationStore(mongo)
-    consumer = _consumer(settings, bus, Ingest(mongo, history, sums, layers, clock))
-    analyst, turn = Analyst(sums, layers, clock), Lease(mongo, "analytics-reconciler", new_id(), TURN)
+    consumer = _consumer(settings, bus, Ingest(mongo, history, sums, lines, layers, books, clock))
+    analyst, turn = Analyst(sums, lines, layers), Lease(mongo, "analytics-reconciler", new_id(), TURN)
     comparison = ReconciliationRoutes(analyst, comparisons, directory, clock)
     calls = [*AnalyticsRoutes(analyst, clock).calls(), *comparison.calls()]
     api = create_api("Wabus analytics", "What happened and what it cost, behind edge.", docs_url=None, redoc_url=None)
@@ -63,7 +66,9 @@ def create_app(settings: Settings) -> Application:
     reconciler = Reconciler(
         directory, GraphPricing(graph), sums, layers, comparisons, turn, clock, settings.analytics_reconcile_every
     )
-    indexes = IndexBuilder(mongo, history_store.INDEXES, sums_store.INDEXES, reconciliation_store.INDEXES)
+    indexes = IndexBuilder(
+        mongo, history_store.INDEXES, sums_store.INDEXES, line_store.INDEXES, reconciliation_store.INDEXES
+    )  # fmt: skip
     application = Application(
         "analytics",
         Door(api, behind_edge=True),
@@ -74,8 +79,8 @@ def create_app(settings: Settings) -> Application:
             graph,
             consumer,
             Freshness(consumer, sums, clock, settings.analytics_look_every),
-            Replies(mongo, history, sums, layers, clock, settings.analytics_look_every),
-            Retention(history, clock, settings.analytics_history_kept),
+            Replies(mongo, history, sums, layers, books, clock, settings.analytics_look_every),
+            Retention(history, layers, clock, settings.analytics_history_kept),
             reconciler,
         ],
         checks={"mongo": mongo.reachable, "kafka": bus.reachable, "consumer": consumer.healthy},
@@ -86,7 +91,9 @@ def create_app(settings: Settings) -> Application:
 
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
-    fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=FETCH_WAIT_MS)
+    fetch = FetchSettings(
+        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=UNHURRIED_WAIT_MS, max_records=MOST_RECORDS
+    )  # fmt: skip
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),
         membership=Membership(fetch=fetch),

@@ -1,21 +1,24 @@
-"""What a message adds to the sums: a pure function of the rows that are known of it.
+"""What a message adds to the sums: a pure function of the rows that are known of it, and of the cost line that stands.
 
 A step is counted as the difference between what the message added before and what it adds with the new row. So sums
-are the same whatever order rows came in, and counting all of the history anew gives them again.
+are the same whatever order rows came in, and counting all of the history anew gives them again. What it costs is what
+was booked: a card that comes later, or a mended rule, changes no sum before a further line says so.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.analytics.buckets import bucket_of
-from services.analytics.charges import Charge, charge_of
+from services.analytics.lines import millionths
 from services.analytics.stages import Row, failure_of, stages_of
 
 FAILED_WITH = "failed:"  # and the error's code
 NO_CODE = "unknown"
+LONGEST_CODE = 64  # characters: ours are shorter, and a measure's name is a field's
+ATTEMPTED = "attempted"  # what Meta accepted, and what failed without
 
 
 class Kind(StrEnum):
@@ -55,23 +58,21 @@ KNOWN_TYPES = frozenset({
 OTHER_TYPE = "other"
 
 
-def contribution(rows: Sequence[Row]) -> Sums:
-    """Return what a message adds to the sums by these rows; nothing where there are none."""
-    return contributed(rows, charge_of(rows))
+def contribution(rows: Sequence[Row], line: Mapping[str, Any] | None) -> Sums:
+    """Return what a message adds to the sums by these rows and the line that stands; nothing where there are none."""
+    return stages_reached(rows) + cost(rows, line)
 
 
-def contributed(rows: Sequence[Row], charge: Charge | None) -> Sums:
-    """Return the same of a message whose charge is known already."""
+def stages_reached(rows: Sequence[Row]) -> Sums:
+    """Return what a message adds to messages by stage, and to what happened when."""
     sums = Sums()
     if not rows:
         return sums
     first = rows[0]
-    tenant, of, made = (
-        first["tenant"],
-        tuple((name, first.get(name)) for name in SHARED),
-        bucket_of(first["created_at"]),
-    )
+    tenant, of, made = first["tenant"], _shared(first), bucket_of(first["created_at"])
     cohort, stages = Key(Kind.COHORT, tenant, made.day, of), stages_of(rows)
+    if "accepted" in stages or "failed" in stages:
+        sums[cohort, made.quarter, ATTEMPTED] += 1
     for stage, at in stages.items():
         bucket = bucket_of(at)
         sums[cohort, made.quarter, stage] += 1
@@ -79,19 +80,28 @@ def contributed(rows: Sequence[Row], charge: Charge | None) -> Sums:
         if stage == "sent":
             sums[Key(Kind.MOVED, tenant, bucket.day, of), bucket.quarter, _typed(first)] += 1
     if "failed" in stages:
-        sums[cohort, made.quarter, FAILED_WITH + (failure_of(rows) or NO_CODE).replace(".", "_")] += 1
-    if charge is not None:
-        key, quarter = _cost(first, charge)
-        sums.update({(key, quarter, measure): count for measure, count in _charged(charge).items()})
+        sums[cohort, made.quarter, FAILED_WITH + _plain(failure_of(rows) or NO_CODE)] += 1
     return sums
+
+
+def cost(rows: Sequence[Row], line: Mapping[str, Any] | None) -> Sums:
+    """Return what a message adds to costs: what its line says; without one it is unknown once it was delivered."""
+    if line is not None:
+        of = {name: line.get(name) for name in (*SHARED, *PRICE)}
+        return _at(Kind.COST, line["tenant"], line["at"], tuple(of.items()), _charged(line))
+    at = stages_of(rows).get("delivered")
+    if at is None:
+        return Sums()
+    first = rows[0]
+    of = {name: first.get(name) for name in SHARED} | dict.fromkeys(PRICE)
+    return _at(Kind.COST, first["tenant"], at, tuple(of.items()), {"messages": 1, "unknown": 1})
 
 
 def received(row: Row) -> Sums:
     """Return what an inbound message adds."""
     named = ("phone_number_id", "country")
-    of, bucket = tuple((name, row[name] if name in named else None) for name in SHARED), bucket_of(row["at"])
-    key = Key(Kind.MOVED, row["tenant"], bucket.day, of)
-    return Sums({(key, bucket.quarter, measure): 1 for measure in ("received", _typed(row))})
+    of = tuple((name, row[name] if name in named else None) for name in SHARED)
+    return _at(Kind.MOVED, row["tenant"], row["at"], of, {"received": 1, _typed(row): 1})
 
 
 def difference(before: Sums, after: Sums) -> Sums:
@@ -128,27 +138,34 @@ def place_of(name: str, value: str | None) -> str:
     return f"{name}={value or ''}"
 
 
-def opened(row: Row, charge: Charge) -> Sums:
-    """Return what a billing conversation adds by the message that opened it."""
-    key, quarter = _cost(row, charge)
-    return Sums({(key, quarter, measure): count for measure, count in {"conversations": 1, **_priced(charge)}.items()})
+def _shared(row: Row) -> tuple[tuple[str, str | None], ...]:
+    return tuple((name, row.get(name)) for name in SHARED)
+
+
+def _at(
+    kind: Kind, tenant: str, at: datetime, of: tuple[tuple[str, str | None], ...], measures: Mapping[str, int]
+) -> Sums:  # fmt: skip
+    bucket = bucket_of(at)
+    key = Key(kind, tenant, bucket.day, of)
+    return Sums({(key, bucket.quarter, measure): count for measure, count in measures.items()})
 
 
 def _typed(row: Row) -> str:
     return TYPE + (row["type"] if row["type"] in KNOWN_TYPES else OTHER_TYPE)
 
 
-def _charged(charge: Charge) -> dict[str, int]:
-    measures = {"messages": 1, charge.outcome: 1}
-    return measures | _priced(charge) if charge.billable and not charge.opens else measures
+def _plain(code: str) -> str:
+    """Return a code as the name of a field can be: no dots, and nothing that does not print."""
+    return "".join(it if it.isascii() and (it.isalnum() or it in "_-") else "_" for it in code[:LONGEST_CODE])
 
 
-def _priced(charge: Charge) -> dict[str, int]:
-    known = {"unpriced" if charge.amount is None else "priced": 1}
-    return known | {"millionths": charge.millionths} if charge.millionths else known
-
-
-def _cost(row: Row, charge: Charge) -> tuple[Key, int]:
-    bucket = bucket_of(charge.at)
-    of = {name: row.get(name) for name in SHARED} | {name: getattr(charge, name) for name in PRICE}
-    return Key(Kind.COST, row["tenant"], bucket.day, tuple(of.items())), bucket.quarter
+def _charged(line: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a line counts: its message, and the price unless another message of its conversation carries it."""
+    measures = {"messages": 1, "billable" if line["billable"] else "free": 1}
+    if line["opens"]:
+        measures["conversations"] = 1
+    if not line["billable"] or line["opens"] is False:
+        return measures
+    measures["unpriced" if line["amount"] is None else "priced"] = 1
+    spent = millionths(line)
+    return measures | {"millionths": spent} if spent else measures

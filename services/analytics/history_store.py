@@ -1,19 +1,22 @@
-"""The history: one row per message and status, one per inbound message. Rows are added, never changed (but for
-whether an inbound message replies to something).
+"""The history: one row per message and status, one per inbound message. A row is added in the unit of work that counts
+it, so that what is there is counted, and what is counted is there.
+
+Rows are not changed, but for what was missing in them (a price class that Meta said only when it said the status again;
+whether an inbound message replies to something), in such a unit too.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
-from pymongo.errors import BulkWriteError
+from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from libs.mongo.client import Mongo, Session, duplicates, outages
+from libs.mongo.client import Mongo, Session, outages
 from services.analytics.readings import REPLY_OPEN
 from services.analytics.stages import COUNTED
 
 HISTORY, INBOUND = "analytics_history", "analytics_inbound"
+FACTS = ("pricing", "billing", "error")  # of a status: what may be said only when it is said once more
 ACCEPTED = "accepted"  # every message that Meta took has a row with this status
 
 INDEXES = {
@@ -44,36 +47,35 @@ class HistoryStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def add(self, statuses: Sequence[Document], inbound: Sequence[Document]) -> None:
-        """Insert rows; those that are there already stay as they are, with the stamp of who was first."""
+    async def add(
+        self, session: Session, statuses: Sequence[Document], inbound: Sequence[Document], completed: Sequence[Document]
+    ) -> None:
+        """Within a unit of work: insert rows that are not there, and put into others what they lacked."""
         for name, rows in ((HISTORY, statuses), (INBOUND, inbound)):
             if rows:
-                try:
-                    with outages():
-                        await self._mongo.collection(name).insert_many(rows, ordered=False)
-                except BulkWriteError as error:
-                    duplicates(error)
+                await self._mongo.collection(name).insert_many(rows, ordered=False, session=session)
+        writes = [
+            UpdateOne({"_id": row["_id"]}, {"$set": {name: row[name] for name in FACTS if name in row}})
+            for row in completed
+        ]
+        if writes:
+            await self._mongo.collection(HISTORY).bulk_write(writes, ordered=False, session=session)
 
-    async def of_messages(
-        self, message_ids: Sequence[str], session: Session | None = None
-    ) -> dict[str, list[Document]]:
-        """Return all rows of messages, by message."""
-        ids = [f"{message_id}:{status}" for message_id in message_ids for status in COUNTED]
+    async def of_messages(self, session: Session, message_ids: Sequence[str]) -> dict[str, list[Document]]:
+        """Within a unit of work: return all rows of messages, by message."""
+        ids = _row_ids(message_ids)
         found: dict[str, list[Document]] = {message_id: [] for message_id in message_ids}
         if ids:
-            with outages():
-                rows = await self._mongo.collection(HISTORY).find({"_id": {"$in": ids}}, session=session).to_list(None)
-            for row in rows:
+            for row in await self._mongo.collection(HISTORY).find({"_id": {"$in": ids}}, session=session).to_list(None):
                 found[row["message_id"]].append(row)
         return found
 
-    async def inbound(self, ids: Sequence[str], session: Session | None = None) -> list[Document]:
-        """Return inbound rows."""
+    async def inbound(self, session: Session, ids: Sequence[str]) -> list[Document]:
+        """Within a unit of work: return inbound rows."""
         if not ids:
             return []
         found = self._mongo.collection(INBOUND).find({"_id": {"$in": list(ids)}}, session=session)
-        with outages():
-            rows: list[Document] = await found.to_list(None)
+        rows: list[Document] = await found.to_list(None)
         return rows
 
     async def open_replies(self, before: datetime, limit: int) -> list[Document]:
@@ -135,7 +137,7 @@ class HistoryStore:
 
     async def forget_who(self, message_ids: Sequence[str]) -> None:
         """Take Meta's ids, which hold people's numbers, out of the rows of messages."""
-        ids = [f"{message_id}:{status}" for message_id in message_ids for status in COUNTED]
+        ids = _row_ids(message_ids)
         with outages():
             await self._mongo.collection(HISTORY).update_many({"_id": {"$in": ids}}, {"$unset": {"wamid": ""}})
             await self._mongo.collection(INBOUND).update_many(
@@ -149,9 +151,6 @@ class HistoryStore:
         )
         return bool(done.modified_count)
 
-    async def mark(self, session: Session, row: Document) -> bool:
-        """Within a unit of work: add a row; -> whether it was not there."""
-        done = await self._mongo.collection(HISTORY).update_one(
-            {"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True, session=session
-        )
-        return done.upserted_id is not None
+
+def _row_ids(message_ids: Sequence[str]) -> list[str]:
+    return [f"{message_id}:{status}" for message_id in message_ids for status in COUNTED]

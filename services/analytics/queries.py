@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from starlette.datastructures import QueryParams
 
+from libs.pricing.rate_card import one_spelling
 from libs.runtime.ids import is_uuid
 from services.analytics.buckets import ceiling, floor
 from services.analytics.charges import CATEGORIES
@@ -36,6 +37,14 @@ class Span:
 
     start: datetime
     end: datetime
+
+
+def asked(query: QueryParams) -> QueryParams:
+    """Return what is asked for. Raises Invalid for what is given twice: nobody could say which of them is meant."""
+    for name in query:
+        if len(query.getlist(name)) > 1:
+            raise wrong(name, "Must be given once.")
+    return query
 
 
 def span_of(query: QueryParams, now: datetime) -> Span | None:
@@ -96,7 +105,7 @@ def filters_of(query: QueryParams) -> dict[str, str]:
         if not re.fullmatch(r"[A-Z]{2}", found["country"]):
             raise wrong("country", "Must be two letters of ISO 3166, for example IN.")
     if "category" in found:
-        found["category"] = found["category"].lower()
+        found["category"] = one_spelling(found["category"])
         if found["category"] not in CATEGORIES:
             raise wrong("category", f"Must be one of {', '.join(CATEGORIES)}.")
     return found
@@ -116,6 +125,11 @@ def zone_of(query: QueryParams) -> ZoneInfo:
     if name not in _ZONES:
         raise wrong("time_zone", "Must be a time zone of the IANA database, for example Europe/Berlin.")
     return ZoneInfo(name)
+
+
+def standing_of(query: QueryParams) -> bool:
+    """Read `standing`. Raises Invalid."""
+    return choice_of(query, "standing", ("true", "false")) == "true"
 
 
 def choice_of(query: QueryParams, name: str, allowed: Sequence[str]) -> str:

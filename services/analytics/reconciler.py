@@ -16,7 +16,7 @@ from libs.runtime.periodic import Periodic
 from services.analytics import metrics
 from services.analytics.buckets import ceiling, floor, slices
 from services.analytics.counting import Kind
-from services.analytics.layers import LayerStore
+from services.analytics.layer_store import LayerStore
 from services.analytics.reconciliation import Counted, Days, compared, days_of, drift_by_category
 from services.analytics.reconciliation_store import ReconciliationStore
 from services.analytics.reports import measures_in

@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from libs.graph.pricing import PricePoint
+from libs.pricing.rate_card import one_spelling
 from services.analytics.buckets import DAY
-from services.analytics.charges import MILLIONTHS, PER_CONVERSATION
+from services.analytics.charges import PER_CONVERSATION
+from services.analytics.lines import MILLIONTHS
 from services.analytics.reports import plain
 
 Document = dict[str, Any]
@@ -67,11 +69,10 @@ def compared(points: Iterable[PricePoint], ours: Iterable[Counted], currency: st
     """
     sides: dict[tuple[str | None, str | None], tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))
     for point in points:
-        sides[point.category, point.pricing_type][1].add(point.volume, point.cost)
+        sides[one_spelling(point.category), point.pricing_type][1].add(point.volume, point.cost)
     for row, counts in ours:
         if row.get("pricing_model") != PER_CONVERSATION:
-            category = row.get("category")
-            place = (category.replace("-", "_") if category is not None else None, row.get("pricing_type"))
+            place = (row.get("category"), row.get("pricing_type"))
             sides[place][0].add(counts.get("messages", 0), _amount(row, counts, currency))
     return [
         _entry(place, *both) for place, both in sorted(sides.items(), key=lambda it: [name or "" for name in it[0]])

@@ -41,7 +41,7 @@ class ReconciliationRoutes:
 
     async def days(self, request: Request, caller: Identity) -> Response:
         """List days, and say of each account when it was compared last."""
-        query, tenant = request.query_params, caller.tenant
+        query, tenant = queries.asked(request.query_params), caller.tenant
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         span, waba_id = queries.span_of(query, self._clock.now()), query.get("waba_id")
         as_of, wanted = await self._analyst.as_of(), {"waba_id": waba_id} if waba_id is not None else {}

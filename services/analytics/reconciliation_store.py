@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
 from libs.mongo.client import Mongo, outages
 from libs.runtime.ids import derived_id
+from services.analytics.page_store import newest
 
 COMPARED, TURNS = "reconciliation_days", "reconciliation_accounts"
 
@@ -71,17 +72,5 @@ class ReconciliationStore:
         return rows
 
     async def newest(self, tenant: str, query: Mapping[str, Any], limit: int, after: str | None) -> list[Document]:
-        """Return up to `limit` days, newest first, after one of them."""
-        wanted: Document = {"tenant": tenant} | dict(query)
-        table = self._mongo.collection(COMPARED)
-        with outages():
-            if after is not None:
-                last = await table.find_one({"_id": after, "tenant": tenant}, {"start": 1})
-                if last is None:
-                    return []
-                beyond = [{"start": {"$lt": last["start"]}}, {"start": last["start"], "_id": {"$lt": after}}]
-                wanted = {"$and": [wanted, {"$or": beyond}]}
-            found: list[Document] = (
-                await table.find(wanted).sort([("start", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list(None)
-            )
-        return found
+        """Return up to `limit` days, newest first. Raises Invalid where `after` is none of them."""
+        return await newest(self._mongo, COMPARED, "start", tenant, query, limit, after)

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from libs.pricing.rate_card import RateCard
 from libs.pricing.volume_tiers import tier_of
 from services.analytics.buckets import Slice, slices
-from services.analytics.charges import MILLIONTHS
-from services.analytics.counting import FAILED_WITH, TYPE
+from services.analytics.counting import ATTEMPTED, FAILED_WITH, TYPE
+from services.analytics.lines import MILLIONTHS
 from services.analytics.stages import REPLIED, STAGES
 
-TIERED = ("utility", "authentication", "authentication_international", "authentication-international")
+TIERED = ("utility", "authentication", "authentication_international")
 BY_STATUS, BY_TYPE, BY_DIRECTION = "status", "type", "direction"
 RECEIVED, SENT = "received", "sent"
 COST_GROUPS = (
@@ -67,14 +67,21 @@ def funnel(counts: Mapping[str, int]) -> Document:
         for name, count in counts.items()
         if name.startswith(FAILED_WITH) and count
     }
+    attempted = counts.get(ATTEMPTED, 0)
     rates = {
-        f"{stage}_rate": _rate(stages[stage], stages["sent" if stage in ("delivered", "failed") else "delivered"])
-        for stage in ("delivered", "read", REPLIED, "failed")
+        "delivered_rate": _rate(stages["delivered"], stages["sent"]),
+        "read_rate": _rate(stages["read"], stages["delivered"]),
+        "replied_rate": _rate(stages[REPLIED], stages["delivered"]),
+        "failed_rate": _rate(stages["failed"], attempted),
     }
-    return stages | {
-        "rates": rates,
-        "errors": [{"code": code, "count": count} for code, count in sorted(errors.items(), key=lambda it: -it[1])],
-    }
+    return (
+        {ATTEMPTED: attempted}
+        | stages
+        | {
+            "rates": rates,
+            "errors": [{"code": code, "count": count} for code, count in sorted(errors.items(), key=lambda it: -it[1])],
+        }
+    )
 
 
 def _rate(part: int, whole: int) -> float | None:
@@ -163,8 +170,9 @@ def volume(rows: Sequence[Document], card: RateCard) -> list[Document]:
     found: Counter[tuple[str, str]] = Counter()
     for row in rows:
         if row.get("category") in TIERED and row.get("country") and row["n"].get("billable"):
-            category = row["category"].replace("-", "_")
-            found[card.market_of_country(row["country"]), category] += row["n"]["billable"]
+            market = card.market_of_country(row["country"])
+            if market is not None:
+                found[market, row["category"]] += row["n"]["billable"]
     return [
         {"market": market, "category": category, "messages": count, "tier": tier_of(market, category, count + 1)}
         for (market, category), count in sorted(found.items())

@@ -14,6 +14,7 @@ from libs.web.answers import JsonAnswer
 from libs.web.calls import PAGE, READ, Call
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.identity import Identity
+from libs.web.spreadsheets import cell
 from services.analytics import queries, reports
 from services.analytics.errors import wrong
 from services.analytics.queries import FILTERS, MOST_DAYS_OF_HOURS, SPAN, described
@@ -24,7 +25,7 @@ AS_OF = "Wabus-As-Of"  # the header that says of a file what `as_of` says of an 
 LINE = (
     "at", "message_id", "wamid", "phone_number_id", "campaign_id", "template", "country", "market", "category",
     "pricing_model", "pricing_type", "billable", "currency", "amount", "rate_card", "billing_conversation", "replaces",
-    "booked_at",
+    "replaced_by", "booked_at",
 )  # fmt: skip
 CONVERSATION = (
     "at", "conversation", "origin_type", "expires_at", "phone_number_id", "country", "pricing_model", "category",
@@ -53,14 +54,15 @@ class AnalyticsRoutes:
         )  # fmt: skip
         groups = {"group_by": f"Some of {', '.join(reports.COST_GROUPS)}, with commas between."}
         asked = described(SPAN, FILTERS)
+        listed = described(asked, standing="`true` (default): without the lines that others replace; or `false`.")
         return [
             Call("GET", "/funnel", READ, self.funnel, "Messages by the stage that they reached at least.", query=asked),
             Call("GET", "/timeseries", READ, self.timeseries, "Messages by day or hour.", query=series),
             Call("GET", "/costs", READ, self.costs, "What messages cost, by Meta's price classes.",
                  query=asked | groups),
             Call("GET", "/costs/lines", READ, self.lines, "The charges that costs are made of, newest first.",
-                 query=asked | PAGE),
-            Call("GET", "/costs/lines/export", READ, self.export, "All of them as CSV.", query=asked, answers=CSV),
+                 query=listed | PAGE),
+            Call("GET", "/costs/lines/export", READ, self.export, "All of them as CSV.", query=listed, answers=CSV),
             Call("GET", "/costs/volume", READ, self.volume, "The month's charged messages by market and category.",
                  query={"month": "A month of UTC (2026-11); default this one."}),
             Call("GET", "/costs/conversations", READ, self.conversations,
@@ -70,13 +72,13 @@ class AnalyticsRoutes:
 
     async def funnel(self, request: Request, caller: Identity) -> Response:
         """Say how far messages came."""
-        query, now = request.query_params, self._clock.now()
+        query, now = queries.asked(request.query_params), self._clock.now()
         filters = queries.filters_of(query)
         return JsonAnswer(await self._analyst.funnel(caller.tenant, queries.span_of(query, now), filters))
 
     async def timeseries(self, request: Request, caller: Identity) -> Response:
         """Say what happened, day by day."""
-        query, now = request.query_params, self._clock.now()
+        query, now = queries.asked(request.query_params), self._clock.now()
         days, zone = queries.days_of(query), queries.zone_of(query)
         hourly = queries.choice_of(query, "granularity", ("day", "hour")) == "hour"
         if hourly and days > MOST_DAYS_OF_HOURS:
@@ -88,27 +90,28 @@ class AnalyticsRoutes:
 
     async def costs(self, request: Request, caller: Identity) -> Response:
         """Say what it cost."""
-        query, now = request.query_params, self._clock.now()
+        query, now = queries.asked(request.query_params), self._clock.now()
         groups = queries.choices_of(query, "group_by", reports.COST_GROUPS, USUAL_GROUPS)
         filters = queries.filters_of(query)
         return JsonAnswer(await self._analyst.costs(caller.tenant, queries.span_of(query, now), filters, groups))
 
     async def volume(self, request: Request, caller: Identity) -> Response:
         """Count what volume tiers go by."""
-        month = queries.month_of(request.query_params, self._clock.now())
+        month = queries.month_of(queries.asked(request.query_params), self._clock.now())
         return JsonAnswer(await self._analyst.volume(caller.tenant, month))
 
     async def lines(self, request: Request, caller: Identity) -> Response:
         """List charges."""
-        query, now = request.query_params, self._clock.now()
+        query, now = queries.asked(request.query_params), self._clock.now()
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         span, filters, as_of = queries.span_of(query, now), queries.filters_of(query), await self._analyst.as_of()
-        rows = await self._analyst.lines(caller.tenant, span, filters, limit + 1, after)
+        standing = queries.standing_of(query)
+        rows = await self._analyst.lines(caller.tenant, span, filters, limit + 1, after, standing=standing)
         return JsonAnswer(listing([_shown(row, "cost_line", LINE) for row in rows], limit) | {"as_of": as_of})
 
     async def conversations(self, request: Request, caller: Identity) -> Response:
         """List billing conversations."""
-        query, now = request.query_params, self._clock.now()
+        query, now = queries.asked(request.query_params), self._clock.now()
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         span, filters, as_of = queries.span_of(query, now), queries.filters_of(query), await self._analyst.as_of()
         rows = await self._analyst.conversations(caller.tenant, span, filters, limit + 1, after)
@@ -117,26 +120,31 @@ class AnalyticsRoutes:
 
     async def export(self, request: Request, caller: Identity) -> Response:
         """Stream charges as CSV."""
-        query = request.query_params
+        query = queries.asked(request.query_params)
         span, filters = queries.span_of(query, self._clock.now()), queries.filters_of(query)
         as_of = await self._analyst.as_of()
-        rows = self._analyst.all_lines(caller.tenant, span, filters)
+        rows = self._analyst.all_lines(caller.tenant, span, filters, standing=queries.standing_of(query))
+        first: list[Document] = await anext(rows, [])  # a refusal comes before the answer has begun
         named = {"Content-Disposition": 'attachment; filename="cost-lines.csv"', AS_OF: rfc3339(as_of)}
-        return StreamingResponse(_printed(rows), media_type=CSV, headers=named)
+        return StreamingResponse(_printed(first, rows), media_type=CSV, headers=named)
 
 
 def _shown(row: Document, kind: str, fields: tuple[str, ...]) -> Document:
     return {"id": row["_id"], "object": kind} | {name: row.get(name) for name in fields}
 
 
-async def _printed(pages: AsyncIterator[list[Document]]) -> AsyncIterator[str]:
-    yield ",".join(("id", *LINE)) + "\r\n"
-    async for rows in pages:
-        written = io.StringIO()
-        to = csv.writer(written)
-        for row in rows:
-            to.writerow([_cell(value) for value in (row["_id"], *(row.get(name) for name in LINE))])
-        yield written.getvalue()
+async def _printed(first: list[Document], further: AsyncIterator[list[Document]]) -> AsyncIterator[str]:
+    yield ",".join(("id", *LINE)) + "\r\n" + _rows(first)
+    async for rows in further:
+        yield _rows(rows)
+
+
+def _rows(rows: list[Document]) -> str:
+    written = io.StringIO()
+    to = csv.writer(written)
+    for row in rows:
+        to.writerow([_cell(value) for value in (row["_id"], *(row.get(name) for name in LINE))])
+    return written.getvalue()
 
 
 def _cell(value: Any) -> str:
@@ -144,4 +152,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return rfc3339(value) if isinstance(value, datetime) else str(value)
+    return rfc3339(value) if isinstance(value, datetime) else cell(str(value))

@@ -1,19 +1,19 @@
 """What callers ask for: funnel, time series and costs, each with the time up to which it is counted."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from libs.pricing.rate_card import card_at
-from libs.runtime.clock import Clock
 from services.analytics import reports
 from services.analytics.buckets import Slice, slices
 from services.analytics.counting import Kind
 from services.analytics.errors import NoSuchCampaign, NothingCountedYet
-from services.analytics.layers import LayerStore
+from services.analytics.layer_store import LayerStore
+from services.analytics.line_store import BILLING, LINES, LineStore
 from services.analytics.queries import Span
 from services.analytics.reports import Step
-from services.analytics.sums_store import BILLING, LINES, SumsStore, Wanted
+from services.analytics.sums_store import SumsStore, Wanted
 
 PAGE = 1_000  # rows of an export that are held at a time
 
@@ -24,10 +24,10 @@ Filters = dict[str, str]
 class Analyst:
     """Reads sums of one tenant."""
 
-    def __init__(self, sums: SumsStore, layers: LayerStore, clock: Clock) -> None:
+    def __init__(self, sums: SumsStore, lines: LineStore, layers: LayerStore) -> None:
         self._sums = sums
+        self._lines = lines
         self._layers = layers
-        self._clock = clock
 
     async def as_of(self) -> datetime:
         """Return up to when everything is counted. Raises NothingCountedYet."""
@@ -64,30 +64,40 @@ class Analyst:
         return _heading("volume", as_of, span) | {"data": reports.volume(rows, card_at(span.start))}
 
     async def lines(
-        self, tenant: str, span: Span | None, filters: Filters, limit: int, after: str | None
+        self, tenant: str, span: Span | None, filters: Filters, limit: int, after: str | None, *, standing: bool
     ) -> list[Document]:
-        """Return cost lines, newest first."""
-        return await self._sums.newest(LINES, tenant, _between(span) | filters, limit, after)
+        """Return cost lines, newest first; those that `stand`, or those that were replaced too.
+
+        Raises NoSuchCampaign, and Invalid where `after` is no line.
+        """
+        await self._check_campaign(tenant, filters)
+        wanted = _between(span) | filters | ({"replaced_by": None} if standing else {})
+        return await self._lines.page(LINES, tenant, wanted, limit, after)
 
     async def conversations(
         self, tenant: str, span: Span | None, filters: Filters, limit: int, after: str | None
     ) -> list[Document]:
-        """Return billing conversations, newest first."""
-        return await self._sums.newest(BILLING, tenant, _between(span) | filters, limit, after)
+        """Return billing conversations, newest first. Raises Invalid where `after` is none of them."""
+        return await self._lines.page(BILLING, tenant, _between(span) | filters, limit, after)
 
-    async def all_lines(self, tenant: str, span: Span | None, filters: Filters) -> AsyncIterator[list[Document]]:
-        """Return every cost line, some at a time."""
+    async def all_lines(
+        self, tenant: str, span: Span | None, filters: Filters, *, standing: bool
+    ) -> AsyncIterator[list[Document]]:
+        """Return every cost line, some at a time. Raises NoSuchCampaign with the first."""
         after = None
-        while rows := await self.lines(tenant, span, filters, PAGE, after):
+        while rows := await self.lines(tenant, span, filters, PAGE, after, standing=standing):
             yield rows
             after = rows[-1]["_id"]
 
     async def _rows(self, wanted: Wanted, days: Sequence[Slice]) -> list[Document]:
-        campaign_id = wanted.filters.get("campaign_id")
-        if campaign_id is not None and not await self._sums.knows_campaign(wanted.tenant, campaign_id):
+        await self._check_campaign(wanted.tenant, wanted.filters)
+        return await self._sums.sums(wanted, await self._layers.current(), days)
+
+    async def _check_campaign(self, tenant: str, filters: Mapping[str, str]) -> None:
+        campaign_id = filters.get("campaign_id")
+        if campaign_id is not None and not await self._sums.knows_campaign(tenant, campaign_id):
             words = "There is no such campaign, or none of its messages has left yet."
             raise NoSuchCampaign(words, param="campaign_id")
-        return await self._sums.sums(wanted, await self._layers.current(), days)
 
 
 def _days(span: Span | None) -> list[Slice]:

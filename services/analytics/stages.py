@@ -14,12 +14,12 @@ _PROVEN = {
     MessageStatus.SENT.value: ("accepted", "sent"),
     MessageStatus.DELIVERED.value: ("accepted", "sent", "delivered"),
     MessageStatus.READ.value: ("accepted", "sent", "delivered", "read"),
-    REPLIED: (REPLIED,),
 }
+NAMED = "named"  # on a row of a reply: whether it names our message, which proves that it arrived
 _ENDS = (MessageStatus.FAILED.value, MessageStatus.EXPIRED.value, MessageStatus.CANCELED.value)
 FUNNEL = ("accepted", "sent", "delivered", "read", REPLIED)
 STAGES = (*FUNNEL, *_ENDS)
-COUNTED = frozenset((*_PROVEN, *_ENDS))  # statuses that are kept; queued, sending and unknown are on the way
+COUNTED = frozenset((*_PROVEN, REPLIED, *_ENDS))  # statuses that are kept; queued, sending and unknown are on the way
 
 Row = Mapping[str, Any]
 
@@ -27,17 +27,27 @@ Row = Mapping[str, Any]
 def stages_of(rows: Sequence[Row]) -> dict[str, datetime]:
     """Return the stages that a message reached at least, each with the earliest time that proves it.
 
-    A message that was delivered after all did not fail, expire or get canceled.
+    A message that was delivered after all did not fail, expire or get canceled. A reply that does not name it counts
+    once it was delivered: it may as well be one to what came before.
     """
     found: dict[str, datetime] = {}
     for row in rows:
-        for stage in _PROVEN.get(row["status"], ()):
+        for stage in _proven(row):
             found[stage] = min(row["at"], found.get(stage, row["at"]))
     if "delivered" not in found:
         ended = [row for row in rows if row["status"] in _ENDS]
         for row in ended:
             found[row["status"]] = row["at"]
+    for row in rows:
+        if row["status"] == REPLIED and "delivered" in found:
+            found[REPLIED] = row["at"]
     return found
+
+
+def _proven(row: Row) -> Sequence[str]:
+    if row["status"] == REPLIED:
+        return _PROVEN[MessageStatus.DELIVERED.value] if row.get(NAMED) else ()
+    return _PROVEN.get(row["status"], ())
 
 
 def failure_of(rows: Sequence[Row]) -> str | None:

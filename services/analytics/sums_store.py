@@ -1,14 +1,12 @@
-"""Sums, cost lines, billing conversations, and the checkpoints that say up to where they are counted: one transaction
-moves them together.
-"""
+"""Sums, and per partition up to when its events are counted: one transaction moves both."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from libs.kafka.record import Partition
 from libs.mongo.client import Mongo, Session, outages
@@ -16,9 +14,7 @@ from libs.runtime.ids import derived_id
 from services.analytics.buckets import Slice
 from services.analytics.counting import EVERYTHING, NOTHING, PRICE, SHARED, Kind, Sums, place_of, rolled_up
 
-SUMS, LINES, BILLING, CHECKPOINTS = (
-    "analytics_sums", "cost_lines", "billing_conversations", "analytics_checkpoints",
-)  # fmt: skip
+SUMS, CHECKPOINTS = "analytics_sums", "analytics_checkpoints"
 
 INDEXES = {
     SUMS: [
@@ -30,21 +26,12 @@ INDEXES = {
             partialFilterExpression={"campaign_id": {"$type": "string"}},
         ),
     ],
-    LINES: [
-        IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest"),
-        IndexModel([("message_id", ASCENDING)], name="of_message"),
-    ],
-    BILLING: [
-        IndexModel([("tenant", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="newest"),
-        IndexModel([("opened_by", ASCENDING)], name="opened_by"),
-    ],
 }  # fmt: skip
-
-CORRECTS = "corrects"  # on a line that is to be booked: whether it replaces the message's last one
 
 Document = dict[str, Any]
 
 
+TOTALS = ("attempted", "received", "messages")  # one of each kind of sums
 MANY = 4  # days in part from which on all are read with their quarters: more than two are a whole zone's days
 
 
@@ -80,21 +67,21 @@ class SumsStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def checkpoints(self, session: Session, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Return up to which offset each partition is counted, -1 where nothing is."""
-        ids = [_name(it) for it in partitions]
-        rows = await self._mongo.collection(CHECKPOINTS).find({"_id": {"$in": ids}}, session=session).to_list(None)
-        offsets = {row["_id"]: row.get("offset", -1) for row in rows}
-        return {it: offsets.get(_name(it), -1) for it in partitions}
+    async def enter(self, session: Session, ends: Mapping[Partition, datetime]) -> bool:
+        """Begin a unit of work on partitions, and say up to when they are counted at its end; -> whether one is new.
 
-    async def advance(self, session: Session, ends: Mapping[Partition, tuple[int, datetime]]) -> None:
-        """Move checkpoints to an offset, and to the time of its record."""
+        Of two units on one partition that do not see each other one is done again: both write its document.
+        """
         writes = [
-            UpdateOne({"_id": _name(it)}, {"$set": {"offset": offset}, "$max": {"counted_at": at}}, upsert=True)
-            for it, (offset, at) in ends.items()
+            UpdateOne({"_id": _name(it)}, {"$max": {"counted_at": at}, "$inc": {"units": 1}}, upsert=True)
+            for it, at in ends.items()
         ]
-        if writes:
-            await self._mongo.collection(CHECKPOINTS).bulk_write(writes, ordered=False, session=session)
+        done = await self._mongo.collection(CHECKPOINTS).bulk_write(writes, ordered=False, session=session)
+        return bool(done.upserted_count)
+
+    async def enter_all(self, session: Session) -> None:
+        """Begin a unit of work on everything that is counted."""
+        await self._mongo.collection(CHECKPOINTS).update_many({}, {"$inc": {"units": 1}}, session=session)
 
     async def add(self, session: Session, layer: int, sums: Sums) -> None:
         """Add to the sums of a layer."""
@@ -121,42 +108,6 @@ class SumsStore:
         if writes:
             await self._mongo.collection(SUMS).bulk_write(writes, ordered=False, session=session)
 
-    async def book(self, session: Session, lines: Sequence[Document]) -> None:
-        """Add cost lines; one that corrects (`CORRECTS`) gets the id of the line that it replaces."""
-        written = []
-        for line in lines:
-            line = dict(line)
-            if line.pop(CORRECTS):
-                rows = self._mongo.collection(LINES).find({"message_id": line["message_id"]}, session=session)
-                last = await rows.sort([("booked_at", DESCENDING), ("_id", DESCENDING)]).limit(1).to_list(None)
-                line["replaces"] = last[0]["_id"] if last else None
-            written.append(line)
-        if written:
-            await self._mongo.collection(LINES).insert_many(written, session=session)
-
-    async def forget_who(self, message_ids: Sequence[str]) -> None:
-        """Take Meta's ids, which hold people's numbers, out of the lines of messages."""
-        with outages():
-            await self._mongo.collection(LINES).update_many(
-                {"message_id": {"$in": list(message_ids)}}, {"$unset": {"wamid": ""}}
-            )
-
-    async def open_billing(self, session: Session, rows: Sequence[Document]) -> set[str]:
-        """Add billing conversations that are not known; -> the ids of those that were not."""
-        if not rows:
-            return set()
-        table, ids = self._mongo.collection(BILLING), [row["_id"] for row in rows]
-        found = await table.find({"_id": {"$in": ids}}, {"_id": 1}, session=session).to_list(None)
-        fresh = {row["_id"]: row for row in reversed(rows) if row["_id"] not in {it["_id"] for it in found}}
-        if fresh:
-            await table.insert_many(list(fresh.values()), session=session)
-        return set(fresh)
-
-    async def opened_by(self, session: Session, message_ids: Sequence[str]) -> set[str]:
-        """Return which of these messages opened a billing conversation."""
-        rows = self._mongo.collection(BILLING).find({"opened_by": {"$in": list(message_ids)}}, session=session)
-        return {row["opened_by"] for row in await rows.to_list(None)}
-
     async def copy(self, layer: int, to: int, before: datetime) -> None:
         """Copy the sums of days before a day into another layer, where they are not."""
         table = self._mongo.collection(SUMS)
@@ -165,10 +116,18 @@ class SumsStore:
                 row_id = derived_id(str(to), row["_id"])
                 await table.replace_one({"_id": row_id}, row | {"_id": row_id, "layer": to}, upsert=True)
 
-    async def drop(self, layer: int) -> None:
-        """Delete a layer."""
+    async def drop_others(self, layers: Sequence[int]) -> None:
+        """Delete all layers but these."""
         with outages():
-            await self._mongo.collection(SUMS).delete_many({"layer": layer})
+            await self._mongo.collection(SUMS).delete_many({"layer": {"$nin": list(layers)}})
+
+    async def totals(self, layer: int) -> Counter[str]:
+        """Return what a layer counts in all, over tenants and days."""
+        summed = {name: {"$sum": f"$n.{name}"} for name in TOTALS}
+        steps: list[Document] = [{"$match": {"layer": layer, "rollup": NOTHING}}, {"$group": {"_id": None} | summed}]
+        with outages():
+            rows = await self._mongo.collection(SUMS).aggregate(steps).to_list(None)
+        return Counter({name: rows[0][name] for name in TOTALS} if rows else {})
 
     async def caught_up(self, partitions: Sequence[Partition], at: datetime) -> None:
         """Note that everything that these partitions held at a time is counted."""
@@ -207,24 +166,6 @@ class SumsStore:
                 {"tenant": tenant, "campaign_id": campaign_id}, {"_id": 1}
             )
         return row is not None
-
-    async def newest(
-        self, table: str, tenant: str, query: Mapping[str, Any], limit: int, after: str | None
-    ) -> list[Document]:
-        """Return up to `limit` cost lines or billing conversations, newest first, after one of them."""
-        wanted: Document = {"tenant": tenant} | dict(query)
-        rows = self._mongo.collection(table)
-        with outages():
-            if after is not None:
-                last = await rows.find_one({"_id": after, "tenant": tenant}, {"at": 1})
-                if last is None:
-                    return []
-                beyond = [{"at": {"$lt": last["at"]}}, {"at": last["at"], "_id": {"$lt": after}}]
-                wanted = {"$and": [wanted, {"$or": beyond}]}
-            found: list[Document] = (
-                await rows.find(wanted).sort([("at", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list(None)
-            )
-        return found
 
 
 def _name(partition: Partition) -> str:

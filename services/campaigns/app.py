@@ -22,7 +22,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
 from libs.ledger import contacts, record
 from libs.ledger.budget import Budget
 from libs.ledger.claims import Claims
@@ -123,10 +123,11 @@ class _Campaigns:
 
     def _consumer(self, settings: Settings, progress: Progress) -> BatchConsumer:
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
+        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=UNHURRIED_WAIT_MS)
         return BatchConsumer(
             self.bus, topics=[MESSAGES_STATUS], group=GROUP, handle=progress.take,
             dead_letters=DeadLetterPolicy(service="campaigns"),
-            membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=50)),
+            membership=Membership(fetch=fetch),
         )  # fmt: skip
 
 

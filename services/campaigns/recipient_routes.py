@@ -16,6 +16,7 @@ from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.errors import ApiError
 from libs.web.identity import Identity
 from libs.web.multipart import ClientGone
+from libs.web.spreadsheets import cell
 from services.campaigns.audience import Audience
 from services.campaigns.bodies import RecipientsBody
 from services.campaigns.imports import Imports
@@ -28,19 +29,6 @@ from services.campaigns.variants import Split
 from services.campaigns.views import import_view, recipient_view, report_view
 
 EXPORT_PAGE = 1_000  # recipients read at once
-FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-)  # what a spreadsheet takes for the beginning of a formula (OWASP)
 
 Document = dict[str, Any]
 
@@ -162,7 +150,7 @@ async def _csv(rows: AsyncIterator[list[Any]]) -> AsyncIterator[bytes]:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     async for row in rows:
-        writer.writerow([f"'{each}" if isinstance(each, str) and each.startswith(FORMULA) else each for each in row])
+        writer.writerow([cell(each) if isinstance(each, str) else each for each in row])
         if text.tell() > 32 * 1024:
             yield text.getvalue().encode("utf-8", "replace")
             text.seek(0)

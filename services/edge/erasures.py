@@ -102,7 +102,8 @@ class Erasures(Periodic):
         log.info("contact_forgotten", tenant=tenant, key_id=key_id)
 
     async def _round(self) -> None:
-        if not await self._turn.hold():
+        if not (under_way := await self._store.under_way()) or not await self._turn.hold():
+            ERASURES.set(under_way)
             return
         for erasure in await self._store.due(self._clock.now()):
             try:

@@ -16,7 +16,7 @@ from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
 from libs.ledger.reader import MessageReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
@@ -46,7 +46,6 @@ from services.notifier.subscriptions import Subscriptions
 BASE = "/api/v1/whatsapp"
 GROUP = "notifier"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND, TEMPLATES_CHANGED, ACCOUNTS_CHANGED, CONVERSATIONS_CHANGED)
-FETCH_WAIT_MS = 5_000  # the broker answers as soon as there is something: this is only how often an idle one is asked
 
 
 class _Notifier:
@@ -85,7 +84,7 @@ class _Notifier:
 
     def _consumer(self, handlers: EventHandlers, settings: Settings) -> BatchConsumer:
         session = int(settings.notifier_session_timeout.total_seconds() * 1000)
-        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=FETCH_WAIT_MS)
+        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=UNHURRIED_WAIT_MS)
         return BatchConsumer(
             self.bus, topics=TOPICS, group=GROUP, handle=handlers.take,
             dead_letters=DeadLetterPolicy(service="notifier"), membership=Membership(fetch=fetch),

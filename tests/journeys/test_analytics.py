@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -106,11 +107,13 @@ def test_a_campaign_is_found_by_its_id_and_what_it_costs_adds_up(
     assert (datetime.now(UTC) - moment(exported.headers["wabus-as-of"])).total_seconds() < 30
     rows = list(csv.DictReader(io.StringIO(exported.text)))
     assert [(row["id"], row["amount"]) for row in rows] == [(line["id"], line["amount"]) for line in lines]
-    for path in ("funnel", "costs"):
+    total = sum((Decimal(row["amount"]) for row in rows if row["amount"]), Decimal(0))
+    assert [row["amount"] for row in costs["totals"] if row["currency"]] == [format(total.normalize(), "f")]
+    for path in ("funnel", "costs", "costs/lines", "costs/lines/export"):
         answer = stack.call("GET", f"/analytics/{path}?campaign_id={campaign_id}", key=stranger.key)
         refused(answer, 404, "no_such_campaign", "campaign_id")
-    strange = stack.call("GET", f"/analytics/costs/lines?campaign_id={campaign_id}", key=stranger.key).json()
-    assert strange["data"] == []
+    answer = stack.call("GET", f"/analytics/costs/lines?starting_after={lines[0]['id']}", key=stranger.key)
+    refused(answer, 422, "invalid_field", "starting_after")
 
 
 def _funnel(stack: Stack, campaign_id: str) -> dict[str, Any]:
@@ -145,6 +148,11 @@ def test_another_tenant_sees_nothing_of_ours(stack: Stack, counted: Number, stra
         ("costs?group_by=colour", "group_by"),
         ("costs/volume?month=2026-13", "month"),
         ("costs/lines?limit=0", "limit"),
+        ("costs/lines?standing=perhaps", "standing"),
+        ("funnel?country=IN&country=DE", "country"),
+        ("costs/lines?starting_after=0199a7b2-0000-7000-8000-000000000000", "starting_after"),
+        ("costs/conversations?starting_after=0199a7b2-0000-7000-8000-000000000000", "starting_after"),
+        ("costs/reconciliation?starting_after=0199a7b2-0000-7000-8000-000000000000", "starting_after"),
     ],
 )
 def test_a_wrong_question_is_refused_by_name(stack: Stack, query: str, param: str) -> None:
@@ -159,6 +167,7 @@ def test_one_command_counts_everything_anew_and_all_stays_the_same(stack: Stack,
     before = asked(stack, "funnel", phone_number_id=counted.id)
     spent = asked(stack, "costs", phone_number_id=counted.id)
     assert "messages anew" in stack.cli("analytics", "rebuild")
+    assert "booked 0 lines" in stack.cli("analytics", "reprice", "--from", "2026-01-01")
     after = asked(stack, "funnel", phone_number_id=counted.id)
     assert {name: after[name] for name in ("sent", "delivered", "read", "replied", "rates")} == {
         name: before[name] for name in ("sent", "delivered", "read", "replied", "rates")

@@ -13,11 +13,12 @@ from pymongo import MongoClient
 
 from libs.mongo.client import Mongo
 from libs.runtime.ids import new_id
-from services.analytics.counting import Sums, contribution
+from services.analytics.counting import Sums
 from services.analytics.history_store import HISTORY
 from services.analytics.sums_store import SumsStore
 from tests.support.running import Stack, running_stack
 from tests.support.shared_stack import Tenant, new_tenant
+from tests.unit.analytics.rows import contribution
 
 pytestmark = pytest.mark.long
 
@@ -50,7 +51,8 @@ def messages(tenant: str, dice: random.Random) -> Iterator[list[dict[str, Any]]]
         made = now - timedelta(minutes=dice.randrange(DAYS * 24 * 60))
         category = dice.choice(("marketing", "utility", "service"))
         common = {
-            "tenant": tenant, "created_at": made, "phone_number_id": str(dice.randrange(3)), "type": "template",
+            "tenant": tenant, "message_id": "", "created_at": made, "phone_number_id": str(dice.randrange(3)),
+            "type": "template",
             "conversation_id": new_id(), "category": category,
             "country": dice.choice(("IN", "BR", "DE", "US", "ID", "MX")),
             "template": f"t{dice.randrange(20)}", "campaign_id": f"c{dice.randrange(50)}", "topic": "t", "partition": 0,

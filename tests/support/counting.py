@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,19 +13,25 @@ from libs.events.topics import MESSAGES_INBOUND, MESSAGES_STATUS
 from libs.kafka.events import outgoing
 from libs.kafka.record import Record
 from libs.mongo.client import Mongo, Session
+from libs.pricing.rate_card import RateCard, card_at
 from libs.runtime.clock import SystemClock
 from libs.runtime.ids import derived_id, new_id
 from services.analytics import history_store
+from services.analytics.books import Booking, Books, Change
 from services.analytics.counting import Kind, contribution
 from services.analytics.history_store import HistoryStore
 from services.analytics.ingest import Ingest
-from services.analytics.layers import LayerStore
+from services.analytics.layer_store import Layers, LayerStore
+from services.analytics.line_store import LINES, LineStore
 from services.analytics.rebuilding import Rebuild
 from services.analytics.replies import Replies
+from services.analytics.repricing import Repricing
+from services.analytics.retention import Retention
+from services.analytics.stages import Row
 from services.analytics.sums_store import SUMS, SumsStore
 
 MADE = datetime(2026, 10, 5, 12, tzinfo=UTC)
-KEPT = timedelta(days=4_000)
+KEPT = timedelta(days=90)
 S = MessageStatus
 Said = tuple[str, S]
 
@@ -34,17 +40,20 @@ class Crash(Exception):
     """The process died here."""
 
 
-class Dying(SumsStore):
-    """Dies in the middle of a unit of work, as often as it is told to."""
+class Dying(Books):
+    """Dies at the end of a unit of work, as often as it is told to."""
 
     deaths = 0
 
-    async def advance(self, session: Session, ends: Any) -> None:
-        """Die before the checkpoint is written."""
+    async def enter(
+        self, session: Session, layers: Layers, changes: Sequence[Change], inbound: Iterable[Row] = ()
+    ) -> Booking:
+        """Write everything, and die before the unit of work is over."""
+        booking = await super().enter(session, layers, changes, inbound)
         if self.deaths:
             self.deaths -= 1
             raise Crash
-        await super().advance(session, ends)
+        return booking
 
 
 class Bench:
@@ -52,9 +61,14 @@ class Bench:
 
     def __init__(self, mongo: Mongo, sums: SumsStore) -> None:
         self.mongo, self.sums, self.history, self.layers = mongo, sums, HistoryStore(mongo), LayerStore(mongo)
-        self.ingest = Ingest(mongo, self.history, sums, self.layers, SystemClock())
-        self.replies = Replies(mongo, self.history, sums, self.layers, SystemClock(), timedelta(seconds=1))
-        self.rebuild = Rebuild(mongo, self.history, sums, self.layers, SystemClock())
+        clock, lines = SystemClock(), LineStore(mongo)
+        self.books = books = Dying(sums, lines, clock, lambda moment: self.card or card_at(moment))
+        self.card: RateCard | None = None  # instead of those that we have
+        self.ingest = Ingest(mongo, self.history, sums, lines, self.layers, books, clock)
+        self.replies = Replies(mongo, self.history, sums, self.layers, books, clock, timedelta(seconds=1))
+        self.rebuild = Rebuild(mongo, self.history, sums, lines, self.layers)
+        self.repricing = Repricing(mongo, self.history, sums, self.layers, books)
+        self.retention = Retention(self.history, self.layers, clock, KEPT)
 
     async def counted(self, kind: Kind = Kind.COHORT, rollup: Any = "*") -> Counter[str]:
         """Return the sums of a kind, checked against the sums of their quarters."""
@@ -70,13 +84,14 @@ class Bench:
         return +found
 
     async def recounted(self, kind: Kind = Kind.COHORT) -> Counter[str]:
-        """Return what all of the history adds up to."""
+        """Return what all of the history and the lines that stand add up to."""
+        lines = {it["message_id"]: it async for it in self.mongo.collection(LINES).find({"replaced_by": None})}
         rows: dict[str, list[Any]] = {}
         async for row in self.mongo.collection(history_store.HISTORY).find():
             rows.setdefault(row["message_id"], []).append(row)
         found: Counter[str] = Counter()
-        for its in rows.values():
-            for (key, _, measure), count in contribution(its).items():
+        for message_id, its in rows.items():
+            for (key, _, measure), count in contribution(its, lines.get(message_id)).items():
                 found[measure] += count if key.kind is kind else 0
         return +found
 
@@ -134,8 +149,7 @@ async def feed_with_crashes(bench: Bench, records: Sequence[Record], dice: rando
     place, deaths = 0, 0
     while place < len(records):
         batch = records[place : place + dice.randint(1, 40)]
-        if isinstance(bench.sums, Dying):
-            bench.sums.deaths = dice.random() < 0.3
+        bench.books.deaths = dice.random() < 0.3
         try:
             await bench.ingest.take(batch)
         except Crash:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from datetime import timedelta
 
 import pytest
 
@@ -10,19 +9,20 @@ from libs.events.messages import MessageStatus
 from libs.mongo.client import Mongo
 from services.analytics import history_store
 from services.analytics.counting import Kind
-from services.analytics.sums_store import LINES, SUMS, SumsStore
-from tests.support.counting import KEPT, MADE, Bench, Dying, feed_with_crashes, lives, log_of, record, status
+from services.analytics.line_store import LINES
+from services.analytics.sums_store import SUMS, SumsStore
+from tests.support.counting import Bench, feed_with_crashes, lives, log_of, record, status
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_all_is_counted_anew_while_counting_goes_on(mongo: Mongo, seed: int) -> None:
     dice = random.Random(seed)
     records = log_of(lives(200, dice))
-    bench = Bench(mongo, Dying(mongo))
+    bench = Bench(mongo, SumsStore(mongo))
     half = len(records) // 2
     await feed_with_crashes(bench, records[:half], dice)
     await mongo.collection(SUMS).update_many({}, {"$inc": {"n.sent": 7}})  # what a bug may have left
-    await asyncio.gather(bench.rebuild.run(KEPT, chunk=7), feed_with_crashes(bench, records[half:], dice))
+    await asyncio.gather(bench.rebuild.run(chunk=7), feed_with_crashes(bench, records[half:], dice))
     assert await bench.layers.current() == 2
     for kind in Kind:
         assert await bench.counted(kind) == await bench.recounted(kind)
@@ -33,20 +33,11 @@ async def test_counting_anew_goes_on_where_it_died(mongo: Mongo) -> None:
     bench = Bench(mongo, SumsStore(mongo))
     records = log_of(lives(60, random.Random(4)))
     await bench.ingest.take(records)
-    layers = await bench.layers.begin()
+    layers = await mongo.transaction(bench.rebuild._begin)
     assert layers.next == 2
-    await bench.rebuild._count(2, "", 25, MADE - KEPT)  # and then the process died
-    assert await bench.rebuild.run(KEPT, chunk=10) == 60 - 25
+    await bench.rebuild._count(2, "", 25, None)  # and then the process died
+    assert await bench.rebuild.run(chunk=10) == 60 - 25
     assert await bench.counted() == await bench.recounted()
-
-
-async def test_sums_of_days_whose_history_is_gone_are_kept(mongo: Mongo) -> None:
-    bench = Bench(mongo, SumsStore(mongo))
-    await bench.ingest.take(log_of(lives(40, random.Random(5))))
-    before = await bench.counted()
-    await mongo.collection(history_store.HISTORY).delete_many({})
-    assert await bench.rebuild.run(timedelta(days=31), chunk=10) == 0
-    assert await bench.counted() == before
 
 
 async def test_who_is_forgotten_changes_no_sum_and_counting_anew_gives_the_same(mongo: Mongo) -> None:
@@ -68,5 +59,5 @@ async def test_who_is_forgotten_changes_no_sum_and_counting_anew_gives_the_same(
         rows = await mongo.collection(name).find().to_list(None)
         assert rows, name
         assert "wamid." not in repr(rows), name
-    await bench.rebuild.run(KEPT, chunk=7)
+    await bench.rebuild.run(chunk=7)
     assert {kind: await bench.counted(kind) for kind in Kind} == before

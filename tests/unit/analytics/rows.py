@@ -1,7 +1,13 @@
 """Rows of the history as tests need them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from services.analytics import counting
+from services.analytics.charges import charge_of
+from services.analytics.counting import Sums
+from services.analytics.lines import line_of
 
 NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
 RANKS = ("accepted", "sent", "failed", "delivered", "read")
@@ -24,3 +30,11 @@ def priced(billable: bool | None = True, category: str = "marketing", kind: str 
     """Meta's word on a price; without `billable` where that is None."""
     said: dict[str, Any] = {"pricing_model": model, "type": kind, "category": category}
     return said if billable is None else said | {"billable": billable}
+
+
+def contribution(rows: Sequence[dict[str, Any]]) -> Sums:
+    """What a message adds whose charge was booked as soon as it was known, by a line of its own."""
+    charge = charge_of(rows)
+    if charge is None or charge.billable is None:
+        return counting.contribution(rows, None)
+    return counting.contribution(rows, line_of(rows, charge, True if charge.opens else None, None, NOON))

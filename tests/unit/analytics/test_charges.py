@@ -56,7 +56,27 @@ CASES: dict[str, tuple[list[dict[str, Any]], tuple[Any, ...] | None]] = {
         [row("delivered", country="IN", pricing=priced(True, "authentication", model="CBP"), billing={"id": "x"})],
         (True, None, "authentication", "CBP", "regular")),
     "a category of which no card speaks": (
-        [row("delivered", pricing=priced(True, "ai_bot"))], (True, None, "ai_bot", "PMP", "regular")),
+        [row("delivered", pricing=priced(True, "ai_bot"))], (True, None, "general_purpose_ai", "PMP", "regular")),
+    "a type of price that nobody knows, without the word billable": (
+        [row("delivered", pricing=priced(None, "utility", "promotional"))], (None, None, None, None, None)),
+    "upper case, without the word billable": (
+        [row("delivered", pricing=priced(None, "UTILITY", "REGULAR"))],
+        (True, Decimal("0.0550"), "utility", "PMP", "regular")),
+    "a free type of today, without the word billable": (
+        [row("delivered", pricing=priced(None, "group_service", "free_group_customer_service"))],
+        (False, FREE, "group_service", "PMP", "free_group_customer_service")),
+    "two words on the price: the later one as a whole": (
+        [row("sent", pricing=priced(True, "utility")),
+         row("delivered", pricing={"category": "service", "type": "free_customer_service"})],
+        (False, FREE, "service", None, "free_customer_service")),
+    "a later word that does not say whether it is charged": (
+        [row("sent", pricing=priced(True, "utility")), row("delivered", pricing={"category": "marketing"})],
+        (True, Decimal("0.0550"), "utility", "PMP", "regular")),
+    "a country that is none": (
+        [row("delivered", country="ZZ", pricing=priced())], (True, None, "marketing", "PMP", "regular")),
+    "international authentication as webhooks spell it": (
+        [row("delivered", country="ID", pricing=priced(True, "authentication-international"))],
+        (True, Decimal("0.1360"), "authentication_international", "PMP", "regular")),
 }  # fmt: skip
 
 

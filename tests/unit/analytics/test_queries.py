@@ -67,3 +67,18 @@ def test_what_can_be_no_campaign_is_none() -> None:
         queries.filters_of(QueryParams({"campaign_id": "nope"}))
     with pytest.raises(Invalid):
         queries.filters_of(QueryParams({"country": "Germany"}))
+
+
+def test_what_is_given_twice_is_refused_by_name() -> None:
+    with pytest.raises(Invalid) as refused:
+        queries.asked(QueryParams([("country", "IN"), ("from", "2026-11-01"), ("country", "DE")]))
+    assert refused.value.param == "country"
+    assert queries.asked(QueryParams({"country": "IN"}))["country"] == "IN"
+
+
+@pytest.mark.parametrize(("said", "kept"), [
+    ("authentication-international", "authentication_international"), ("AI_BOT", "general_purpose_ai"),
+    ("group_marketing", "group_marketing"),
+])  # fmt: skip
+def test_a_category_may_be_spelled_as_meta_does_anywhere(said: str, kept: str) -> None:
+    assert queries.filters_of(QueryParams({"category": said})) == {"category": kept}

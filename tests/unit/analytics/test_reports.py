@@ -46,8 +46,9 @@ def test_part_of_a_day_is_summed_by_its_quarters() -> None:
 
 
 def test_rates_are_of_what_could_come_so_far() -> None:
-    found = reports.funnel({"accepted": 10, "sent": 10, "delivered": 8, "read": 4, "failed": 2, "failed:x": 2})
-    assert found["rates"] == {"delivered_rate": 0.8, "read_rate": 0.5, "replied_rate": 0.0, "failed_rate": 0.2}
+    counts = {"attempted": 20, "accepted": 10, "sent": 10, "delivered": 8, "read": 4, "failed": 12, "failed:x": 2}
+    found = reports.funnel(counts)
+    assert found["rates"] == {"delivered_rate": 0.8, "read_rate": 0.5, "replied_rate": 0.0, "failed_rate": 0.6}
     assert found["errors"] == [{"code": "x", "count": 2}]
     assert reports.funnel({})["rates"]["read_rate"] is None
 
