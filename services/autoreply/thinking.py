@@ -90,8 +90,8 @@ class Thinking:
 
     async def _take(self, turn: Document) -> None:
         try:
-            await self._taking.take(turn)
-            await self._store.end(turn, self._clock.now())
+            said = await self._taking.take(turn)
+            await self._store.end(turn, said, self._clock.now())
         except Outage:
             await asyncio.sleep(LOOK_EVERY)  # its lease runs out; then somebody takes it again
         except Exception:

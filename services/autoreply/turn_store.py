@@ -57,18 +57,17 @@ class TurnStore:
         with outages():
             await self._mongo.collection(TURNS).update_many(query, {"$set": {"leased_until": now + self._lease}})
 
-    async def end(self, turn: Document, now: datetime) -> bool:
-        """Take out what was answered; -> whether more came meanwhile, which is due at once."""
+    async def end(self, turn: Document, said: Sequence[Document], now: datetime) -> None:
+        """Take out what was answered. What came meanwhile is due at once, and told what was said before it."""
         left = {"$filter": {"input": "$messages", "cond": {"$not": [{"$in": ["$$this", turn["messages"]]}]}}}
         steps: list[Document] = [
-            {"$set": {"messages": left, "first_at": now, "due_at": now}},
+            {"$set": {"messages": left, "first_at": now, "due_at": now, "said": {"$literal": list(said)}}},
             {"$unset": ["leased_until", "owner"]},
         ]
         table = self._mongo.collection(TURNS)
         with outages():
             await table.update_one({"_id": turn["_id"]}, steps)
-            gone = await table.delete_one({"_id": turn["_id"], "messages": []})
-        return not gone.deleted_count
+            await table.delete_one({"_id": turn["_id"], "messages": []})
 
     async def put_off(self, turn: Document, until: datetime) -> None:
         """Let a turn go that could not be taken."""

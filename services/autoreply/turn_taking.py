@@ -48,8 +48,11 @@ class TurnTaking:
         self._clock = clock
         self._stale_after = stale_after
 
-    async def take(self, turn: Document) -> None:
-        """Answer what waits. Raises MongoUnavailable and BusUnavailable; taking it again is harmless."""
+    async def take(self, turn: Document) -> list[Document]:
+        """Answer what waits; -> what was said, for a turn that comes before the ledger has it.
+
+        Raises MongoUnavailable and BusUnavailable; taking it again is harmless.
+        """
         known = await self._talks.known(turn["messages"])
         ours = [known[message_id] for message_id in turn["messages"] if message_id in known]
         waiting = [it for it in ours if it.get("open") and it["outcome"] == Outcome.WAITING]
@@ -63,6 +66,11 @@ class TurnTaking:
             await self._carrying_out.out([
                 ToDo(decision, turn["to"], bot["kind"] if bot is not None else "deleted", turn["first_at"])
             ])  # fmt: skip
+        return [
+            {"_id": message_id, "type": answer.get("type", "text"), "text": answer.get("text")}
+            for decision in left
+            for message_id, answer in zip(decision["answers"], decision["commands"], strict=True)
+        ]
 
     async def _decide(self, turn: Document, waiting: Sequence[Document]) -> None:
         bot, lines = await self._bot(turn), Lines([])
@@ -97,7 +105,9 @@ class TurnTaking:
         wanted = MessageFilter([], conversations=[turn["_id"]])
         earlier = await self._messages.page(turn["tenant"], wanted, bot["history"] + len(ids), None)
         before = [row for row in earlier if row["_id"] not in rows and "content" in row][: bot["history"]]
-        return Lines(fresh, [_line(row) for row in before[::-1]])
+        there = {row["_id"] for row in earlier}
+        ours = [_unread(said, turn["first_at"]) for said in turn.get("said", ()) if said["_id"] not in there]
+        return Lines(fresh, [*(_line(row) for row in before[::-1]), *ours][-bot["history"] :])
 
     async def _silence(
         self, turn: Document, bot: Document, lines: Lines, *, stale: bool = True
@@ -156,6 +166,12 @@ def _meant(bot: Mapping[str, Any], decision: Document, found: Considered) -> Doc
         return {"outcome": Outcome.SILENT}
     done = to_do(decision, answers) | {"handover": thought.handover, "opts_out": thought.opt_out}
     return {"outcome": Outcome.ANSWERED} | done
+
+
+def _unread(said: Mapping[str, Any], at: datetime) -> Line:
+    """Return an answer of the turn before that the ledger does not have yet."""
+    words = said["text"] if isinstance(said["text"], str) else ""
+    return line_of(said["_id"], False, said["type"], {"body": words}, at)
 
 
 def _line(row: Mapping[str, Any]) -> Line:

@@ -1,5 +1,6 @@
 """Bots that ask a model, or a customer's program: once per burst, in their time, and nobody else is held up."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from libs.runtime.ids import new_id
+from tests.faults.scenarios import kill_and_restart
 from tests.journeys.test_bots import HELLO, hi, said_to, set_up
 from tests.support.model import Model, a_model
 from tests.support.receiver import Receiver, receiving
@@ -127,7 +129,7 @@ def test_a_model_may_hand_over_and_note_an_opt_out(number: Number, model: Model,
     number.hears(other, "I have had enough of this")
     assert answered(number, other) == ["No more offers."]
     contact = stack.call("GET", f"/contacts?recipient={other}").json()["data"][0]
-    assert "marketing" in contact["opted_out"], contact
+    assert contact["consent"]["marketing"]["state"] == "opted_out", contact
 
 
 def test_without_the_tools_nothing_is_handed_over(number: Number, model: Model, person: Callable[[], str]) -> None:
@@ -140,9 +142,9 @@ def test_without_the_tools_nothing_is_handed_over(number: Number, model: Model, 
 
 
 @pytest.mark.parametrize(("way", "error", "attempts"), [
-    ("hang", "timeout", 1), ("endless", "timeout", 1), ("reset", "connection_lost", 2),
-    ("html", "answer_unreadable", 1), ("busy", "http_429", 2), ("huge", "answer_too_long", 1), ("redirect", "redirect", 1), ("empty", "answer_empty", 1),
-    ("nowhere", "http_404", 1),
+    ("hang", "timeout", 1), ("endless", "timeout", 1), ("reset", "connection_lost", 2), ("nowhere", "http_404", 1),
+    ("html", "answer_unreadable", 1), ("busy", "http_429", 2), ("huge", "answer_too_long", 1),
+    ("redirect", "redirect", 1), ("empty", "answer_empty", 1),
 ])  # fmt: skip
 def test_whatever_a_model_does_the_person_gets_the_fallback_in_time(
     number: Number, model: Model, person: Callable[[], str], way: str, error: str, attempts: int
@@ -232,9 +234,7 @@ def test_a_program_of_the_customers_answers_what_it_wants(
     made = stack.call("POST", "/bots", body).json()
     bot_id, secret = linked(number, made["id"]), made["signing_secret"]
     assert "signing_secret" not in stack.call("GET", f"/bots/{bot_id}").json()
-    hook.words["/bot"] = (
-        b'{"messages": [{"text": "One"}, {"type": "location", "location": {"latitude": 1, "longitude": 2}}]}'
-    )
+    hook.words["/bot"] = b'{"messages": [{"text": "One"}, {"type": "location", "latitude": 1, "longitude": 2}]}'
     number.hears(who, "hello")
     until(lambda: len([row for row in stack.sends() if row["to"].removeprefix("+") == who]) == 2, "two answers", 10)
     [hit] = hook.of("/bot")
@@ -247,7 +247,7 @@ def test_a_program_of_the_customers_answers_what_it_wants(
     decision = decided(stack, bot_id, "fallback")[0]
     assert decision["thought"]["error"] == "answer_invalid"
     assert decision["thought"]["error_detail"].startswith("messages.0.text")
-    hook.answers["/bot"] = [204]
+    hook.answers["/bot"], hook.words["/bot"] = [204], b""
     number.hears(who, "and again")
     decided(stack, bot_id, "silent")
     rotated = stack.call("POST", f"/bots/{bot_id}/rotate_secret", {"overlap_seconds": 60}).json()["signing_secret"]
@@ -294,3 +294,33 @@ def test_anothers_bot_is_none(stack: Stack, model: Model, stranger: Tenant) -> N
     path = f"/bots/{bot_id}/rotate_secret"
     refused(stack.call("POST", path, {}, key=stranger.key), 404, "bot_not_found")
     refused(stack.call("POST", f"/bots/{new_id()}/rotate_secret", {}), 404, "bot_not_found")
+
+
+def test_what_was_under_way_when_the_service_died_is_answered_once(
+    number: Number, model: Model, person: Callable[[], str]
+) -> None:
+    stack, people = number.stack, [person() for _ in range(30)]
+    linked(number, make(stack, model, "echo", wait_for_more=0.5, timeout=5))
+    for place, who in enumerate(people):
+        number.hears(who, f"n{place}")
+        if place in (12, 24):
+            kill_and_restart(stack, "autoreply")
+    until(lambda: all(said_to(number, who) for who in people), "all are answered", 60, 0.5)
+    assert [said_to(number, who) for who in people] == [[f"You said: n{place}"] for place in range(len(people))]
+
+
+def test_an_answer_that_is_refused_is_said_to_be(number: Number, hook: Receiver, person: Callable[[], str]) -> None:
+    stack, who = number.stack, person()
+    body = {"name": "mine", "kind": "webhook", "url": hook.url("/refused")} | QUICK
+    bot_id = linked(number, stack.call("POST", "/bots", body).json()["id"])
+    template = {"type": "template", "template": "no_such_template", "language": "en"}
+    hook.words["/refused"] = json.dumps({"messages": [template]}).encode()
+    number.hears(who, "hello")
+
+    def look() -> Any:
+        rows = stack.call("GET", f"/bots/{bot_id}/decisions").json()["data"]
+        return next((row for row in rows if row["refused"]), None)
+
+    decision = until(look, "it is refused", 15)
+    assert decision["refused"][0]["message_id"] in decision["answer_ids"]
+    assert decision["refused"][0]["code"]

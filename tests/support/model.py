@@ -2,7 +2,6 @@
 
 import json
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -121,8 +120,8 @@ def _handler(model: Model) -> type[BaseHTTPRequestHandler]:
                     return
 
         def _reset(self, body: dict[str, Any], _: int) -> None:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
 
         def _other(self, body: dict[str, Any], _: int) -> None:
             self._answer(404, b"{}")
