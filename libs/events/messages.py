@@ -116,6 +116,16 @@ class SendMessage(Event):
     send_at: datetime | None = None
 
 
+class ShowTyping(Event):
+    """Command: mark what a person wrote as read, and show them that an answer is being written: until it comes, or for
+    25 seconds (Meta's most). As good as can be: nothing is told where it fails, and an old one is passed by.
+    """
+
+    TOPICS: ClassVar[tuple[str, ...]] = (MESSAGES_REQUESTED,)
+
+    message_id: str
+
+
 class MessageRejected(Event):
     """Event: a SendMessage command was refused, and why."""
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from libs.kafka.bus import Bus
 from libs.runtime.clock import Clock
-from services.autoreply.decisions import commands_of
+from libs.runtime.errors import Outage
+from services.autoreply.decisions import commands_of, typing_of
 from services.autoreply.handover import changed
 from services.autoreply.metrics import ANSWERED, DELAY
 from services.autoreply.talk_store import TalkStore
@@ -36,6 +37,13 @@ class CarryingOut:
         self._talks = talks
         self._bus = bus
         self._clock = clock
+
+    async def show_typing(self, decision: Document, to: str) -> None:
+        """Show a person that an answer is being written, if that can be."""
+        try:
+            await self._bus.publish_many([typing_of(decision, to, self._clock.now())])
+        except Outage:
+            return
 
     async def out(self, things: Sequence[ToDo]) -> None:
         """Carry out decisions of different conversations. Raises MongoUnavailable and BusUnavailable."""

@@ -40,6 +40,7 @@ class UpdateBody(Body):
     wait_for_more: float | None = None
     fallback: Plain | None = None
     answers_per_hour: int | None = None
+    typing_indicator: bool | None = None
     opt_out_answer: Annotated[Plain | None, Field(min_length=1, max_length=1_000)] = None
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.events.envelope import Envelope
-from libs.events.messages import MessageReceived, SendMessage
+from libs.events.messages import MessageReceived, SendMessage, ShowTyping
 from libs.events.model import Told
 from libs.events.topics import MESSAGES_REQUESTED
 from libs.kafka.events import outgoing
@@ -54,6 +54,16 @@ def commands_of(decision: Document, to: str) -> list[Outgoing]:
         ))
         for place, answer in enumerate(decision["commands"])
     ]  # fmt: skip
+
+
+def typing_of(decision: Document, to: str, now: datetime) -> Outgoing:
+    """Return the command that shows a person that their message is being answered."""
+    message_id, number = decision["_id"], decision["phone_number_id"]
+    envelope = Envelope(
+        id=derived_id("typing", message_id, now.isoformat()), type=ShowTyping.type_name(), source=SOURCE, time=now,
+        tenant=decision["tenant"], subject=message_id, correlationid=message_id,
+    )  # fmt: skip
+    return outgoing(Told(MESSAGES_REQUESTED, f"{number}:{to}", envelope, ShowTyping(message_id=message_id)))
 
 
 def _envelope(decision: Document, place: int) -> Envelope:

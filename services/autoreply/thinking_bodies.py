@@ -32,6 +32,9 @@ class ThinkingBody(Body):
         Plain | None, Field(min_length=1, max_length=1_000, description="Said where no answer came; null: silence.")
     ] = None
     answers_per_hour: Annotated[int | None, Field(ge=1, le=30, description="To one person; then silence.")] = None
+    typing_indicator: Annotated[
+        bool, Field(description="Marks the message as read, and shows that an answer is being written.")
+    ] = True
     opt_out_answer: OptOutAnswer = None
 
 

@@ -82,6 +82,8 @@ class TurnTaking:
             return await self._conclude(waiting, {"outcome": Outcome.STALE})
         if (why := await self._silence(turn, bot, lines)) is not None:
             return await self._conclude(waiting, {"outcome": why})
+        if bot["typing_indicator"]:
+            await self._carrying_out.show_typing(last, turn["to"])
         found = await self._thinkers.consider(bot, turn, lines)
         # While it was thought about, a person may have taken over, or the other one may have had enough.
         why = await self._silence(turn, bot, lines, stale=False)

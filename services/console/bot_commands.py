@@ -14,7 +14,8 @@ from services.console.printing import console
 from services.console.sandbox_commands import USER, only_number
 from services.console.target import target_of
 
-SOON = 15.0  # seconds for a decision that takes tenths of one
+SOON = 100.0  # seconds for a decision: tenths of one by a rule, up to a minute by who thinks, after half of one
+WAITS = "waiting"  # the outcome of a message that somebody still thinks about
 LOOK_EVERY = 0.1  # seconds between looks
 
 Document = dict[str, Any]
@@ -73,7 +74,7 @@ def _decision(api: Calls, user: str, wamid: str) -> Document:
         found: Document | None = next(
             (row["bot_decision"] for row in api.do("GET", path)["data"] if row["wamid"] == wamid), None
         )
-        return found
+        return None if found is not None and found["outcome"] == WAITS else found
 
     return _until(look, "the bot did not decide")
 

@@ -93,6 +93,7 @@ from services.edge.routes.messages import MessageReadRoutes
 from services.edge.routes.numbers import NumberRoutes
 from services.edge.settings import Settings
 from services.edge.targets import Targets
+from services.edge.typing_notices import TypingNotices
 from services.edge.waiting import WaitingCap
 from services.edge.wakeups import WakeUps
 from services.edge.webhooks import WebhookDoor
@@ -133,6 +134,8 @@ class _Edge:
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
+        receipts = Receipts(reader, self.directory, self.graph, self.clock)
+        self.typing = TypingNotices(receipts, self.clock)
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
@@ -141,12 +144,10 @@ class _Edge:
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
             *DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard).endpoints(BASE),
             *self._people_routes(settings),
-            *MessageActRoutes(
-                Receipts(reader, self.directory, self.graph, self.clock), self.cancellations, self.guard
-            ).endpoints(BASE),
+            *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
         updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
-        self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), updates)
+        self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), self.typing, updates)
 
     def _message_intake(self, settings: Settings, intake: type[Intake], reader: MessageReader) -> MessageIntake:
         self.intake = intake(self.mongo, refusal)
@@ -228,6 +229,7 @@ class _Edge:
             self.onboarding,
             self.refresh,
             self.erasures,
+            self.typing,
             LaneConsumer(
                 self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.send_message, dead_letters=letters,

@@ -1,24 +1,29 @@
 """Kafka in: commands to send messages, and commands about accounts."""
 
 from libs.events.accounts import ApplyAccountUpdate, StopAccount
-from libs.events.messages import SendMessage
+from libs.events.messages import SendMessage, ShowTyping
 from libs.kafka.events import read_event, read_expected
 from libs.kafka.record import Record
 from services.edge.account_updates import AccountUpdates
 from services.edge.commands import SendCommands
+from services.edge.typing_notices import TypingNotices
 
 
 class CommandHandlers:
     """One method per topic: read the record, make one service call."""
 
-    def __init__(self, commands: SendCommands, accounts: AccountUpdates) -> None:
+    def __init__(self, commands: SendCommands, typing: TypingNotices, accounts: AccountUpdates) -> None:
         self._commands = commands
+        self._typing = typing
         self._accounts = accounts
 
     async def send_message(self, record: Record) -> None:
         """Handle a record of `messages.requested.v1`."""
-        envelope, _ = read_expected(record, SendMessage)  # its value is a body: what does not fit is told its producer
-        await self._commands.send(envelope, record.value or b"")
+        envelope, kind = read_expected(record, SendMessage, ShowTyping)
+        if kind is ShowTyping:
+            self._typing.show(*read_event(record, ShowTyping))
+        else:  # its value is a body: what does not fit is told its producer
+            await self._commands.send(envelope, record.value or b"")
 
     async def account_command(self, record: Record) -> None:
         """Handle a record of `accounts.commands.v1`."""

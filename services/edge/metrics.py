@@ -14,4 +14,5 @@ WAITING = Gauge("wabus_edge_waiting_messages", "Messages of all tenants that wai
 MEDIA_BYTES = Counter(
     "wabus_edge_media_bytes_total", "Bytes of files passed on whole, `up` to Meta or `down`.", ["way"]
 )
+TYPING = Counter("wabus_edge_typing_notices_total", "Answers that were shown to be on their way.", ["outcome"])
 ERASURES = Gauge("wabus_edge_erasures", "Deletions of people's data that are under way.")

@@ -108,6 +108,7 @@ def test_what_is_written_while_it_thinks_is_answered_next(
     model.held.clear()
     number.hears(who, "one")
     until(lambda: model.of("held"), "the model is asked", 10)
+    until(lambda: '"typing": true' in json.dumps(number.stack.box("GET", f"/phones/{who}")), "it is seen to write", 10)
     number.hears(who, "two")
     number.hears(who, "three")
     until(lambda: len(number.stack.call("GET", f"/messages?recipient={who}").json()["data"]) == 3, "all came", 10)
