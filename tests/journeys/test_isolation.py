@@ -29,6 +29,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "link-bot": {"bot_id": None},
     "autoreply": {"enabled": True},
     "PATCH bots/{bot_id}": {"name": "mine"},
+    "bots/{bot_id}/rotate_secret": {},
     "two_step_pin": {"pin": "123456"},
     "blocked_users": {"users": ["+15550001234"]},
     "replay": {"since": "2026-01-01T00:00:00Z"},
