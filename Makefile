@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check fmt contracts bench faults load lock clean
+.PHONY: help setup up demo test browser check fmt contracts bench faults load lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup  ## Play the story on a stack of its own, and check every step
 
 test: setup  ## Every test that belongs in CI, real Kafka and real mongod included
 	$(BIN)/python -m tests.side_by_side
+
+browser: setup  ## The sandbox's page in a headless chromium, which is installed (apt-get) if need be
+	tests/browser/install.sh && $(PYTEST) tests/browser
 
 check: setup  ## Lint, types, and contracts up to date
 	$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check .

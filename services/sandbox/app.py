@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 from libs.observability.http import operational_routes
 from libs.runtime.application import Application
@@ -29,11 +28,13 @@ from services.sandbox.routes.faulty import FaultyCalls
 from services.sandbox.routes.knobs import KnobRoutes
 from services.sandbox.routes.messages import MessagesRoute
 from services.sandbox.routes.objects import ObjectRoutes
+from services.sandbox.routes.page import PageRoutes
 from services.sandbox.routes.templates import MediaRoutes, TemplateRoutes
 from services.sandbox.routes.uploads import UploadRoutes
 from services.sandbox.settings import Settings
 from services.sandbox.store import Store
 from services.sandbox.templates import Templates
+from services.sandbox.watching import Watching
 from services.sandbox.world import World
 
 
@@ -68,8 +69,10 @@ def create_app(settings: Settings) -> Application:
     )
     door = Door(MessagesRoute(world, messages, faults))
     app = Application("sandbox", door, [_StorePart(store), deliveries, messages])
-    page = Path(__file__).with_name("page.html")
-    door.mount([*operational_routes(app.readiness), *control_routes(store, control, knobs, page), *graph])
+    watching = Watching(people, accounts, deliveries, store)
+    watching.stopping = lambda: app.stopping
+    ours = [*PageRoutes(watching).routes(), *control_routes(store, control, knobs)]
+    door.mount([*operational_routes(app.readiness), *ours, *graph])
     return app
 
 

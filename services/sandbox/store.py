@@ -235,6 +235,11 @@ class Store:
             for row in self._read("SELECT * FROM sends WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
         ]
 
+    def latest_sends(self, limit: int) -> list[SendRow]:
+        """Return the latest of the accepted log, in order of arrival."""
+        rows = self._read("SELECT * FROM sends ORDER BY seq DESC LIMIT ?", (limit,))
+        return [SendRow(*row) for row in rows][::-1]
+
     def charged(self, waba_id: str, start: int, end: int) -> list[Charged]:
         """Return what an account was charged for from one time up to, without it, another."""
         statement = (

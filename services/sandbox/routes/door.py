@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
@@ -87,15 +86,9 @@ def graph_routes(
     return [host, *(Route(path, answered(handler), methods=methods.split()) for methods, path, handler in table)]
 
 
-def control_routes(store: Store, control: ControlRoutes, knobs: KnobRoutes, page: Path) -> list[BaseRoute]:
+def control_routes(store: Store, control: ControlRoutes, knobs: KnobRoutes) -> list[BaseRoute]:
     """Return the control side's routes."""
-
-    async def show_page(_: Request) -> Response:
-        return FileResponse(page, media_type="text/html")
-
     table: list[tuple[str, str, Handler]] = [
-        ("GET", "", show_page),
-        ("GET", "/", show_page),
         ("POST", "/accounts", control.make_account),
         ("GET", "/accounts", control.accounts),
         ("POST", "/accounts/{account_id}/events", control.event),

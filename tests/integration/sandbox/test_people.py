@@ -169,6 +169,7 @@ async def test_the_page_is_there(box: Box) -> None:
         page = await box.http.get(path)
         assert page.status_code == 200
         assert "<title>Sandbox" in page.text
+        assert "script-src 'self'" in page.headers["content-security-policy"]
     for path in ("/healthz", "/readyz"):
         assert (await box.http.get(path)).status_code == 200
     assert "wabus_sandbox_messages_total" in (await box.http.get("/metrics")).text
