@@ -133,14 +133,15 @@ class Answering:
     async def _carry_out(self, decisions: Sequence[tuple[Document, Spoken]]) -> None:
         """Ask for answers at once, or leave them to who thinks. Doing it once more is harmless."""
         opened = [(decision, spoken) for decision, spoken in decisions if decision.get("open")]
-        for decision, spoken in opened:
-            if decision["outcome"] == Outcome.WAITING:
-                await self._turns.add(spoken.bot, spoken.event, decision)
-        await self._carrying_out.out([
+        at_once = [
             ToDo(decision, recipient_of(spoken.event), spoken.bot["kind"], spoken.event.at,
                  bool(spoken.bot.get("dialogues")))
             for decision, spoken in opened if decision["outcome"] != Outcome.WAITING
-        ])  # fmt: skip
+        ]  # fmt: skip
+        await asyncio.gather(self._carrying_out.out(at_once), *(
+            self._turns.add(spoken.bot, spoken.event, decision)
+            for decision, spoken in opened if decision["outcome"] == Outcome.WAITING
+        ))  # fmt: skip
 
     async def _bot(self, place: str) -> Document | None:
         tenant, bot_id = place.split("\x1f")

@@ -73,8 +73,7 @@ class TurnTaking:
         ]
 
     async def _decide(self, turn: Document, waiting: Sequence[Document]) -> None:
-        bot, lines = await self._bot(turn), Lines([])
-        last = waiting[-1]
+        bot, last = await self._bot(turn), waiting[-1]
         if bot is None:
             return await self._conclude(waiting, {"outcome": Outcome.SWITCHED_OFF})
         lines = await self._lines(turn, bot, waiting)
@@ -106,7 +105,12 @@ class TurnTaking:
             return Lines(fresh)
         wanted = MessageFilter([], conversations=[turn["_id"]])
         earlier = await self._messages.page(turn["tenant"], wanted, bot["history"] + len(ids), None)
-        before = [row for row in earlier if row["_id"] not in rows and "content" in row][: bot["history"]]
+        began = min(row["created_at"] for row in rows.values())  # what the person wrote since is for the next turn
+        before = [
+            row for row in earlier
+            if row["_id"] not in rows and "content" in row
+            and (row["direction"] == "outbound" or row["created_at"] < began)
+        ][: bot["history"]]  # fmt: skip
         there = {row["_id"] for row in earlier}
         ours = [_unread(said, turn["first_at"]) for said in turn.get("said", ()) if said["_id"] not in there]
         return Lines(fresh, [*(_line(row) for row in before[::-1]), *ours][-bot["history"] :])
