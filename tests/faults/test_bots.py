@@ -3,12 +3,14 @@
 import json
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.faults.scenarios import kill_and_restart
+from tests.support.model import a_model
 from tests.support.running import Number, Stack, until
 
 pytestmark = pytest.mark.long
@@ -67,3 +69,42 @@ def test_a_thousand_messages_delivered_three_times_are_answered_once_each_and_in
     until(lambda: sum(map(len, answers(number).values())) >= len(posts), "all are answered", 120, 1)
     stack.call("POST", f"/phone_numbers/{number.id}/autoreply", {"enabled": False})
     assert answers(number) == wanted
+
+
+def test_a_hundred_bursts_are_thought_about_and_answered_once_each_whatever_dies(stack: Stack) -> None:
+    number, dice = stack.connect(throughput=1000, messaging_limit="UNLIMITED"), random.Random(8)
+    people = [f"1556801{i:04d}" for i in range(100)]
+    with a_model() as model:
+        asked = {"url": model.url("echo"), "name": "tiny"}
+        body = {"name": "echo", "kind": "model", "model": asked, "wait_for_more": 1, "timeout": 10}
+        bot = stack.call("POST", "/bots", body).json()
+        stack.call("POST", f"/phone_numbers/{number.id}/link-bot", {"bot_id": bot["id"]})
+        stack.call("POST", f"/phone_numbers/{number.id}/autoreply", {"enabled": True})
+        began, kills = int(time.time()), ["autoreply", "tracker", "autoreply", "edge"]
+        for done, who in enumerate(people):
+            for place in range(3):
+                raw = webhook(number, who, place, began + place)
+                for _ in range(COPIES if dice.random() < 0.5 else 1):
+                    deliver(stack, raw)
+            if kills and done % 25 == 12:
+                kill_and_restart(stack, kills.pop(0))
+
+        until(lambda: len(decided(stack, bot["id"])) == 3 * len(people), "all are decided on", 120, 1)
+        stack.call("POST", f"/phone_numbers/{number.id}/autoreply", {"enabled": False})
+    outcomes = Counter(row["outcome"] for row in decided(stack, bot["id"]))
+    assert set(outcomes) <= {"answered", "joined"}, outcomes
+    assert outcomes["answered"] >= len(people)
+    until(lambda: sum(map(len, answers(number).values())) >= outcomes["answered"], "all are sent", 60, 1)
+    wanted = Counter(row["conversation_id"] for row in decided(stack, bot["id"]) if row["outcome"] == "answered")
+    assert sorted(map(len, answers(number).values())) == sorted(wanted.values())
+
+
+def decided(stack: Stack, bot_id: str) -> list[dict[str, Any]]:
+    """Return all decisions of a bot but those that wait."""
+    rows: list[dict[str, Any]] = []
+    more = True
+    while more:
+        after = f"&starting_after={rows[-1]['id']}" if rows else ""
+        page = stack.call("GET", f"/bots/{bot_id}/decisions?limit=100{after}").json()
+        rows, more = rows + page["data"], page["has_more"]
+    return [row for row in rows if row["outcome"] != "waiting"]
