@@ -185,7 +185,8 @@ class MessageStatusChanged(Event):
 
 
 class MessageReceived(Event):
-    """Event: a user wrote to one of our numbers. `content` is Meta's object for the type, untouched.
+    """Event: a user wrote to one of our numbers. `content` is Meta's object for the type, untouched. With `group_id` it
+    was said in a group that the number is in: it opens no window, and no bot answers it.
 
     With `forgotten` it is told once more, without the person and what they wrote: `wamid` and `sender` are empty.
     """
@@ -206,5 +207,6 @@ class MessageReceived(Event):
     content: dict[str, Any] | list[Any] | None = None
     context_wamid: str | None = None
     referral: dict[str, Any] | None = None
+    group_id: str | None = None
     window_until: datetime
     forgotten: Literal[True] | None = None

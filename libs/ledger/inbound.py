@@ -34,6 +34,7 @@ class InboundMessage:
     content: Any
     context_wamid: str | None
     referral: dict[str, Any] | None
+    group_id: str | None = None
 
     @property
     def message_id(self) -> str:
@@ -63,6 +64,7 @@ class InboundMessage:
             "content": json.dumps(self.content, ensure_ascii=False, separators=(",", ":")),
             "media_id": self.media_id,
             "context_wamid": self.context_wamid,
+            "group_id": self.group_id,
             "referral": json.dumps(self.referral, ensure_ascii=False) if self.referral else None,
             "wamids": [self.wamid],
             "at": self.at,

@@ -21,7 +21,7 @@ from libs.ledger.reader import MessageReader
 from libs.runtime.clock import Clock
 from services.autoreply.bot_store import BotStore
 from services.autoreply.carrying_out import CarryingOut, ToDo
-from services.autoreply.deciding import Circumstances, Outcome, decide
+from services.autoreply.deciding import IN_A_GROUP, Circumstances, Outcome, decide
 from services.autoreply.decisions import document_of, recipient_of
 from services.autoreply.metrics import DECIDED
 from services.autoreply.rules import Heard, heard_in
@@ -113,7 +113,8 @@ class Answering:
         text, payload = heard_in(event.content, event.type)
         if any(rule["match"]["type"] == "first" for rule in spoken.bot.get("rules", ())):
             first = await self._messages.first_inbound(spoken.tenant, event.conversation_id) == event.message_id
-        return Heard(event.type, text, payload, event.at, first, event.profile_name, event.sender)
+        kind = IN_A_GROUP if event.group_id is not None else event.type
+        return Heard(kind, text, payload, event.at, first, event.profile_name, event.sender)
 
     async def _case(
         self, spoken: Spoken, heard: Heard, talk: Document, contact: Contact | None, now: datetime

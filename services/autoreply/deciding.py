@@ -13,6 +13,9 @@ from services.autoreply.rules import Heard, filled, matched
 ANSWERABLE = frozenset({
     "text", "button", "interactive", "image", "audio", "video", "document", "sticker", "location", "contacts", "order",
 })  # fmt: skip
+IN_A_GROUP = (
+    "group"  # what a message counts as that was said in one: others read it, and an answer would go to one person
+)
 LOOP_WITHIN, LOOP_MOST = timedelta(minutes=1), 15  # a person does not write faster; another bot does
 LOOP_WITHIN_LONG, LOOP_MOST_LONG = timedelta(minutes=10), 30
 

@@ -59,6 +59,7 @@ def _inbound(document: Document, decided: Document | None) -> Document:
         "wamid": next(iter(document.get("wamids", ())), None),
         "content": json.loads(document.get("content", "null")),
         "context_wamid": document.get("context_wamid"),
+        "group_id": document.get("group_id"),
         "referral": json.loads(referral) if referral else None,
         "at": document["at"],
         "bot_decision": _decision(decided),

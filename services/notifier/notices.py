@@ -115,6 +115,7 @@ def _received(event: MessageReceived) -> Data:
         "wamid": event.wamid,
         "content": event.content,
         "context_wamid": event.context_wamid,
+        "group_id": event.group_id,
         "referral": event.referral,
         "window_until": event.window_until,
     }

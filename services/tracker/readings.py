@@ -116,6 +116,7 @@ class Inbound:
     content: Any
     context_wamid: str | None
     referral: dict[str, Any] | None
+    group_id: str | None
     encounter: Encounter
 
 
@@ -145,6 +146,7 @@ def read_inbound(item: MessageItem, tenant: str, received_at: datetime, hearing:
         ),
         context_wamid=_text(context.get("id")) if isinstance(context, dict) else None,
         referral=_within(referral) if isinstance(referral, dict) else None,
+        group_id=_text(message.get("group_id")),
         encounter=encounter,
     )
 
@@ -169,7 +171,8 @@ def _encounter(
         seen_at=received_at,
         profile_name=_text(profile.get("name")),
         username=_text(profile.get("username")),
-        wrote_at=None if kind in SILENT else said_at,
+        # What is said in a group is said to the group: it opens no window with the person, and is no word of consent.
+        wrote_at=None if kind in SILENT or message.get("group_id") else said_at,
         referral_at=said_at if isinstance(message.get("referral"), dict) else None,
     )
 
@@ -246,4 +249,5 @@ def inbound_message(item: MessageItem, read: Inbound, known: dict[str, str], arr
         content=read.content,
         context_wamid=read.context_wamid,
         referral=read.referral,
+        group_id=read.group_id,
     )

@@ -63,6 +63,7 @@ def received(message: InboundMessage, now: datetime) -> Outgoing:
         content=message.content if isinstance(message.content, dict | list) else None,
         context_wamid=message.context_wamid,
         referral=message.referral,
+        group_id=message.group_id,
         window_until=message.at + CUSTOMER_SERVICE_WINDOW,
     )
     envelope = Envelope(

@@ -186,6 +186,18 @@ def test_a_person_who_answers_through_the_api_silences_the_bot_in_their_conversa
     assert "silent_until" not in talk_of(stack, stack.message(newest(stack, recipient=other) or "")["conversation_id"])
 
 
+def test_what_is_said_in_a_group_is_answered_by_nobody(shop: Number, person: Callable[[], str]) -> None:
+    who = person()
+    shop.stack.box("POST", "/inbound", {"phone_number_id": shop.id, "from": who, "type": "text", "group_id": "1203630",
+                                        "text": {"body": "STOP hello"}})  # fmt: skip
+    [decision] = decided(shop.stack, shop, who, 1)
+    assert decision["outcome"] == "not_answerable"
+    message = shop.stack.call("GET", f"/messages/{decision['message_id']}").json()
+    assert message["group_id"] == "1203630"
+    refused(shop.send(who, "privately"), 422, "outside_customer_window")
+    assert said_to(shop, who) == []
+
+
 def test_who_opts_out_is_told_so_once(shop: Number, person: Callable[[], str]) -> None:
     hears_in_answer(shop, person(), "STOP", "You will get no more offers.")
 
