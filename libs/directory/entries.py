@@ -69,6 +69,11 @@ class NumberEntry:
         """Whether it may send."""
         return self.status == "connected"
 
+    @property
+    def answering_bot(self) -> str | None:
+        """The bot that answers, None where there is none or it is switched off."""
+        return self.bot_id if self.autoreply else None
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateEntry:

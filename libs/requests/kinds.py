@@ -9,7 +9,7 @@ from libs.graph.free_form import MEDIA
 from libs.requests.bodies import MessageBody, TemplateBody, TextBody
 from libs.requests.free_form_bodies import ContactsBody, InteractiveBody, LocationBody, MediaBody, ReactionBody
 from libs.web.bodies import parse
-from libs.web.errors import FieldProblem, Invalid
+from libs.web.errors import wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,7 @@ def body_of(fields: Mapping[str, Any]) -> MessageBody:
     name = fields.get("type", "text")
     kind = BY_TYPE.get(name) if isinstance(name, str) else None
     if kind is None:
-        words = f"Must be one of {', '.join(BY_TYPE)}."
-        raise Invalid(f"type: {words}", code="invalid_field", param="type", errors=[FieldProblem("type", words)])
+        raise wrong("type", f"Must be one of {', '.join(BY_TYPE)}.")
     own = kind.body is MediaBody  # the one body whose own field this is
     rest = {field: value for field, value in fields.items() if own or field != "type"}
     return parse(kind.body, json.dumps(rest).encode())

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from libs.web.errors import FieldProblem, Forbidden, Invalid, Unauthenticated
+from libs.web.errors import Forbidden, Unauthenticated, wrong
 from libs.web.identity import HEADER, Identity, IdentityRefused, read_identity
 
 READ, WRITE = "whatsapp:read", "whatsapp:write"
@@ -77,8 +77,7 @@ class Call:
         if unknown := sorted(set(request.query_params) - set(self.query)):
             name = unknown[0][:64]
             words = "This parameter is not known" + (f"; there are {', '.join(self.query)}." if self.query else ".")
-            problem = FieldProblem(name, words)
-            raise Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[problem])
+            raise wrong(name, words)
 
 
 def calls_router(prefix: str, calls: Iterable[Call], secret: str) -> APIRouter:

@@ -159,6 +159,11 @@ class Invalid(ApiError):
     code = "invalid_request"
 
 
+def wrong(path: str, words: str) -> Invalid:
+    """Return the refusal of one field or parameter, which names it and says what is allowed."""
+    return Invalid(f"{path}: {words}", code="invalid_field", param=path, errors=[FieldProblem(path, words)])
+
+
 class KeyReused(Invalid):
     """The idempotency key was used with another body."""
 

@@ -56,11 +56,6 @@ class Charge:
         named = (self.category, self.pricing_model, self.pricing_type, self.conversation)
         return (bucket_of(self.at), self.billable, *named)
 
-    @property
-    def outcome(self) -> str:
-        """`billable`, `free` or `unknown`."""
-        return "unknown" if self.billable is None else "billable" if self.billable else "free"
-
 
 def charge_of(rows: Sequence[Row], cards: Cards = card_at) -> Charge | None:
     """Return a message's charge by all that is known of it, None before it is delivered."""

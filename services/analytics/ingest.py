@@ -51,7 +51,8 @@ class Ingest:
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Count a batch; -> the records that cannot be read. Raises MongoUnavailable; repeating it is without harm."""
-        found, ends = read_batch(records, self._clock.now()), _ends(records, self._clock.now())
+        now = self._clock.now()
+        found, ends = read_batch(records, now), _ends(records, now)
 
         async def unit(session: Session) -> tuple[Booking, News, Sequence[Document]]:
             layers = await self._layers.enter(session, is_new=await self._sums.enter(session, ends))

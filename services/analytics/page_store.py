@@ -6,7 +6,7 @@ from typing import Any
 from pymongo import DESCENDING
 
 from libs.mongo.client import Mongo, outages
-from services.analytics.errors import wrong
+from libs.web.errors import wrong
 
 Document = dict[str, Any]
 

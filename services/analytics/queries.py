@@ -10,9 +10,10 @@ from starlette.datastructures import QueryParams
 
 from libs.pricing.rate_card import one_spelling
 from libs.runtime.ids import is_uuid
+from libs.web.errors import wrong
 from services.analytics.buckets import ceiling, floor
 from services.analytics.charges import CATEGORIES
-from services.analytics.errors import NoSuchCampaign, wrong
+from services.analytics.errors import NoSuchCampaign
 
 FILTERS = {
     "phone_number_id": "One of your numbers.",

@@ -13,10 +13,10 @@ from libs.runtime.clock import Clock, rfc3339
 from libs.web.answers import JsonAnswer
 from libs.web.calls import PAGE, READ, Call
 from libs.web.cursors import listing, page_cursor, page_limit
+from libs.web.errors import wrong
 from libs.web.identity import Identity
 from libs.web.spreadsheets import cell
 from services.analytics import queries, reports
-from services.analytics.errors import wrong
 from services.analytics.queries import FILTERS, MOST_DAYS_OF_HOURS, SPAN, described
 from services.analytics.service import Analyst
 

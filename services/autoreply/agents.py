@@ -44,7 +44,7 @@ class AgentWatch:
                 rejected.append(Rejected(record, poison.reason, poison.error))
                 continue
             number = await self._directory.number(envelope.tenant, event.phone_number_id)
-            if number is not None and number.autoreply and number.bot_id is not None:
+            if number is not None and number.answering_bot is not None:
                 replies.append((envelope, event))
         if replies:
             await self._silence(replies)

@@ -86,9 +86,9 @@ class Answering:
 
     async def _bot_of(self, tenant: str, phone_number_id: str) -> Document | None:
         number = await self._directory.number(tenant, phone_number_id)
-        if number is None or not number.autoreply or number.bot_id is None:
+        if number is None or number.answering_bot is None:
             return None
-        return await self._bots.get(f"{tenant}\x1f{number.bot_id}")
+        return await self._bots.get(f"{tenant}\x1f{number.answering_bot}")
 
     async def _answer(self, spoken: Sequence[Spoken]) -> None:
         """Decide on messages of different conversations, and carry out what is not done yet."""
@@ -121,15 +121,8 @@ class Answering:
     ) -> Circumstances:
         hearing = await self._words.hearing(spoken.tenant)
         said = hearing.heard(heard.text) if heard.type == "text" else None
-        return Circumstances(
-            now, self._stale_after,
-            handed_over="handed_over_at" in talk,
-            agent_active="silent_until" in talk and talk["silent_until"] > now,
-            opted_out_of_all=contact is not None and contact.opted_out_of_all,
-            opts_out=said is not None and said[1],
-            answered_at=talk.get("answered_at", ()),
-            dialogue=talk.get("dialogue"),
-        )  # fmt: skip
+        opts_out = said is not None and said[1]
+        return Circumstances.of(now, self._stale_after, talk, contact, opts_out=opts_out)
 
     async def _carry_out(self, decisions: Sequence[tuple[Document, Spoken]]) -> None:
         """Ask for answers at once, or leave them to who thinks. Doing it once more is harmless."""

@@ -17,7 +17,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
 from libs.ledger.consent import ConsentLog
 from libs.ledger.contacts import ContactReader
 from libs.ledger.conversations import ConversationReader
@@ -54,8 +54,7 @@ BASE = "/api/v1/whatsapp"
 GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
 LONGEST_CALL = timedelta(seconds=60)  # of a bot that thinks, whatever it says of itself
 QUICK = FetchSettings()
-# The broker answers as soon as there is something: how long a fetch waits is only how often an idle one is asked.
-CALM = FetchSettings(batch_timeout_ms=250, wait_ms=5_000)
+CALM = FetchSettings(batch_timeout_ms=250, wait_ms=UNHURRIED_WAIT_MS)
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected]]]
 
@@ -71,7 +70,7 @@ class _Autoreply:
         self.egress = Egress(settings.egress_limits, LONGEST_CALL)
         self.spending, bots = SpendingStore(self.mongo), BotStore(self.mongo)
         vault = Vault(settings.encryption_keys.get_secret_value())
-        secrets = Secrets(vault, settings.egress_limits, self.clock)
+        secrets = Secrets(vault, settings.egress_limits)
         carrying_out, turns = CarryingOut(self.talks, self.bus, self.clock), TurnStore(self.mongo, new_id(), LEASE)
         contacts, messages = ContactReader(self.mongo), MessageReader(self.mongo)
         taking = TurnTaking(

@@ -1,17 +1,14 @@
 """What bots that think must keep to themselves: keys of models, and what signs a webhook bot's questions."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from libs.directory.vault import Vault
 from libs.egress.addresses import Limits, UrlRefused
-from libs.egress.signing import new_secret
-from libs.runtime.clock import Clock
-from services.autoreply.checks import wrong
+from libs.egress.rotation import SigningSecrets
+from libs.web.errors import wrong
 
-SECRETS_KEPT = 4  # that sign at once: whoever rotates more often in an overlap is testing
 SHOWN = 4  # last characters of a key, to tell it from another
 
 Document = dict[str, Any]
@@ -20,10 +17,9 @@ Document = dict[str, Any]
 class Secrets:
     """Encrypts at rest, bound to the tenant and the bot."""
 
-    def __init__(self, vault: Vault, limits: Limits, clock: Clock) -> None:
+    def __init__(self, vault: Vault, limits: Limits) -> None:
         self._vault = vault
         self._limits = limits
-        self._clock = clock
 
     def check_url(self, path: str, url: str) -> None:
         """Raise Invalid unless the URL is one that may be called."""
@@ -48,30 +44,10 @@ class Secrets:
         """Return a model's key. Raises CannotDecrypt."""
         return self._vault.decrypt(bot["tenant"], _key(bot), bot["key"]["sealed"]) if bot.get("key") else None
 
-    def first(self, bot: Mapping[str, Any]) -> tuple[str, list[Document]]:
-        """Return a new secret, and how it is kept."""
-        secret = new_secret()
-        return secret, [self._sealed(bot, secret)]
-
-    def next(self, bot: Mapping[str, Any], overlap: timedelta) -> tuple[str, list[Document]]:
-        """Return a further secret, and how it is kept with those that sign for a while longer."""
-        secret, until, now = new_secret(), self._clock.now() + overlap, self._clock.now()
-        old = [each | {"until": min(each.get("until") or until, until)} for each in bot["secrets"]]
-        return secret, [self._sealed(bot, secret), *[each for each in old if each["until"] > now][: SECRETS_KEPT - 1]]
-
-    def valid(self, bot: Mapping[str, Any]) -> list[str]:
-        """Return the secrets that sign now, the newest first. Raises CannotDecrypt."""
-        now = self._clock.now()
-        kept = [each for each in bot["secrets"] if each.get("until") is None or each["until"] > now]
-        return [self._vault.decrypt(bot["tenant"], _secret(bot), each["sealed"]) for each in kept]
-
-    def _sealed(self, bot: Mapping[str, Any], secret: str) -> Document:
-        return {"sealed": self._vault.encrypt(bot["tenant"], _secret(bot), secret), "until": None}
+    def signing(self, bot: Mapping[str, Any]) -> SigningSecrets:
+        """Return what signs a webhook bot's questions."""
+        return SigningSecrets(self._vault, bot["tenant"], f"bot_secret:{bot['_id']}")
 
 
 def _key(bot: Mapping[str, Any]) -> str:
     return f"bot_key:{bot['_id']}"
-
-
-def _secret(bot: Mapping[str, Any]) -> str:
-    return f"bot_secret:{bot['_id']}"

@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from libs.directory.directory import Directory
+from libs.egress.rotation import RotateBody, SecretJustRotated
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.bodies import parse
-from libs.web.errors import Conflict
+from libs.web.errors import Conflict, wrong
 from services.autoreply.bodies import RulesBody
 from services.autoreply.bot_secrets import Secrets
 from services.autoreply.bot_store import MOST, BotStore
-from services.autoreply.checks import check_begins, dialogues_of, rules_of, wrong
+from services.autoreply.checks import check_begins, dialogues_of, rules_of
 from services.autoreply.create_bodies import KINDS, AnyBody
-from services.autoreply.errors import NoSuchBot, SecretJustRotated, TooManyBots
+from services.autoreply.errors import NoSuchBot, TooManyBots
 from services.autoreply.thinking_bodies import ModelBody, WebhookBody
 
 Document = dict[str, Any]
@@ -39,7 +39,7 @@ class Bots:
         bot = {"_id": new_id(), "tenant": tenant, "kind": body.kind, "created_at": now, "updated_at": now}
         bot |= self._made(bot, body, {})
         if isinstance(body, WebhookBody):
-            secret, bot["secrets"] = self._secrets.first(bot)
+            secret, bot["secrets"] = self._secrets.signing(bot).first()
         if not await self._store.add(bot):
             raise TooManyBots(f"There may be {MOST} bots; delete one that is not used.")
         return bot, secret
@@ -77,16 +77,16 @@ class Bots:
         if not await self._store.remove(tenant, bot_id):
             raise _unknown()
 
-    async def rotate(self, tenant: str, bot_id: str, overlap: timedelta) -> tuple[Document, str]:
+    async def rotate(self, tenant: str, bot_id: str, body: RotateBody) -> tuple[Document, str]:
         """Give a webhook bot a new secret; the old ones sign too for the overlap. -> the bot and the secret.
 
         Raises NoSuchBot, Conflict for one of another kind, and SecretJustRotated.
         """
-        bot = await self.get(tenant, bot_id)
+        bot, now = await self.get(tenant, bot_id), self._clock.now()
         if bot["kind"] != "webhook":
             raise Conflict("Only bots of the kind `webhook` have a signing secret.", code="no_secret", param="bot_id")
-        secret, secrets = self._secrets.next(bot, overlap)
-        changed = await self._store.rotate(tenant, bot_id, bot["secrets"], secrets, self._clock.now())
+        secret, secrets = self._secrets.signing(bot).rotated(bot["secrets"], now, body.overlap_seconds)
+        changed = await self._store.rotate(tenant, bot_id, bot["secrets"], secrets, now)
         if changed is None:
             raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
         return changed, secret

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from libs.requests.kinds import body_of
-from libs.web.errors import FieldProblem, Invalid
+from libs.web.errors import FieldProblem, Invalid, wrong
 from services.autoreply.bodies import DialogueBody, RuleBody
 from services.autoreply.rules import BadPattern, check_pattern
 
@@ -90,7 +90,3 @@ def check_answer(answer: Document, where: str) -> None:
     if problems := [FieldProblem(f"{where}.{it.path}", it.message) for it in body.problems()]:
         first = problems[0]
         raise Invalid(f"{first.path}: {first.message}", code="invalid_field", param=first.path, errors=problems)
-
-
-def wrong(path: str, words: str) -> Invalid:
-    return Invalid(f"{path}: {words}", code="invalid_field", param=path, errors=[FieldProblem(path, words)])

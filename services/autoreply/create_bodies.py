@@ -9,8 +9,6 @@ from libs.web.bodies import parse
 from services.autoreply.bodies import MOST_RULES, Body, DialogueBody, RuleBody, RulesBody
 from services.autoreply.thinking_bodies import ModelBody, ModelEndpoint, WebhookBody
 
-LONGEST_OVERLAP, USUAL_OVERLAP = 7 * 24 * 3600, 24 * 3600  # seconds that an old secret signs beside a new one
-
 AnyBody = RulesBody | ModelBody | WebhookBody
 KINDS: dict[str, type[AnyBody]] = {"rules": RulesBody, "model": ModelBody, "webhook": WebhookBody}
 
@@ -42,14 +40,6 @@ class UpdateBody(Body):
     answers_per_hour: int | None = None
     typing_indicator: bool | None = None
     opt_out_answer: Annotated[Plain | None, Field(min_length=1, max_length=1_000)] = None
-
-
-class RotateBody(Body):
-    """`POST /bots/{bot_id}/rotate_secret`."""
-
-    overlap_seconds: int = Field(
-        default=USUAL_OVERLAP, ge=0, le=LONGEST_OVERLAP, description="How long the old secret signs too."
-    )
 
 
 class _Given(RootModel[dict[str, Any]]):

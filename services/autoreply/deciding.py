@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
+from libs.ledger.contacts import Contact
 from services.autoreply.dialogues import begun, goes_on
 from services.autoreply.rules import Heard, filled, matched
 
@@ -57,6 +58,22 @@ class Circumstances:
     opts_out: bool = False
     answered_at: Sequence[datetime] = ()
     dialogue: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls, now: datetime, stale_after: timedelta, talk: Mapping[str, Any], contact: Contact | None, *,
+        opts_out: bool = False,
+    ) -> Self:  # fmt: skip
+        """Return what is remembered of a conversation and its person as circumstances."""
+        return cls(
+            now, stale_after,
+            handed_over="handed_over_at" in talk,
+            agent_active="silent_until" in talk and talk["silent_until"] > now,
+            opted_out_of_all=contact is not None and contact.opted_out_of_all,
+            opts_out=opts_out,
+            answered_at=talk.get("answered_at", ()),
+            dialogue=talk.get("dialogue"),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,3 @@ class NoSuchConversation(NotFound):
     """There is none, or it is another tenant's."""
 
     code = "conversation_not_found"
-
-
-class SecretJustRotated(Conflict):
-    """Two rotations at the same moment: one of them stands."""
-
-    code = "secret_just_rotated"

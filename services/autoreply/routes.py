@@ -1,11 +1,12 @@
 """The REST side of autoreply, reached through edge only."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.egress.rotation import RotateBody
 from libs.ledger.conversations import ConversationReader
 from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid
@@ -15,7 +16,7 @@ from libs.web.calls import PAGE, READ, WRITE, Call
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.identity import Identity
 from services.autoreply.bots import Bots
-from services.autoreply.create_bodies import KINDS, CreateBody, RotateBody, UpdateBody, body_in, given_in
+from services.autoreply.create_bodies import KINDS, CreateBody, UpdateBody, body_in, given_in
 from services.autoreply.errors import NoSuchConversation
 from services.autoreply.handover import Handover
 from services.autoreply.spending_store import SpendingStore
@@ -81,8 +82,7 @@ class BotRoutes:
     async def rotate(self, request: Request, caller: Identity) -> Response:
         """Give it a new secret."""
         body = parse(RotateBody, await read_body(request) or b"{}")
-        overlap = timedelta(seconds=body.overlap_seconds)
-        bot, secret = await self._bots.rotate(caller.tenant, _id(request), overlap)
+        bot, secret = await self._bots.rotate(caller.tenant, _id(request), body)
         return JsonAnswer(_bot(bot) | {"signing_secret": secret})
 
     async def remove(self, request: Request, caller: Identity) -> Response:

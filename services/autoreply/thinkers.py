@@ -112,7 +112,7 @@ class Thinkers:
     ) -> Thought:  # fmt: skip
         event_id, now = lines.fresh[-1].message_id, self._clock.now()
         body = hook.question(bot, {**turn, "conversation_id": turn["_id"]}, lines, event_id, now)
-        headers = signed_headers(self._secrets.valid(bot), event_id, now, body)
+        headers = signed_headers(self._secrets.signing(bot).valid(bot["secrets"], now), event_id, now, body)
         headers |= {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": USER_AGENT}
         return await self._ask(
             bot, bot["url"], body, headers, hook.LONGEST_ANSWER,

@@ -81,11 +81,3 @@ class TurnStore:
         """Drop the turns of conversations with people who are forgotten."""
         with outages():
             await self._mongo.collection(TURNS).delete_many({"_id": {"$in": list(conversation_ids)}})
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next turn is due that nobody holds."""
-        with outages():
-            row = await self._mongo.collection(TURNS).find_one(
-                {"leased_until": {"$exists": False}}, {"due_at": 1}, sort=[("due_at", ASCENDING)]
-            )
-        return row["due_at"] if row is not None else None

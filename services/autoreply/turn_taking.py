@@ -7,6 +7,7 @@ carries out what was decided. So an endpoint may be asked twice, and a person is
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,13 +60,10 @@ class TurnTaking:
         if waiting:
             await self._decide(turn, waiting)
             ours = list((await self._talks.known(turn["messages"])).values())
-        bot = await self._bots.get(turn["tenant"], turn["bot_id"])
         left = [it for it in ours if it.get("open") and it["outcome"] != Outcome.WAITING]
         for decision in left:
             await self._opt_out(decision)
-            await self._carrying_out.out([
-                ToDo(decision, turn["to"], bot["kind"] if bot is not None else "deleted", turn["first_at"])
-            ])  # fmt: skip
+            await self._carrying_out.out([ToDo(decision, turn["to"], turn["kind"], turn["first_at"])])
         return [
             {"_id": message_id, "type": answer.get("type", "text"), "text": answer.get("text")}
             for decision in left
@@ -92,7 +90,7 @@ class TurnTaking:
     async def _bot(self, turn: Document) -> Document | None:
         """Return the bot, None where it does not answer at this number any more."""
         number = await self._directory.number(turn["tenant"], turn["phone_number_id"])
-        if number is None or not number.autoreply or number.bot_id != turn["bot_id"]:
+        if number is None or number.answering_bot != turn["bot_id"]:
             return None
         bot = await self._bots.get(turn["tenant"], turn["bot_id"])
         return bot if bot is not None and bot["kind"] != "rules" else None
@@ -129,14 +127,8 @@ class TurnTaking:
             if within >= bot["answers_per_hour"]:
                 return Outcome.RATE_LIMITED
         last = lines.fresh[-1]
-        case = Circumstances(
-            now if stale else last.at, self._stale_after,
-            handed_over="handed_over_at" in talk,
-            agent_active="silent_until" in talk and talk["silent_until"] > now,
-            opted_out_of_all=contact is not None and contact.opted_out_of_all,
-            answered_at=answered_at,
-        )  # fmt: skip
-        return silence(last.type, last.at, case)
+        case = Circumstances.of(now, self._stale_after, talk, contact)
+        return silence(last.type, last.at, case if stale else replace(case, now=last.at))
 
     async def _conclude(self, waiting: Sequence[Document], fields: Mapping[str, Any]) -> None:
         """Say what became of the messages: of the last one what was decided, of the others that they joined it."""

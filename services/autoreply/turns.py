@@ -24,7 +24,7 @@ class Turns:
         """Add a message to its conversation's turn. Raises MongoUnavailable; adding it again changes nothing."""
         wait = timedelta(seconds=bot["wait_for_more"])
         turn: Document = {
-            "_id": event.conversation_id, "tenant": decision["tenant"], "bot_id": bot["_id"],
+            "_id": event.conversation_id, "tenant": decision["tenant"], "bot_id": bot["_id"], "kind": bot["kind"],
             "phone_number_id": event.phone_number_id, "contact_id": event.contact_id, "to": recipient_of(event),
             "profile_name": event.profile_name,
         }  # fmt: skip

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from libs.kafka.bus import Bus, BusUnavailable
 from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader, replay
 from libs.runtime.clock import Clock
-from libs.web.errors import BadRequest, Conflict, FieldProblem, Invalid, NotFound, TooManyRequests, Unavailable
+from libs.web.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable, wrong
 from services.edge.dead_letter_store import DeadLetterStore, Document
 
 READ_WITHIN = 15.0  # seconds: the caller waits
@@ -39,7 +39,7 @@ class DeadLetters:
         Raises Invalid for no such topic or state, BadRequest for a cursor that is no letter of the tenant's.
         """
         if state not in STATES:
-            raise _wrong("state", f"Must be one of {', '.join(STATES)}.")
+            raise wrong("state", f"Must be one of {', '.join(STATES)}.")
         settled = await self._store.settled(tenant)
 
         def chosen(letter: DeadLetter) -> bool:
@@ -48,7 +48,7 @@ class DeadLetters:
         async with self._reader() as reader:
             known = await reader.topics()
             if topic is not None and topic not in known:
-                raise _wrong("topic", f"Must be a dead-letter topic: they end in {SUFFIX}.")
+                raise wrong("topic", f"Must be a dead-letter topic: they end in {SUFFIX}.")
             last = await self._found(reader, known, tenant, after) if after is not None else None
             if after is not None and last is None:
                 words = "starting_after must be the id of the last row of the page before."
@@ -119,7 +119,3 @@ def _settled(note: Document) -> Conflict:
 
 def _away() -> Unavailable:
     return Unavailable("The queue does not answer; nothing was changed. Try again.", retry_after=2)
-
-
-def _wrong(name: str, words: str) -> Invalid:
-    return Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[FieldProblem(name, words)])

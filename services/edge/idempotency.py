@@ -19,7 +19,7 @@ from starlette.responses import Response
 from libs.ledger.record import Idempotency
 from libs.mongo.client import MongoUnavailable
 from libs.runtime.clock import Clock
-from libs.web.errors import ApiError, FieldProblem, Invalid, KeyInUse, KeyReused
+from libs.web.errors import ApiError, Invalid, KeyInUse, KeyReused, wrong
 from libs.web.headers import header
 
 HEADER = b"idempotency-key"
@@ -94,8 +94,7 @@ def item_key(text: object) -> str:
 
 
 def _no_key(place: str) -> Invalid:
-    words = f"Must have 1 to {KEY_LIMIT} printable ASCII characters."
-    return Invalid(f"{place}: {words}", code="invalid_field", param=place, errors=[FieldProblem(place, words)])
+    return wrong(place, f"Must have 1 to {KEY_LIMIT} printable ASCII characters.")
 
 
 class IdempotencyGuard:

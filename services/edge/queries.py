@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from libs.ledger.recipients import WORDS, normalised
 from libs.runtime.ids import is_uuid
-from libs.web.errors import FieldProblem, Invalid
+from libs.web.errors import wrong
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -19,7 +19,7 @@ def check_known(query: QueryParams, known: Sequence[tuple[str, str]]) -> None:
     """Raise Invalid where a parameter is not one of the known ones."""
     if unknown := sorted(set(query) - {name for name, _ in known}):
         there_are = f"there are {', '.join(name for name, _ in known)}" if known else "there are none"
-        raise invalid(unknown[0], f"This parameter is not known; {there_are}.")
+        raise wrong(unknown[0], f"This parameter is not known; {there_are}.")
 
 
 def one_of(query: QueryParams, name: str, kind: type[E]) -> E | None:
@@ -28,14 +28,14 @@ def one_of(query: QueryParams, name: str, kind: type[E]) -> E | None:
     try:
         return None if text is None else kind(text)
     except ValueError:
-        raise invalid(name, f"Must be one of {', '.join(kind)}.") from None
+        raise wrong(name, f"Must be one of {', '.join(kind)}.") from None
 
 
 def uuid(query: QueryParams, name: str) -> str | None:
     """Read an id of ours; raises Invalid."""
     text = query.get(name)
     if text is not None and not is_uuid(text):
-        raise invalid(name, "Must be an id of ours (a UUID).")
+        raise wrong(name, "Must be an id of ours (a UUID).")
     return text
 
 
@@ -47,10 +47,5 @@ def recipient(query: QueryParams, name: str = "recipient") -> str | None:
     # A plus in a query string is a space unless it is escaped; people forget that.
     found = normalised(f"+{typed.strip()}" if typed.strip().isdigit() else typed)
     if found is None:
-        raise invalid(name, WORDS)
+        raise wrong(name, WORDS)
     return found
-
-
-def invalid(name: str, words: str) -> Invalid:
-    """Return the refusal of a parameter."""
-    return Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[FieldProblem(name, words)])

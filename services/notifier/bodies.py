@@ -11,8 +11,6 @@ from services.notifier.domain import DeliveryState
 from services.notifier.event_types import CHOICES, TEST
 
 MOST_NUMBERS = 100  # of a filter: more numbers than that are better all of them
-LONGEST_OVERLAP = 7 * 24 * 3600  # seconds: a secret that was rotated because it leaked must not live on for months
-USUAL_OVERLAP = 24 * 3600  # seconds: a day to bring the new secret to the receiver
 
 
 def _known(names: list[str]) -> list[str]:
@@ -72,14 +70,6 @@ class UpdateBody(Body):
         return [
             name for name in ("url", "events", "status") if name in self.model_fields_set and not getattr(self, name)
         ]
-
-
-class RotateBody(Body):
-    """`POST …/rotate_secret`."""
-
-    overlap_seconds: int = Field(
-        default=USUAL_OVERLAP, ge=0, le=LONGEST_OVERLAP, description="How long the old secret signs too."
-    )
 
 
 class ReplayBody(Body):

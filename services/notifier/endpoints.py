@@ -1,26 +1,24 @@
 """What customers do with their endpoints: make, change, remove, rotate, try, and have things sent again."""
 
-from datetime import timedelta
 from typing import Any
 
 from libs.directory.vault import Vault
 from libs.egress.addresses import Limits, UrlRefused
-from libs.egress.signing import new_secret
+from libs.egress.rotation import RotateBody, SecretJustRotated, SigningSecrets
 from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid, new_id
-from libs.web.errors import BadRequest, FieldProblem, Invalid, NotFound
-from services.notifier.bodies import CreateBody, ReplayBody, RotateBody, UpdateBody
+from libs.web.errors import BadRequest, NotFound, wrong
+from services.notifier.bodies import CreateBody, ReplayBody, UpdateBody
 from services.notifier.delivery_store import DeliveryStore, Span
 from services.notifier.domain import DeliveryState, DisabledReason, EndpointStatus
 from services.notifier.endpoint_store import MOST, EndpointStore, disabled
-from services.notifier.errors import EndpointDisabled, SecretJustRotated, TooManyEndpoints
+from services.notifier.errors import EndpointDisabled, TooManyEndpoints
 from services.notifier.event_types import pattern
 from services.notifier.fan_out import FanOut
 from services.notifier.notices import test_notice
 from services.notifier.postman import secret_field
 from services.notifier.subscriptions import Subscriptions
 
-SECRETS_KEPT = 4  # of an endpoint that sign at once: whoever rotates more often in an overlap is testing
 MOST_REPLAYED = 100_000  # deliveries of one call: what one update does well within MongoDB's deadline
 
 Document = dict[str, Any]
@@ -50,7 +48,8 @@ class Endpoints:
     async def create(self, tenant: str, body: CreateBody) -> tuple[Document, str]:
         """Make an endpoint; -> it and its secret, which is shown this once. Raises Invalid, TooManyEndpoints."""
         self._check_url(body.url)
-        now, endpoint_id, secret = self._clock.now(), new_id(), new_secret()
+        now, endpoint_id = self._clock.now(), new_id()
+        secret, secrets = self._secrets(tenant, endpoint_id).first()
         row: Document = {
             "_id": endpoint_id,
             "tenant": tenant,
@@ -58,7 +57,7 @@ class Endpoints:
             "events": body.events,
             "description": body.description,
             "phone_number_ids": body.phone_number_ids or [],
-            "secrets": [self._sealed(tenant, endpoint_id, secret)],
+            "secrets": secrets,
             "failures": 0,
             "work": 0,
             "created_at": now,
@@ -84,7 +83,7 @@ class Endpoints:
         """Set what was given; raises Invalid, NotFound. Enabling begins with a clean slate."""
         await self.get(tenant, endpoint_id)
         for name in body.nulls():
-            raise _invalid(name, "Must not be null.")
+            raise wrong(name, "Must not be null.")
         if body.url is not None:
             self._check_url(body.url)
         fields = {name: getattr(body, name) for name in body.model_fields_set}
@@ -112,12 +111,8 @@ class Endpoints:
 
     async def rotate(self, tenant: str, endpoint_id: str, body: RotateBody) -> tuple[Document, str]:
         """Give it a new secret; the old ones sign too for the overlap. -> the endpoint and the secret."""
-        row, secret = await self.get(tenant, endpoint_id), new_secret()
-        now = self._clock.now()
-        until = now + timedelta(seconds=body.overlap_seconds)
-        old = [each | {"until": min(each.get("until") or until, until)} for each in row["secrets"]]
-        valid = [each for each in old if each["until"] > now][: SECRETS_KEPT - 1]
-        secrets = [self._sealed(tenant, endpoint_id, secret), *valid]
+        row, now = await self.get(tenant, endpoint_id), self._clock.now()
+        secret, secrets = self._secrets(tenant, endpoint_id).rotated(row["secrets"], now, body.overlap_seconds)
         changed = await self._store.rotate(tenant, endpoint_id, row["secrets"], secrets, now)
         if changed is None:
             raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
@@ -153,11 +148,11 @@ class Endpoints:
         """Send again all that was stored in a span of time; -> how many. Raises Invalid, NotFound, EndpointDisabled."""
         await self._enabled(tenant, endpoint_id)
         if body.until is not None and body.until <= body.since:
-            raise _invalid("until", "Must be later than since.")
+            raise wrong("until", "Must be later than since.")
         types = None if body.events is None else pattern(body.events)
         span = Span(body.since, body.until, types, body.status)
         if await self._deliveries.count(tenant, endpoint_id, span, MOST_REPLAYED + 1) > MOST_REPLAYED:
-            raise _invalid("since", f"That is more than {MOST_REPLAYED} deliveries; replay a shorter time.")
+            raise wrong("since", f"That is more than {MOST_REPLAYED} deliveries; replay a shorter time.")
         count = await self._deliveries.send_all_again(tenant, endpoint_id, span, self._clock.now())
         await self._fan_out.bump(endpoint_id)
         return count
@@ -173,19 +168,15 @@ class Endpoints:
             return disabled(DisabledReason.BY_REQUEST, self._clock.now())
         return {"status": EndpointStatus.ENABLED.value, "disabled_reason": None, "disabled_at": None}
 
-    def _sealed(self, tenant: str, endpoint_id: str, secret: str) -> Document:
-        return {"sealed": self._vault.encrypt(tenant, secret_field(endpoint_id), secret), "until": None}
+    def _secrets(self, tenant: str, endpoint_id: str) -> SigningSecrets:
+        return SigningSecrets(self._vault, tenant, secret_field(endpoint_id))
 
     def _check_url(self, url: str) -> None:
         try:
             self._limits.check(url)
         except UrlRefused as refused:
-            raise _invalid("url", str(refused)) from None
+            raise wrong("url", str(refused)) from None
 
 
 def _no_endpoint() -> NotFound:
     return NotFound("There is no such webhook endpoint.", code="webhook_endpoint_not_found", param="endpoint_id")
-
-
-def _invalid(name: str, words: str) -> Invalid:
-    return Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[FieldProblem(name, words)])

@@ -13,9 +13,3 @@ class EndpointDisabled(Conflict):
     """Nothing is sent to a disabled endpoint."""
 
     code = "endpoint_disabled"
-
-
-class SecretJustRotated(Conflict):
-    """Two rotations met."""
-
-    code = "secret_just_rotated"

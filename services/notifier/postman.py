@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from libs.directory.vault import Vault
 from libs.egress.client import Answer, Egress, SendFailed
+from libs.egress.rotation import SigningSecrets
 from libs.egress.signing import signed_headers
 from libs.kafka.dead_letters import redacted
 from libs.runtime.clock import Clock
@@ -33,9 +34,8 @@ class Target:
     @classmethod
     def of(cls, endpoint: Mapping[str, Any], vault: Vault, now: datetime) -> Self:
         """Return an endpoint's; raises CannotDecrypt."""
-        field = secret_field(endpoint["_id"])
-        valid = [each for each in endpoint["secrets"] if each.get("until") is None or each["until"] > now]
-        return cls(endpoint["url"], [vault.decrypt(endpoint["tenant"], field, each["sealed"]) for each in valid])
+        secrets = SigningSecrets(vault, endpoint["tenant"], secret_field(endpoint["_id"]))
+        return cls(endpoint["url"], secrets.valid(endpoint["secrets"], now))
 
     def __repr__(self) -> str:
         return "Target(…)"

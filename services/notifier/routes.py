@@ -3,14 +3,15 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.egress.rotation import RotateBody
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.bodies import parse, read_body
 from libs.web.calls import PAGE, READ, WRITE, Call
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import FieldProblem, Invalid
+from libs.web.errors import wrong
 from libs.web.identity import Identity
 from services.notifier import views
-from services.notifier.bodies import CreateBody, EmptyBody, ReplayBody, RotateBody, UpdateBody
+from services.notifier.bodies import CreateBody, EmptyBody, ReplayBody, UpdateBody
 from services.notifier.domain import DeliveryState
 from services.notifier.endpoints import Endpoints
 
@@ -116,8 +117,4 @@ def _state(request: Request) -> DeliveryState | None:
     try:
         return None if text is None else DeliveryState(text)
     except ValueError:
-        raise _invalid("status", f"Must be one of {STATES}.") from None
-
-
-def _invalid(name: str, words: str) -> Invalid:
-    return Invalid(f"{name}: {words}", code="invalid_field", param=name, errors=[FieldProblem(name, words)])
+        raise wrong("status", f"Must be one of {STATES}.") from None

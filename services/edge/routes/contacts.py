@@ -17,11 +17,12 @@ from libs.runtime.clock import Clock
 from libs.runtime.ids import earliest_id, is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
+from libs.web.errors import wrong
 from services.edge import people_views as views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.errors import NoSuchContact, NoSuchConversation
-from services.edge.queries import PAGE, check_known, invalid, recipient, uuid
+from services.edge.queries import PAGE, check_known, recipient, uuid
 from services.edge.routes.endpoint import Endpoint
 
 RECIPIENT = ("recipient", "The person: E.164 phone number or business-scoped user id.")
@@ -72,7 +73,7 @@ class ContactRoutes:
         limit, cursor, name = page_limit(query.get("limit")), page_cursor(query.get("starting_after")), recipient(query)
         after = await self._book.get(caller.tenant, cursor) if cursor is not None else None
         if cursor is not None and after is None:
-            raise invalid("starting_after", "There is no such contact.")
+            raise wrong("starting_after", "There is no such contact.")
         if name is None:
             rows = await self._book.page(caller.tenant, limit + 1, after)
         else:
@@ -108,7 +109,7 @@ class ContactRoutes:
             numbers = [number for number in numbers if number == wanted]
         last = await self._reader.last(caller.tenant, cursor) if cursor is not None else None
         if cursor is not None and last is None:
-            raise invalid("starting_after", "There is no such conversation.")
+            raise wrong("starting_after", "There is no such conversation.")
         after = last["_id"] if last is not None else None
         rows = await self._page(caller.tenant, query, numbers, limit + 1, after)
         shown = await self._shown(caller.tenant, rows[:limit])
@@ -160,5 +161,5 @@ class ContactRoutes:
 def _window(query: QueryParams) -> bool | None:
     text = query.get("window")
     if text not in (None, "open", "closed"):
-        raise invalid("window", "Must be one of open, closed.")
+        raise wrong("window", "Must be one of open, closed.")
     return None if text is None else text == "open"

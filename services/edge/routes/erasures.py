@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
+from libs.web.errors import wrong
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.erasures import Erasures
 from services.edge.errors import NoSuchContact
 from services.edge.idempotency import IdempotencyGuard, key_of
-from services.edge.queries import check_known, invalid, recipient
+from services.edge.queries import check_known, recipient
 from services.edge.routes.contacts import RECIPIENT
 from services.edge.routes.endpoint import Endpoint
 
@@ -51,7 +52,7 @@ class ErasureRoutes:
         """Forget whoever has a name, whether we ever met them or not."""
         check_known(request.query_params, (RECIPIENT,))
         if (name := recipient(request.query_params)) is None:
-            raise invalid("recipient", "The parameter is required: an E.164 phone number or a business-scoped user id.")
+            raise wrong("recipient", "The parameter is required: an E.164 phone number or a business-scoped user id.")
 
         async def begin() -> Response:
             return await self._begin(await self._erasures.named(caller.tenant, name), caller)

@@ -17,11 +17,11 @@ from libs.ledger.talks import TalkReader
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import NotFound
+from libs.web.errors import NotFound, wrong
 from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.queries import PAGE, check_known, invalid, one_of, recipient, uuid
+from services.edge.queries import PAGE, check_known, one_of, recipient, uuid
 from services.edge.routes.endpoint import Endpoint
 
 FILTERS = (
@@ -114,10 +114,10 @@ def _time(query: QueryParams, name: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        raise invalid(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
+        raise wrong(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
     if moment.tzinfo is None:
-        raise invalid(name, "Must have an offset, for example Z.")
+        raise wrong(name, "Must have an offset, for example Z.")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise invalid(name, "Must be a time that exists in UTC.") from None
+        raise wrong(name, "Must be a time that exists in UTC.") from None
