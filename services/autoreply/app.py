@@ -40,6 +40,7 @@ from services.autoreply.bot_store import BotStore
 from services.autoreply.bots import Bots
 from services.autoreply.carrying_out import CarryingOut
 from services.autoreply.handover import Handover
+from services.autoreply.places import Places
 from services.autoreply.routes import BotRoutes, HandoverRoutes
 from services.autoreply.settings import Settings
 from services.autoreply.spending_store import SpendingStore
@@ -78,9 +79,11 @@ class _Autoreply:
             Thinkers(self.egress, secrets, self.spending, self.clock), carrying_out, self.clock,
             settings.autoreply_stale_after,
         )  # fmt: skip
-        self.thinking = Thinking(
-            turns, taking, self.clock, settings.autoreply_thinking_at_once, settings.autoreply_thinking_per_bot
-        )
+        places = Places(
+            settings.autoreply_thinking_at_once, settings.autoreply_thinking_per_tenant,
+            settings.autoreply_thinking_per_bot,
+        )  # fmt: skip
+        self.thinking = Thinking(turns, taking, self.clock, places)
         answering = Answering(
             self.directory, bots, self.talks, contacts, messages, OptOutWordsBook(self.mongo, self.clock),
             Turns(turns, self.clock, self.thinking.due_in), carrying_out, self.clock, settings.autoreply_stale_after,

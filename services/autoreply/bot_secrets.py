@@ -29,12 +29,13 @@ class Secrets:
             raise wrong(path, str(refused)) from None
 
     def key_of(self, bot: Mapping[str, Any], key: str | None, url: str, before: Mapping[str, Any]) -> Document | None:
-        """Return a model's key as it is kept: the one that is given, else the one before.
+        """Return a model's key as it is kept: the one that is given (an empty one takes it away), else the one before.
 
         A key is not sent where it was not given for: raises Invalid where the URL names another server.
         """
         if key is not None:
-            return {"sealed": self._vault.encrypt(bot["tenant"], _key(bot), key), "ends_in": key[-SHOWN:]}
+            sealed = {"sealed": self._vault.encrypt(bot["tenant"], _key(bot), key), "ends_in": key[-SHOWN:]}
+            return sealed if key else None
         kept: Document | None = before.get("key")
         if kept is not None and urlsplit(url)[:2] != urlsplit(before["model"]["url"])[:2]:
             raise wrong("model.key", "Must be given again for another server.")

@@ -1,11 +1,12 @@
 """Carrying decisions out: answers are asked for, conversations handed over. Doing it once more is harmless."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from libs.events.conversations import DecidedBy
 from libs.kafka.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
@@ -14,7 +15,7 @@ from services.autoreply.handover import changed
 from services.autoreply.metrics import ANSWERED, DELAY
 from services.autoreply.talk_store import TalkStore
 
-BY_RULE: Final = "rule"
+DECIDED_BY: Final[Mapping[str, DecidedBy]] = {"rules": "rule", "model": "model", "webhook": "webhook"}
 
 Document = dict[str, Any]
 
@@ -49,11 +50,11 @@ class CarryingOut:
         """Carry out decisions of different conversations. Raises MongoUnavailable and BusUnavailable."""
         if not things:
             return
-        over = [it.decision for it in things if it.decision["handover"]]
-        if over:
-            await self._talks.hand_over_all(over, BY_RULE)
+        over = [(it.decision, DECIDED_BY[it.kind]) for it in things if it.decision["handover"]]
+        for decision, by in over:
+            await self._talks.hand_over(decision["tenant"], decision["conversation_id"], decision["at"], by)
         await self._talks.turn([it.decision for it in things if it.turns])
-        told = [changed(decision["tenant"], decision, "agent", BY_RULE, decision["at"]) for decision in over]
+        told = [changed(decision["tenant"], decision, "agent", by, decision["at"]) for decision, by in over]
         commands = [(it.kind, command) for it in things for command in commands_of(it.decision, it.to)]
         await self._bus.publish_many([*(command for _, command in commands), *told])
         for kind, _ in commands:

@@ -13,6 +13,7 @@ from services.autoreply.thoughts import Lines, NoThought, Thought, Usage
 LONGEST_ANSWER = 1024 * 1024  # bytes that are read
 LONGEST_TEXT = 4_096  # characters of one message (Meta's most)
 MOST_MESSAGES = 3  # that an answer is cut into; what is longer ends there
+AROUND_MESSAGE = 8  # tokens that tell who says it, and where it ends
 MOST_CONTEXT = 48_000  # characters of earlier messages: the oldest are left out
 TOOLS = {
     "hand_over": "Hand the conversation over to a person, because the user asks for one or you cannot help.",
@@ -37,9 +38,9 @@ def question(model: Mapping[str, Any], lines: Lines) -> Document:
 
 
 def tokens_at_most(body: Mapping[str, Any]) -> int:
-    """Return how many tokens a question and its answer may take: never fewer than there are bytes over two."""
-    asked = sum(len(message["content"].encode()) for message in body["messages"])
-    return asked // 2 + 100 + int(body["max_tokens"])
+    """Return how many tokens a question and its answer take at most: a token is of one byte or more."""
+    asked = sum(len(message["content"].encode()) + AROUND_MESSAGE for message in body["messages"])
+    return asked + len(json.dumps(body.get("tools", []))) + int(body["max_tokens"])
 
 
 def answer_in(raw: bytes, tools: Sequence[str]) -> Thought:

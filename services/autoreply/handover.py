@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from libs.events.conversations import ConversationHandedOver
+from libs.events.conversations import ConversationHandedOver, DecidedBy
 from libs.events.envelope import Envelope
 from libs.events.model import Told
 from libs.events.topics import CONVERSATIONS_CHANGED
@@ -42,14 +42,12 @@ class Handover:
         await self._bus.publish_many([changed(tenant, last, "bot", "api", self._clock.now())])
 
 
-def changed(
-    tenant: str, message: Document, to: Literal["agent", "bot"], by: Literal["rule", "api"], at: datetime
-) -> Outgoing:
+def changed(tenant: str, message: Document, to: Literal["agent", "bot"], by: DecidedBy, at: datetime) -> Outgoing:
     """Return the event that the conversation of a message is answered by somebody else."""
     conversation_id = message["conversation_id"]
     event = ConversationHandedOver(
         conversation_id=conversation_id, phone_number_id=message["phone_number_id"], contact_id=message["contact_id"],
-        to=to, by=by, message_id=message["_id"] if by == "rule" else None, at=at,
+        to=to, by=by, message_id=message["_id"] if by != "api" else None, at=at,
     )  # fmt: skip
     envelope = Envelope(
         id=derived_id("handed_over", conversation_id, to, at.isoformat()), type=event.type_name(), source=SOURCE,

@@ -24,10 +24,13 @@ class Settings(EgressSettings):
         description="How long a bot is silent in a conversation after a person answered there through the API.",
     )  # fmt: skip
     autoreply_thinking_at_once: int = Field(
-        default=64, ge=1, le=1_000, description="Conversations of bots that think which are thought about at once."
+        default=256, ge=1, le=10_000, description="Conversations that bots think about at once, in one process."
+    )
+    autoreply_thinking_per_tenant: int = Field(
+        default=32, ge=1, le=10_000, description="Of one tenant: so many that hang keep no other tenant waiting."
     )
     autoreply_thinking_per_bot: int = Field(
-        default=8, ge=1, le=1_000, description="Of one bot: one whose endpoint hangs delays nobody else."
+        default=8, ge=1, le=10_000, description="Of one bot: one whose endpoint hangs keeps no other bot waiting."
     )
     autoreply_session_timeout: timedelta = Field(
         default=timedelta(seconds=10), description="Without a heartbeat to Kafka the process is taken for dead."

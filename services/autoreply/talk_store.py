@@ -153,11 +153,6 @@ class TalkStore:
             with outages():
                 await self._mongo.collection(TALKS).bulk_write(updates, ordered=False)
 
-    async def hand_over_all(self, decisions: Sequence[Document], by: str) -> None:
-        """Let people answer in the conversations of these decisions."""
-        for each in decisions:
-            await self.hand_over(each["tenant"], each["conversation_id"], each["at"], by)
-
     async def hand_over(self, tenant: str, conversation_id: str, at: datetime, by: str) -> None:
         """Let a person answer from now on."""
         with outages():

@@ -1,7 +1,6 @@
 """The part that thinks: takes turns that are due, many side by side, one at a time of each conversation."""
 
 import asyncio
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ import structlog
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from services.autoreply.metrics import THINKING
+from services.autoreply.places import Places
 from services.autoreply.turn_store import TurnStore
 from services.autoreply.turn_taking import TurnTaking
 
@@ -24,19 +24,15 @@ log = structlog.get_logger()
 
 
 class Thinking:
-    """A part. `places` is how many turns are taken at once, `per_bot` how many of one bot: one whose endpoint hangs
-    delays nobody else.
-    """
+    """A part: takes as many turns at once as there are places."""
 
-    def __init__(self, store: TurnStore, taking: TurnTaking, clock: Clock, places: int, per_bot: int) -> None:
+    def __init__(self, store: TurnStore, taking: TurnTaking, clock: Clock, places: Places) -> None:
         self._store = store
         self._taking = taking
         self._clock = clock
         self._places = places
-        self._per_bot = per_bot
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._of_bot: Counter[str] = Counter()
         self._loops: list[asyncio.Task[None]] = []
         self._out = False
 
@@ -79,13 +75,12 @@ class Thinking:
 
     async def _look(self) -> None:
         """Take all turns that are due and for which there is a place."""
-        while len(self._under_way) < self._places:
-            busy = [bot_id for bot_id, count in self._of_bot.items() if count >= self._per_bot]
-            if (turn := await self._store.claim(self._clock.now(), busy)) is None:
+        while not self._places.full():
+            turn = await self._store.claim(self._clock.now(), self._places.busy_bots(), self._places.busy_tenants())
+            if turn is None:
                 return
-            place = turn["_id"]
-            self._of_bot[turn["bot_id"]] += 1
-            self._under_way[place] = asyncio.create_task(self._take(turn))
+            self._places.take(turn["tenant"], turn["bot_id"])
+            self._under_way[turn["_id"]] = asyncio.create_task(self._take(turn))
             THINKING.set(len(self._under_way))
 
     async def _take(self, turn: Document) -> None:
@@ -99,9 +94,7 @@ class Thinking:
             await self._put_off(turn)
         finally:
             self._under_way.pop(turn["_id"], None)
-            self._of_bot[turn["bot_id"]] -= 1
-            if not self._of_bot[turn["bot_id"]]:
-                del self._of_bot[turn["bot_id"]]
+            self._places.leave(turn["tenant"], turn["bot_id"])
             THINKING.set(len(self._under_way))
             self._wake.set()
 

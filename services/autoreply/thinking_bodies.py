@@ -53,7 +53,7 @@ class ModelEndpoint(Body):
     name: Annotated[Plain, Field(min_length=1, max_length=128, description="The model's name.")]
     key: Annotated[
         str | None,
-        Field(min_length=1, max_length=512, pattern=r"^[!-~]+$", description="Bearer key; never shown again."),
+        Field(max_length=512, pattern=r"^[!-~]*$", description="Bearer key; never shown again. Empty: none any more."),
     ] = None
     system_prompt: Annotated[Plain, Field(max_length=LONGEST_PROMPT)] = ""
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None

@@ -40,10 +40,15 @@ class TurnStore:
         with outages():
             await self._mongo.collection(TURNS).update_one({"_id": turn["_id"]}, steps, upsert=True)
 
-    async def claim(self, now: datetime, busy: Collection[str]) -> Document | None:
-        """Take the turn that is due the longest, of bots that are not `busy`; -> None where there is none."""
+    async def claim(
+        self, now: datetime, busy: Collection[str], busy_tenants: Collection[str] = ()
+    ) -> Document | None:  # fmt: skip
+        """Take the turn that is due the longest, of bots and tenants that are not busy; -> None where there is none."""
         free = [{"leased_until": {"$exists": False}}, {"leased_until": {"$lt": now}}]
-        query: Document = {"due_at": {"$lte": now}, "$or": free, "bot_id": {"$nin": list(busy)}}
+        query: Document = {
+            "due_at": {"$lte": now}, "$or": free,
+            "bot_id": {"$nin": list(busy)}, "tenant": {"$nin": list(busy_tenants)},
+        }  # fmt: skip
         with outages():
             row: Document | None = await self._mongo.collection(TURNS).find_one_and_update(
                 query, {"$set": {"leased_until": now + self._lease, "owner": self._owner}},

@@ -88,6 +88,11 @@ def test_a_model_answers_with_what_was_said_before(number: Number, model: Model,
     assert bot["spent_today"] == {"tokens": 240, "cost": {"amount": "0.0009", "currency": "USD"}}
     assert (bot["model"]["has_key"], bot["model"]["key_ends_in"]) == (True, KEY[-4:])
     assert KEY not in str(number.stack.call("GET", "/bots?limit=100").json())
+    number.stack.call("PATCH", f"/bots/{bot_id}", {"model": {"key": ""}})
+    number.hears(who, "third")
+    answered(number, who, 3)
+    assert "authorization" not in model.headers("context")
+    assert number.stack.call("GET", f"/bots/{bot_id}").json()["model"]["has_key"] is False
 
 
 def test_a_burst_is_answered_together(number: Number, model: Model, person: Callable[[], str]) -> None:
@@ -199,7 +204,7 @@ def test_a_hanging_model_holds_up_no_other_bot(
 
 def test_budgets_and_rates_are_kept(number: Number, model: Model, person: Callable[[], str]) -> None:
     stack, who, other = number.stack, person(), person()
-    bot_id = linked(number, make(stack, model, "echo", {"tokens_per_day": 700, "max_tokens": 400}))
+    bot_id = linked(number, make(stack, model, "echo", {"tokens_per_day": 700, "max_tokens": 400, "tools": []}))
     for place, expected in enumerate(("You said: a", "You said: a", "Sorry, try later.")):
         number.hears(who, "a")
         assert answered(number, who, place + 1)[-1] == expected

@@ -55,6 +55,7 @@ async def test_a_turn_is_one_persons_until_its_lease_ends(mongo: Mongo) -> None:
     await holder.renew(["c"], later(10))
     assert await other.claim(later(20), ()) is None
     assert await other.claim(later(26), ["b"]) is None
+    assert await other.claim(later(26), (), ["t"]) is None
     assert await other.claim(later(26), ()) is not None
 
 
