@@ -92,7 +92,8 @@ def create_app(settings: Settings) -> Application:
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
     fetch = FetchSettings(
-        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, wait_ms=UNHURRIED_WAIT_MS, max_records=MOST_RECORDS
+        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, lull_ms=0, wait_ms=UNHURRIED_WAIT_MS,
+        max_records=MOST_RECORDS,
     )  # fmt: skip
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),

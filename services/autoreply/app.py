@@ -55,7 +55,7 @@ BASE = "/api/v1/whatsapp"
 GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
 LONGEST_CALL = timedelta(seconds=60)  # of a bot that thinks, whatever it says of itself
 QUICK = FetchSettings()
-CALM = FetchSettings(batch_timeout_ms=250, wait_ms=UNHURRIED_WAIT_MS)
+CALM = FetchSettings(batch_timeout_ms=250, lull_ms=0, wait_ms=UNHURRIED_WAIT_MS)
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected]]]
 

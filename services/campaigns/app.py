@@ -123,7 +123,7 @@ class _Campaigns:
 
     def _consumer(self, settings: Settings, progress: Progress) -> BatchConsumer:
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
-        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, wait_ms=UNHURRIED_WAIT_MS)
+        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, lull_ms=0, wait_ms=UNHURRIED_WAIT_MS)
         return BatchConsumer(
             self.bus, topics=[MESSAGES_STATUS], group=GROUP, handle=progress.take,
             dead_letters=DeadLetterPolicy(service="campaigns"),
