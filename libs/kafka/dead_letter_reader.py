@@ -1,6 +1,7 @@
 """Dead letters for people: list them, look at one, put one back where it came from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -106,18 +107,6 @@ class DeadLetterReader:
         """Return the names of all dead-letter topics."""
         return sorted(topic for topic in await self._bus.all_topics() if topic.endswith(SUFFIX))
 
-    async def list(self, topics: Iterable[str], limit: int = 100) -> Sequence[DeadLetter]:
-        """Return the newest dead letters of these topics, newest first, at most `limit`."""
-        found: list[DeadLetter] = []
-        for topic in topics:
-            partitions = [TopicPartition(topic, number) for number in await self._partitions(topic)]
-            ends = await self._consumer.end_offsets(partitions)
-            starts = await self._consumer.beginning_offsets(partitions)
-            for partition in partitions:
-                first = max(starts[partition], ends[partition] - limit)
-                found += await self._read(partition, first, ends[partition])
-        return sorted(found, key=newness, reverse=True)[:limit]
-
     async def page(
         self, topics: Iterable[str], limit: int, chosen: Choice, after: DeadLetter | None = None
     ) -> Sequence[DeadLetter]:
@@ -138,6 +127,19 @@ class DeadLetterReader:
                 end = first
             found = sorted(found + mine, key=newness, reverse=True)[:limit]
         return found
+
+    async def walk(self, topics: Iterable[str], chosen: Choice) -> AsyncGenerator[DeadLetter, None]:
+        """Yield the dead letters that are chosen and lie there now, with their values, each partition's in order."""
+        partitions = [TopicPartition(topic, number) for topic in topics for number in await self._partitions(topic)]
+        ends = await self._consumer.end_offsets(partitions)
+        starts = await self._consumer.beginning_offsets(partitions)
+        for partition in partitions:
+            if starts[partition] == ends[partition]:
+                continue
+            async with aclosing(self._each(partition, starts[partition], ends[partition])) as letters:
+                async for letter in letters:
+                    if chosen(letter):
+                        yield letter
 
     async def show(self, topic: str, partition: int, offset: int) -> DeadLetter | None:
         """Return the dead letter at this place in its dead-letter topic, None when there is none (any more)."""
@@ -168,9 +170,11 @@ class DeadLetterReader:
     async def _read(
         self, partition: TopicPartition, first: int, end: int, *, values: bool = True
     ) -> Sequence[DeadLetter]:
-        found: list[DeadLetter] = []
         if first >= end:
-            return found
+            return []
+        return [letter if values else letter.without_value() async for letter in self._each(partition, first, end)]
+
+    async def _each(self, partition: TopicPartition, first: int, end: int) -> AsyncGenerator[DeadLetter, None]:
         # A consumer of its own: aiokafka's stop can wait for ever after a change of what is assigned.
         consumer = await self._started()
         try:
@@ -178,20 +182,14 @@ class DeadLetterReader:
             consumer.seek(partition, first)
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
-                    letters = [DeadLetter.read(raw_record(raw)) for raw in records if raw.offset < end]
-                    found += letters if values else [letter.without_value() for letter in letters]
+                    for raw in records:
+                        if raw.offset < end:
+                            yield DeadLetter.read(raw_record(raw))
         finally:
             await consumer.stop()
-        return found
 
 
 def newness(letter: DeadLetter) -> tuple[int, str, int, int]:
     """Return what dead letters of all topics are sorted by."""
     record = letter.record
     return (record.timestamp, record.topic, record.partition, record.offset)
-
-
-async def replay(bus: Bus, letter: DeadLetter) -> None:
-    """Write the record to its source topic again, byte for byte; its dead letter stays. Raises BusUnavailable."""
-    original = letter.original()
-    await bus.publish(original.topic, key=original.key, value=original.value, headers=original.headers)

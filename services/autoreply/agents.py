@@ -13,6 +13,8 @@ from libs.kafka.batches import Rejected
 from libs.kafka.errors import Poison
 from libs.kafka.events import read_event
 from libs.kafka.record import Record
+from libs.kafka.replays import is_for
+from services.autoreply.handover import SOURCE
 from services.autoreply.talk_store import TalkStore
 
 # In the value of the events that matter: a reply that Meta took. Of all others not even the body is read.
@@ -32,6 +34,8 @@ class AgentWatch:
         rejected: list[Rejected] = []
         replies: list[tuple[Envelope, MessageStatusChanged]] = []
         for record in records:
+            if not is_for(record, SOURCE):
+                continue
             value = record.value or b""
             if record.topic == MESSAGES_REJECTED:
                 rejected += await self._refused(record)

@@ -15,6 +15,7 @@ from libs.kafka.batches import Rejected
 from libs.kafka.errors import Poison
 from libs.kafka.events import read_event
 from libs.kafka.record import Record
+from libs.kafka.replays import is_for
 from libs.ledger.contacts import Contact, ContactReader, alias
 from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.reader import MessageReader
@@ -23,6 +24,7 @@ from services.autoreply.bot_store import BotStore
 from services.autoreply.carrying_out import CarryingOut, ToDo
 from services.autoreply.deciding import IN_A_GROUP, Circumstances, Outcome, decide
 from services.autoreply.decisions import document_of, recipient_of
+from services.autoreply.handover import SOURCE
 from services.autoreply.metrics import DECIDED
 from services.autoreply.rules import Heard, heard_in
 from services.autoreply.talk_store import TalkStore
@@ -76,7 +78,9 @@ class Answering:
                 continue
             if event.forgotten:
                 forgotten.append(event.message_id)
-            elif (bot := await self._bot_of(envelope.tenant, event.phone_number_id)) is not None:
+                continue
+            bot = await self._bot_of(envelope.tenant, event.phone_number_id) if is_for(record, SOURCE) else None
+            if bot is not None:
                 threads[event.conversation_id].append(Spoken(envelope.tenant, event, bot))
         for wave in zip_longest(*threads.values()):  # what is decided on one message may matter for the next
             await self._answer([spoken for spoken in wave if spoken is not None])

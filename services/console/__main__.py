@@ -21,7 +21,8 @@ MODULES = {
     "analytics_commands": ("analytics",),
     "bot_commands": ("bots",),
     "sandbox_commands": ("sandbox",),
-    "record_commands": ("replay", "dead-letters"),
+    "replay_commands": ("replay",),
+    "dead_letter_commands": ("dead-letters",),
 }
 
 

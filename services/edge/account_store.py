@@ -1,7 +1,7 @@
 """Connected accounts and numbers in MongoDB. Tokens and secrets are stored encrypted."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
@@ -193,6 +193,19 @@ class AccountStore:
         """Change a connected number; -> its record after it, or None where there is none."""
         return await self._update(NUMBERS, query | {"status": {"$ne": "disconnected"}}, changes)
 
+    async def hear_account(self, waba_id: str, changes: Document, at: datetime, now: datetime) -> Document | None:
+        """Change what nothing later was heard of; -> its record after it, None where it is not connected, or later.
+
+        Meta's times are whole seconds, so what happened in the second of the connection counts as after it.
+        """
+        before = {"$or": [{"connected_at": {"$lt": at + timedelta(seconds=1)}}, {"connected_at": None}]}
+        query = {"waba_id": waba_id, "owned": True, "status": {"$ne": "connecting"}}
+        return await self._update(ACCOUNTS, query | before, _heard(changes, at, now))
+
+    async def hear_number(self, query: Document, changes: Document, at: datetime, now: datetime) -> Document | None:
+        """Change what nothing later was heard of a number; -> its record after it, None where it is not connected."""
+        return await self._update(NUMBERS, query | {"status": {"$ne": "disconnected"}}, _heard(changes, at, now))
+
     async def numbers_of(self, waba_id: str) -> list[Document]:
         """Return all connected numbers of an account."""
         with outages():
@@ -200,12 +213,28 @@ class AccountStore:
             rows: list[Document] = await self._mongo.collection(NUMBERS).find(query).to_list(None)
         return rows
 
-    async def _update(self, collection: str, query: Document, changes: Document) -> Document | None:
+    async def _update(
+        self, collection: str, query: Document, changes: Document | list[Document]
+    ) -> Document | None:  # fmt: skip
+        update = changes if isinstance(changes, list) else {"$set": changes}
         with outages():
             row: Document | None = await self._mongo.collection(collection).find_one_and_update(
-                query, {"$set": changes}, return_document=ReturnDocument.AFTER
+                query, update, return_document=ReturnDocument.AFTER
             )
         return row
+
+
+def _heard(changes: Document, at: datetime, now: datetime) -> list[Document]:
+    """Return the update that sets each field unless something later was heard of it."""
+    fields: Document = {"updated_at": now}
+    for name, value in changes.items():
+        heard = f"$heard.{name}"
+        is_news = {"$lte": [{"$ifNull": [heard, at]}, at]}
+        fields |= {
+            name: {"$cond": [is_news, {"$literal": value}, f"${name}"]},
+            f"heard.{name}": {"$max": [heard, at]},
+        }
+    return [{"$set": fields}]
 
 
 def _reached(mode: str) -> Document:

@@ -33,52 +33,57 @@ class AccountUpdates:
 
     async def stop(self, command: StopAccount) -> None:
         """Stop an account, or one of its numbers, that Graph refused to serve."""
-        changes = {"status": "stopped", "stop_reason": command.code, "updated_at": self._clock.now()}
+        changes = {"status": "stopped", "stop_reason": command.code}
         if command.phone_number_id is not None:
-            row = await self._store.update_number({"_id": command.phone_number_id, "waba_id": command.waba_id}, changes)
+            query = {"_id": command.phone_number_id, "waba_id": command.waba_id}
+            row = await self._store.hear_number(query, changes, command.at, self._clock.now())
         else:
-            row = await self._store.update_account(command.waba_id, changes)
+            row = await self._store.hear_account(command.waba_id, changes, command.at, self._clock.now())
         await self._changed(row, command.waba_id, command.phone_number_id, "stopped")
 
-    async def apply(self, command: ApplyAccountUpdate) -> None:
-        """Apply a webhook's change; fields we do not act on are kept as they came, for people to read."""
+    async def apply(self, command: ApplyAccountUpdate, replay: str | None = None) -> None:
+        """Apply a webhook's change; fields we do not act on are kept as they came, for people to read.
+
+        What was heard of the same since, or before the account was connected, stays; `replay` is the command's mark.
+        """
         value = command.value
         if command.field == "phone_number_quality_update":
-            await self._number(command, _quality_changes(value))
+            await self._number(command, replay, _quality_changes(value))
         elif command.field == "phone_number_name_update":
-            await self._number(command, {"name_status": _word(value.get("decision"))})
+            await self._number(command, replay, {"name_status": _word(value.get("decision"))})
         elif command.field == "account_update":
-            await self._account(command, _account_changes(value))
+            await self._account(command, replay, _account_changes(value))
         elif command.field == "account_review_update":
-            await self._account(command, {"review_status": _word(value.get("decision"))})
+            await self._account(command, replay, {"review_status": _word(value.get("decision"))})
         elif command.field == "business_capability_update":
             limit = value.get("max_daily_conversations_per_business", value.get("max_daily_conversation_per_phone"))
-            await self._account(command, {"messaging_limit": limit_of(limit)} if limit is not None else {})
+            await self._account(command, replay, {"messaging_limit": limit_of(limit)} if limit is not None else {})
 
-    async def _number(self, command: ApplyAccountUpdate, changes: dict[str, Any]) -> None:
+    async def _number(self, command: ApplyAccountUpdate, replay: str | None, changes: dict[str, Any]) -> None:
         display = str(command.value.get("display_phone_number", ""))
         digits = "".join(filter(str.isdigit, display))
         for number in await self._store.numbers_of(command.waba_id):
             if digits and "".join(filter(str.isdigit, number["display_phone_number"])) == digits:
-                stamped = changes | {"updated_at": self._clock.now()}
-                row = await self._store.update_number({"_id": number["_id"]}, stamped)
-                await self._changed(row, command.waba_id, number["_id"], "updated")
+                row = await self._store.hear_number({"_id": number["_id"]}, changes, command.at, self._clock.now())
+                await self._changed(row, command.waba_id, number["_id"], "updated", replay)
 
-    async def _account(self, command: ApplyAccountUpdate, changes: dict[str, Any]) -> None:
+    async def _account(self, command: ApplyAccountUpdate, replay: str | None, changes: dict[str, Any]) -> None:
         if changes:
-            row = await self._store.update_account(command.waba_id, changes | {"updated_at": self._clock.now()})
-            await self._changed(
-                row, command.waba_id, None, "stopped" if changes.get("status") == "stopped" else "updated"
-            )
+            row = await self._store.hear_account(command.waba_id, changes, command.at, self._clock.now())
+            is_stopped = row is not None and row["status"] == "stopped" and "status" in changes
+            await self._changed(row, command.waba_id, None, "stopped" if is_stopped else "updated", replay)
 
     async def _changed(
-        self, row: dict[str, Any] | None, waba_id: str, phone_number_id: str | None, change: str
-    ) -> None:
+        self, row: dict[str, Any] | None, waba_id: str, phone_number_id: str | None, change: str,
+        replay: str | None = None,
+    ) -> None:  # fmt: skip
         if row is None:
             return  # not connected here (any more)
         self._directory.forget(tenant=row["tenant"], waba_id=waba_id, phone_number_id=phone_number_id)
         kind = "number" if phone_number_id else "account"
-        await self._announcements.changed(row["tenant"], kind, change, waba_id=waba_id, phone_number_id=phone_number_id)
+        await self._announcements.changed(
+            row["tenant"], kind, change, replay=replay, waba_id=waba_id, phone_number_id=phone_number_id
+        )  # fmt: skip
 
 
 def _quality_changes(value: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from typing import Any
 
 from libs.events.accounts import AccountChanged
 from libs.events.envelope import Envelope
-from libs.events.model import Event
+from libs.events.model import Event, Told
 from libs.events.templates import SyncTemplates
 from libs.events.topics import ACCOUNTS_CHANGED, TEMPLATES_COMMANDS
 from libs.kafka.bus import Bus
+from libs.kafka.events import outgoing
+from libs.kafka.replays import marked
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id, new_id
 
@@ -20,11 +22,13 @@ class Announcements:
         self._bus = bus
         self._clock = clock
 
-    async def changed(self, tenant: str, kind: str, change: str, **ids: str | None) -> None:
-        """Tell every process that caches that this account, number, key or tenant changed."""
+    async def changed(
+        self, tenant: str, kind: str, change: str, *, replay: str | None = None, **ids: str | None
+    ) -> None:  # fmt: skip
+        """Tell every process that caches that this account, number, key or tenant changed; `replay` is its mark."""
         event = AccountChanged(kind=kind, change=change, at=self._clock.now(), **ids)
         subject = next((value for value in ids.values() if value), "")
-        await self._publish(ACCOUNTS_CHANGED, ids.get("waba_id") or tenant, tenant, subject, new_id(), event)
+        await self._publish(ACCOUNTS_CHANGED, ids.get("waba_id") or tenant, tenant, subject, new_id(), event, replay)
 
     async def sync_templates(self, tenant: str, waba_id: str, connected_at: datetime) -> None:
         """Ask for the templates of an account that was just connected; telling it twice is one sync."""
@@ -37,8 +41,11 @@ class Announcements:
         await self.changed(account["tenant"], "account", "connected", waba_id=account["waba_id"])
         await self.sync_templates(account["tenant"], account["waba_id"], account["connected_at"])
 
-    async def _publish(self, topic: str, key: str, tenant: str, subject: str, event_id: str, event: Event) -> None:
+    async def _publish(
+        self, topic: str, key: str, tenant: str, subject: str, event_id: str, event: Event, replay: str | None = None
+    ) -> None:  # fmt: skip
         envelope = Envelope(
             id=event_id, type=event.type_name(), source="edge", time=self._clock.now(), tenant=tenant, subject=subject
         )
-        await self._bus.publish(topic, key=key.encode(), value=event.to_bytes(), headers=envelope.headers())
+        [told] = marked([outgoing(Told(topic, key, envelope, event))], replay)
+        await self._bus.publish(topic, key=told.key, value=told.value, headers=told.headers)

@@ -136,13 +136,14 @@ class _Edge:
         self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
         receipts = Receipts(reader, self.directory, self.graph, self.clock)
         self.typing = TypingNotices(receipts, self.clock)
+        self.dead_letters = DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard)
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
             *self._media_routes(settings, reader),
             *self._account_routes(settings, vault, accounts, announcements),
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
-            *DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard).endpoints(BASE),
+            *self.dead_letters.endpoints(BASE),
             *self._people_routes(settings),
             *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
@@ -253,7 +254,8 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
     for endpoint in edge.endpoints:
         endpoint.register(api, edge.auth)
     add_forwarding(api, edge.forwarder, resources)
-    InternalRoutes(edge.keys, edge.clock, settings.internal_secret.get_secret_value()).register(api)
+    internal = InternalRoutes(edge.keys, edge.clock, settings.internal_secret.get_secret_value())
+    internal.register(api, edge.dead_letters.for_our_tools())
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.handshake, ["GET"], include_in_schema=False)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.take, ["POST"], include_in_schema=False)
     if settings.edge_docs:

@@ -1,9 +1,10 @@
 """What became of dead letters, in MongoDB: they themselves lie in Kafka."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
 
 from libs.mongo.client import Mongo, outages
 
@@ -25,12 +26,12 @@ class DeadLetterStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def settle(self, tenant: str, place: str, state: str, now: datetime) -> Document:
+    async def settle(self, tenant: str, place: str, state: str, why: str | None, now: datetime) -> Document:
         """Note what became of a letter; -> the note that stands, this one or an earlier one."""
         with outages():
             row: Document = await self._mongo.collection(COLLECTION).find_one_and_update(
                 {"_id": place, "tenant": tenant},
-                {"$setOnInsert": {"state": state, "at": now}},
+                {"$setOnInsert": {"state": state, "why": why, "at": now}},
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
@@ -42,9 +43,20 @@ class DeadLetterStore:
             row: Document | None = await self._mongo.collection(COLLECTION).find_one({"_id": place, "tenant": tenant})
         return row
 
-    async def settled(self, tenant: str) -> dict[str, str]:
-        """Return the state of each of a tenant's letters that has a note: place -> state."""
+    async def settle_all(
+        self, letters: Sequence[tuple[str, str]], state: str, why: str | None, now: datetime
+    ) -> None:  # fmt: skip
+        """Note what became of many, each its tenant and its place; notes that stand stay."""
+        fields = {"$setOnInsert": {"state": state, "why": why, "at": now}}
+        notes = [UpdateOne({"_id": place, "tenant": tenant}, fields, upsert=True) for tenant, place in letters]
+        if notes:
+            with outages():
+                await self._mongo.collection(COLLECTION).bulk_write(notes, ordered=False)
+
+    async def settled(self, tenant: str | None) -> dict[str, str]:
+        """Return the state of each of a tenant's letters that has a note, of everybody's for None: place -> state."""
+        whose = {} if tenant is None else {"tenant": tenant}
         with outages():
-            cursor = self._mongo.collection(COLLECTION).find({"tenant": tenant}, {"state": 1})
+            cursor = self._mongo.collection(COLLECTION).find(whose, {"state": 1})
             rows: list[Document] = await cursor.to_list(None)
         return {row["_id"]: row["state"] for row in rows}

@@ -1,28 +1,41 @@
-"""Dead letters as a tenant's admin sees them: those whose envelope names the tenant, wherever they lie."""
+"""Dead letters as a tenant's admin sees them, and as our own tools do: a tenant's are those whose envelope names it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from libs.kafka.bus import Bus, BusUnavailable
-from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader, replay
+from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader
 from libs.runtime.clock import Clock
 from libs.web.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable, wrong
+from services.edge.dead_letter_choice import DISCARDED, REPLAYED, STATES, Choice
 from services.edge.dead_letter_store import DeadLetterStore, Document
+from services.edge.metrics import DEAD_LETTERS_SETTLED
 
 READ_WITHIN = 15.0  # seconds: the caller waits
 READERS = 2  # at once: each is a connection to Kafka of its own
-OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
-STATES = (OPEN, REPLAYED, DISCARDED)
+AT_ONCE = 200  # letters put back, then noted: whoever dies in between puts at most so many back twice
+AT_ONCE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of many: how many were meant, were put back or discarded, and could not be put back."""
+
+    matched: int = 0
+    settled: int = 0
+    without_source: int = 0
+    has_more: bool = False
 
 
 class DeadLetters:
-    """Lists, shows, replays and discards dead letters of tenants.
+    """Lists, shows, replays and discards dead letters.
 
-    Kafka keeps them until their time is up whatever becomes of them, so what became of them is noted beside.
-    A letter without a tenant (a webhook as Meta sent it may speak of several) is for the operator's command line.
+    Kafka keeps them until their time is up whatever becomes of them, so what became of them is noted beside. A
+    letter without a tenant (a webhook as Meta sent it may speak of several) is for the operator, whose tenant is None.
     """
 
     def __init__(self, bus: Bus, store: DeadLetterStore, clock: Clock) -> None:
@@ -31,39 +44,31 @@ class DeadLetters:
         self._clock = clock
         self._readers = asyncio.Semaphore(READERS)
 
-    async def page(
-        self, tenant: str, topic: str | None, state: str, limit: int, after: str | None
-    ) -> Sequence[DeadLetter]:
-        """Return the tenant's letters of one dead-letter topic, or of all, in a state, newest first.
+    async def page(self, choice: Choice, limit: int, after: str | None) -> Sequence[DeadLetter]:
+        """Return the letters that are meant, newest first.
 
         Raises Invalid for no such topic or state, BadRequest for a cursor that is no letter of the tenant's.
         """
-        if state not in STATES:
+        if choice.state not in STATES:
             raise wrong("state", f"Must be one of {', '.join(STATES)}.")
-        settled = await self._store.settled(tenant)
-
-        def chosen(letter: DeadLetter) -> bool:
-            return letter.tenant == tenant and settled.get(letter.place, OPEN) == state
-
+        settled = await self._store.settled(choice.tenant)
         async with self._reader() as reader:
-            known = await reader.topics()
-            if topic is not None and topic not in known:
-                raise wrong("topic", f"Must be a dead-letter topic: they end in {SUFFIX}.")
-            last = await self._found(reader, known, tenant, after) if after is not None else None
+            topics, known = await self._topics(reader, choice)
+            last = await self._found(reader, known, choice.tenant, after) if after is not None else None
             if after is not None and last is None:
                 words = "starting_after must be the id of the last row of the page before."
                 raise BadRequest(words, param="starting_after")
-            return await reader.page(known if topic is None else [topic], limit, chosen, last)
+            return await reader.page(topics, limit, lambda letter: choice.takes(letter, settled), last)
 
-    async def get(self, tenant: str, place: str) -> tuple[DeadLetter, Document | None]:
-        """Return a letter of the tenant's, and what became of it. Raises NotFound."""
+    async def get(self, tenant: str | None, place: str) -> tuple[DeadLetter, Document | None]:
+        """Return a letter, and what became of it. Raises NotFound."""
         async with self._reader() as reader:
             letter = await self._found(reader, await reader.topics(), tenant, place)
         if letter is None:
             raise NotFound("There is no such dead letter.", code="dead_letter_not_found", param="dead_letter_id")
-        return letter, await self._store.get(tenant, place)
+        return letter, await self._store.get(letter.tenant, place)
 
-    async def replay(self, tenant: str, place: str) -> tuple[DeadLetter, Document]:
+    async def replay(self, tenant: str | None, place: str) -> tuple[DeadLetter, Document]:
         """Put a letter back into the topic it came from, byte for byte.
 
         Raises NotFound, and Conflict where it was replayed or discarded, or does not say where it came from.
@@ -73,19 +78,69 @@ class DeadLetters:
             raise _settled(note)
         if not letter.returnable:
             raise Conflict("The dead letter does not say where it came from.", code="dead_letter_without_source")
-        try:
-            await replay(self._bus, letter)
-        except BusUnavailable:
-            raise _away() from None
-        return letter, await self._store.settle(tenant, place, REPLAYED, self._clock.now())
+        await self._put_back([letter])
+        note = await self._store.settle(letter.tenant, place, REPLAYED, None, self._clock.now())
+        DEAD_LETTERS_SETTLED.labels(letter.record.topic, REPLAYED).inc()
+        return letter, note
 
-    async def discard(self, tenant: str, place: str) -> tuple[DeadLetter, Document]:
-        """Note that nothing is to become of a letter. Raises NotFound, and Conflict where it was replayed."""
-        letter, _ = await self.get(tenant, place)
-        note = await self._store.settle(tenant, place, DISCARDED, self._clock.now())
+    async def discard(self, tenant: str | None, place: str, why: str | None) -> tuple[DeadLetter, Document]:
+        """Note that nothing is to become of a letter, and why. Raises NotFound, and Conflict where it was replayed."""
+        letter, before = await self.get(tenant, place)
+        note = await self._store.settle(letter.tenant, place, DISCARDED, why, self._clock.now())
         if note["state"] != DISCARDED:
             raise _settled(note)
+        if before is None:
+            DEAD_LETTERS_SETTLED.labels(letter.record.topic, DISCARDED).inc()
         return letter, note
+
+    async def replay_all(self, choice: Choice, limit: int, *, dry_run: bool) -> Settled:
+        """Put the open letters that are meant back, those of a partition in their order, at most `limit`.
+
+        What dies again while this goes on is another letter, and is not met. Raises Invalid for no such topic.
+        """
+        return await self._all(choice, limit, REPLAYED, None, dry_run=dry_run)
+
+    async def discard_all(self, choice: Choice, limit: int, why: str, *, dry_run: bool) -> Settled:
+        """Let nothing become of the open letters that are meant. Raises Invalid for no such topic."""
+        return await self._all(choice, limit, DISCARDED, why, dry_run=dry_run)
+
+    async def _all(self, choice: Choice, limit: int, state: str, why: str | None, *, dry_run: bool) -> Settled:
+        done, waiting, size = Settled(), list[DeadLetter](), 0
+        settled = await self._store.settled(choice.tenant)
+        async with self._reader() as reader:
+            topics, _ = await self._topics(reader, choice)
+            async with aclosing(reader.walk(topics, lambda it: choice.takes(it, settled))) as letters:
+                async for letter in letters:
+                    if done.matched == limit:
+                        done.has_more = True
+                        break
+                    done.matched += 1
+                    if state == REPLAYED and not letter.returnable:
+                        done.without_source += 1
+                    elif not dry_run:
+                        waiting.append(letter)
+                        size += len(letter.record.value or b"")
+                    if len(waiting) == AT_ONCE or size >= AT_ONCE_BYTES:
+                        await self._settle(waiting, state, why, done)
+                        waiting, size = [], 0
+            await self._settle(waiting, state, why, done)
+        return done
+
+    async def _settle(self, letters: Sequence[DeadLetter], state: str, why: str | None, done: Settled) -> None:
+        if not letters:
+            return
+        if state == REPLAYED:
+            await self._put_back(letters)
+        await self._store.settle_all([(it.tenant, it.place) for it in letters], state, why, self._clock.now())
+        done.settled += len(letters)
+        for letter in letters:
+            DEAD_LETTERS_SETTLED.labels(letter.record.topic, state).inc()
+
+    async def _put_back(self, letters: Sequence[DeadLetter]) -> None:
+        try:
+            await self._bus.publish_many([letter.original() for letter in letters])
+        except BusUnavailable:
+            raise _away() from None
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[DeadLetterReader]:
@@ -98,15 +153,23 @@ class DeadLetters:
             except (KafkaError, BusUnavailable, TimeoutError):
                 raise _away() from None
 
+    async def _topics(self, reader: DeadLetterReader, choice: Choice) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the topics that are meant, and all that there are."""
+        known = await reader.topics()
+        if choice.topic is not None and choice.topic not in known:
+            raise wrong("topic", f"Must be a dead-letter topic: they end in {SUFFIX}.")
+        return (known if choice.topic is None else [choice.topic]), known
+
     async def _found(
-        self, reader: DeadLetterReader, known: Sequence[str], tenant: str, place: str
+        self, reader: DeadLetterReader, known: Sequence[str], tenant: str | None, place: str
     ) -> DeadLetter | None:
         topic, _, rest = place.partition(":")
         partition, _, offset = rest.partition(":")
         if topic not in known or not _is_number(partition, 6) or not _is_number(offset, 18):
             return None
         letter = await reader.show(topic, int(partition), int(offset))
-        return letter if letter is not None and letter.tenant == tenant and letter.place == place else None
+        is_theirs = letter is not None and tenant in (None, letter.tenant)
+        return letter if letter is not None and is_theirs and letter.place == place else None
 
 
 def _is_number(text: str, digits: int) -> bool:
@@ -118,4 +181,4 @@ def _settled(note: Document) -> Conflict:
 
 
 def _away() -> Unavailable:
-    return Unavailable("The queue does not answer; nothing was changed. Try again.", retry_after=2)
+    return Unavailable("The queue does not answer; what was not put back is still open. Try again.", retry_after=2)

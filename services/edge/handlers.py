@@ -4,6 +4,7 @@ from libs.events.accounts import ApplyAccountUpdate, StopAccount
 from libs.events.messages import SendMessage, ShowTyping
 from libs.kafka.events import read_event, read_expected
 from libs.kafka.record import Record
+from libs.kafka.replays import mark_of
 from services.edge.account_updates import AccountUpdates
 from services.edge.commands import SendCommands
 from services.edge.typing_notices import TypingNotices
@@ -31,4 +32,4 @@ class CommandHandlers:
         if isinstance(command, StopAccount):
             await self._accounts.stop(command)
         elif isinstance(command, ApplyAccountUpdate):
-            await self._accounts.apply(command)
+            await self._accounts.apply(command, mark_of(record))

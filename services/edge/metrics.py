@@ -15,4 +15,7 @@ MEDIA_BYTES = Counter(
     "wabus_edge_media_bytes_total", "Bytes of files passed on whole, `up` to Meta or `down`.", ["way"]
 )
 TYPING = Counter("wabus_edge_typing_notices_total", "Answers that were shown to be on their way.", ["outcome"])
+DEAD_LETTERS_SETTLED = Counter(
+    "wabus_edge_dead_letters_settled_total", "Dead letters that were `replayed` or `discarded`.", ["topic", "state"]
+)
 ERASURES = Gauge("wabus_edge_erasures", "Deletions of people's data that are under way.")

@@ -1,6 +1,7 @@
 """Reading query parameters: unknown ones and wrong values are refused by name."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -49,3 +50,20 @@ def recipient(query: QueryParams, name: str = "recipient") -> str | None:
     if found is None:
         raise wrong(name, WORDS)
     return found
+
+
+def moment(query: QueryParams, name: str) -> datetime | None:
+    """Read a time with an offset; raises Invalid."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise wrong(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
+    if at.tzinfo is None:
+        raise wrong(name, "Must have an offset, for example Z.")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise wrong(name, "Must be a time that exists in UTC.") from None

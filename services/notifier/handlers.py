@@ -12,6 +12,7 @@ from libs.kafka.batches import Rejected
 from libs.kafka.errors import Poison
 from libs.kafka.events import read_event
 from libs.kafka.record import Record
+from libs.kafka.replays import is_for
 from services.notifier.fan_out import FanOut
 from services.notifier.notices import Notice, notice_of
 from services.notifier.subscriptions import Subscriptions
@@ -24,6 +25,7 @@ MODELS: tuple[type[Event], ...] = (
     ConversationHandedOver,
 )
 TENANT = "ce_tenant"
+SERVICE = "notifier"
 
 
 class Messages(Protocol):
@@ -44,6 +46,7 @@ class EventHandlers:
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Handle a batch; -> the records that cannot be read, to be buried while their siblings go on."""
+        records = [record for record in records if is_for(record, SERVICE)]
         tenants = {tenant for record in records if (tenant := record.header(TENANT))}
         told = {tenant for tenant in tenants if await self._subscriptions.all_of(tenant)}
         listening = {tenant for tenant in told if await self._subscriptions.of(tenant)}

@@ -129,7 +129,9 @@ class TemplateStore:
         return row
 
     async def change(self, row: Document, changes: Document, at: datetime, stamp: str, now: datetime) -> None:
-        """Apply a webhook's changes unless a later one of its kind (`stamp`) was applied before."""
+        """Apply a webhook's changes unless it, or a later one of its kind (`stamp`), was applied before."""
+        if row.get("heard", {}).get(stamp) == at and all(row.get(name) == value for name, value in changes.items()):
+            return  # told, or to be told, then
         query = {
             "_id": row["_id"], "tenant": row["tenant"],
             "$or": [{f"heard.{stamp}": {"$lte": at}}, {f"heard.{stamp}": {"$exists": False}}],

@@ -1,18 +1,20 @@
 """Kafka in: raw webhook bodies, a batch at a time."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from libs.events.envelope import UnreadableEnvelope, read_envelope
+from libs.events.envelope import Envelope, UnreadableEnvelope, read_envelope
 from libs.events.webhooks import RAW_WEBHOOK_TYPE
 from libs.graph.webhooks import Misfit, UnreadableWebhook, read_webhook
 from libs.kafka.batches import Rejected
 from libs.kafka.bus import Bus
 from libs.kafka.errors import Reason
 from libs.kafka.record import Record
+from libs.kafka.replays import mark_of, marked
 from libs.runtime.clock import Clock
 from services.tracker.flow_notes import FlowNotes
-from services.tracker.metrics import WEBHOOK_AGE
+from services.tracker.metrics import REPLAYED, WEBHOOK_AGE
 from services.tracker.service import Body, StatusTracker
 
 
@@ -27,17 +29,21 @@ class WebhookHandlers:
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Handle a batch; -> the bodies that are none, to be buried while their siblings go on."""
-        bodies: list[Body] = []
+        bodies: dict[str | None, list[Body]] = defaultdict(list)
         rejected: list[Rejected] = []
         for record in records:
             read = _read(record)
             if isinstance(read, Body):
-                bodies.append(read)
+                bodies[mark_of(record)].append(read)
             else:
                 rejected.append(read)
-        events, heard = await self._tracker.apply(bodies)
-        await self._bus.publish_many(events)
-        self._notes.heard(heard)
+        for mark, alike in bodies.items():
+            events, heard = await self._tracker.apply(alike)
+            await self._bus.publish_many(marked(events, mark))
+            if mark is None:
+                self._notes.heard(heard)
+            else:
+                REPLAYED.inc(len(alike))
         self._observe_ages(records)
         return rejected
 
@@ -45,6 +51,13 @@ class WebhookHandlers:
         now = self._clock.now()
         for record in records:
             WEBHOOK_AGE.observe(max((now - datetime.fromtimestamp(record.timestamp / 1000, UTC)).total_seconds(), 0.0))
+
+
+def _arrived(record: Record, envelope: Envelope) -> Record:
+    """Return a record as of when Meta posted it: a replay was written to the topic long after."""
+    if mark_of(record) is None:
+        return record
+    return record._replace(timestamp=int(envelope.time.timestamp() * 1000))
 
 
 def _read(record: Record) -> Body | Rejected:
@@ -55,7 +68,7 @@ def _read(record: Record) -> Body | Rejected:
     except UnreadableEnvelope as error:
         return Rejected(record, Reason.UNREADABLE, str(error))
     try:
-        return Body(record, envelope.tenant, read_webhook(record.value or b""))
+        return Body(_arrived(record, envelope), envelope.tenant, read_webhook(record.value or b""))
     except UnreadableWebhook as error:
         if envelope.tenant:
             # Signed by a tenant's own app: as dead letters its nonsense would reach the ceiling and stop us for all.

@@ -14,4 +14,5 @@ WEBHOOK_AGE = Histogram(
     "From a webhook's arrival at edge to its effect in the ledger.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
+REPLAYED = Counter("wabus_tracker_replayed_total", "Webhook bodies that were read once more, on request.")
 LAG = Gauge("wabus_tracker_lag_records", "Webhook records not applied yet.")

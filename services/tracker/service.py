@@ -202,7 +202,8 @@ class StatusTracker:
         batch.inbound.append((item, read, arrived))
 
     async def _read_change(self, it: _Item, change: Change, batch: _Batch) -> None:
-        at = change.at or _arrived(it.record)
+        arrived = _arrived(it.record)
+        at = min(change.at or arrived, arrived)  # what says that it comes from the future would stand for ever
         account = await self._directory.accounts.get(telling.waba_of(change))
         if account is None or not _may(it, account.tenant):
             DROPPED.labels("unknown_account").inc()

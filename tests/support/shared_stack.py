@@ -107,9 +107,9 @@ def newest(stack: Stack, key: str | None = None, **filters: str) -> str | None:
 def all_rows(stack: Stack, path: str, key: str | None = None) -> list[dict[str, Any]]:
     """Return every row of a list, page by page."""
     rows: list[dict[str, Any]] = []
-    after = ""
+    after, limit = "", f"{path}{'&' if '?' in path else '?'}limit=100"
     while True:
-        page = stack.call("GET", f"{path}?limit=100{after}", key=key or stack.key).json()
+        page = stack.call("GET", f"{limit}{after}", key=key or stack.key).json()
         rows += page["data"]
         if not page["has_more"]:
             return rows

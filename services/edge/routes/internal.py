@@ -1,5 +1,6 @@
-"""Tenants and keys for our own tools: `/internal`, with the signed identity header only."""
+"""What only our own tools may call: `/internal`, with the signed identity header only."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from fastapi import FastAPI
@@ -34,8 +35,8 @@ class InternalRoutes:
         self._clock = clock
         self._secret = internal_secret
 
-    def register(self, api: FastAPI) -> None:
-        """Add the routes; they are not part of the public document."""
+    def register(self, api: FastAPI, more: Iterable[tuple[str, str, Handler]] = ()) -> None:
+        """Add the routes, and more of them (method, path after `/internal`, handler); no public document has them."""
         table: list[tuple[str, str, Handler]] = [
             ("POST", "/internal/tenants", self.add_tenant),
             ("GET", "/internal/tenants", self.tenants),
@@ -44,6 +45,7 @@ class InternalRoutes:
             ("POST", "/internal/keys/{key_id}/roll", self.roll),
             ("POST", "/internal/keys/{key_id}/revoke", self.revoke),
         ]
+        table += [(method, f"/internal{path}", handler) for method, path, handler in more]
         for method, path, handler in table:
             api.add_route(path, self._guarded(handler), methods=[method], include_in_schema=False)
 

@@ -1,6 +1,5 @@
 """Reading messages: one with its whole history, or a list with filters."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -17,11 +16,11 @@ from libs.ledger.talks import TalkReader
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import NotFound, wrong
+from libs.web.errors import NotFound
 from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.queries import PAGE, check_known, one_of, recipient, uuid
+from services.edge.queries import PAGE, check_known, moment, one_of, recipient, uuid
 from services.edge.routes.endpoint import Endpoint
 
 FILTERS = (
@@ -86,8 +85,8 @@ class MessageReadRoutes:
             campaign_id=uuid(query, "campaign_id"),
             client_ref=query.get("client_ref"),
             type=query.get("type"),
-            since=_time(query, "from"),
-            until=_time(query, "to"),
+            since=moment(query, "from"),
+            until=moment(query, "to"),
         )
         rows = await self._reader.page(caller.tenant, found, limit + 1, after)
         return JsonAnswer(listing(await self._shown(caller.tenant, rows), limit))
@@ -105,19 +104,3 @@ class MessageReadRoutes:
         known = await self._contacts.named(tenant, person)
         ids = {contact_id_of(tenant, person)} | ({known["_id"], *known.get("merged", [])} if known else set())
         return [conversation_id_of(contact_id, number) for contact_id in ids for number in numbers]
-
-
-def _time(query: QueryParams, name: str) -> datetime | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise wrong(name, "Must be a time in RFC 3339, for example 2026-11-23T09:30:00Z.") from None
-    if moment.tzinfo is None:
-        raise wrong(name, "Must have an offset, for example Z.")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise wrong(name, "Must be a time that exists in UTC.") from None

@@ -2,14 +2,21 @@
 
 import json
 import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from libs.events.topics import ACCOUNTS_COMMANDS
+from libs.events.topics import ACCOUNTS_COMMANDS, MESSAGES_REQUESTED, dead_letter_topic
+from libs.kafka.record import Record
+from tests.support.burying import bury
 from tests.support.poison import OURS, spoil
-from tests.support.running import Stack, until
-from tests.support.shared_stack import Tenant, buried, new_key, refused
+from tests.support.running import Number, Stack, until
+from tests.support.shared_stack import Tenant, all_rows, buried, greet, new_key, refused
+from tests.support.topics import envelope
+
+REQUESTS = dead_letter_topic(MESSAGES_REQUESTED, "edge")
 
 
 def letters(stack: Stack, key: str, query: str = "") -> list[dict[str, Any]]:
@@ -115,3 +122,72 @@ def test_a_discarded_letter_is_out_of_the_way(stack: Stack, ours: list[dict[str,
     assert place in {row["id"] for row in letters(stack, admin, "state=discarded")}
     refused(stack.call("POST", f"/dead_letters/{place}/replay", key=admin), 409, "dead_letter_discarded")
     assert json.loads(stack.call("GET", f"/dead_letters/{place}", key=admin).text)["settled_at"]
+
+
+def command(stack: Stack, offset: int, value: bytes, **changes: Any) -> Record:
+    """Return a command to send a message as edge read it."""
+    headers = tuple(envelope(stack, **changes).headers())
+    return Record(MESSAGES_REQUESTED, 0, offset, f"k{offset % 50}".encode(), value, headers, 0)
+
+
+def test_of_a_thousand_that_are_replayed_all_but_the_poisonous_are_done(
+    stack: Stack, number: Number, person: Callable[[], str]
+) -> None:
+    who, admin, error = person(), stack.info["admin_key"], f"KeyError at {secrets.token_hex(4)}"
+    greet(number, who)
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()  # kept, and not sent while this test lives
+    text = {"phone_number_id": number.id, "to": f"+{who}", "send_at": later}
+    records = [command(stack, place, json.dumps(text | {"text": str(place)}).encode()) for place in range(999)]
+    records.insert(500, command(stack, 999, b"{}", type="SendMessage.v9"))
+    bury(stack, "edge", records, error)
+    asked = {"topic": REQUESTS, "error": error}
+    counted = stack.call("POST", "/dead_letters/replay", asked | {"dry_run": True}, key=admin).json()
+    assert (counted["matched"], counted["replayed"], counted["has_more"]) == (1_000, 0, False)
+    before = stack.metric("edge", "wabus_edge_dead_letters_settled_total")
+    done = stack.call("POST", "/dead_letters/replay", asked, key=admin).json()
+    assert (done["matched"], done["replayed"], done["without_source"]) == (1_000, 1_000, 0)
+    assert stack.metric("edge", "wabus_edge_dead_letters_settled_total") == before + 1_000
+
+    def texts() -> list[str]:
+        rows = all_rows(stack, f"/messages?direction=outbound&recipient={who}")
+        return sorted(row["content"]["body"] for row in rows)
+
+    until(lambda: len(texts()) == 999, "they are messages now", 30, 0.5)
+    assert texts() == sorted(str(place) for place in range(999))
+    [back] = until(lambda: letters(stack, admin, f"topic={REQUESTS}&reason=unknown_type&from={_plus(later)}"), "one is")
+    assert (back["state"], back["attempts"], "SendMessage.v9" in back["error"]) == ("open", 1, True)
+    assert stack.call("POST", "/dead_letters/replay", asked, key=admin).json()["matched"] == 0
+
+
+def _plus(later: str) -> str:
+    return (datetime.fromisoformat(later) - timedelta(hours=1)).isoformat().replace("+", "%2B")
+
+
+def test_what_is_not_wanted_any_more_is_discarded_with_its_reason(stack: Stack, theirs: str) -> None:
+    admin, error = stack.info["admin_key"], f"KeyError at {secrets.token_hex(4)}"
+    bury(stack, "edge", [command(stack, place, b"{}") for place in range(3)], error)
+    refused(stack.call("POST", "/dead_letters/discard", {"error": error}, key=admin), 422, "missing_field", "why")
+    asked = {"error": error, "why": "a test of ours"}
+    assert stack.call("POST", "/dead_letters/discard", asked, key=theirs).json()["matched"] == 0
+    first = stack.call("POST", "/dead_letters/discard", asked | {"limit": 2}, key=admin).json()
+    assert (first["matched"], first["discarded"], first["has_more"]) == (2, 2, True)
+    rest = json.loads(
+        stack.cli("dead-letters", "discard", "--all", "--error", error, "--why", "by the operator", "--json")
+    )
+    assert (rest["matched"], rest["discarded"]) == (1, 1)
+    gone = letters(stack, admin, f"error={error.replace(' ', '%20')}&state=discarded")
+    told = {stack.call("GET", f"/dead_letters/{row['id']}", key=admin).json()["discard_reason"] for row in gone}
+    assert (len(gone), told) == (3, {"a test of ours", "by the operator"})
+
+
+def test_the_operator_sees_everybodys_and_replays_a_letter_once(stack: Stack, theirs: str) -> None:
+    error = f"KeyError at {secrets.token_hex(4)}"
+    bury(stack, "edge", [command(stack, 0, b"{}", tenant="", type="SendMessage.v9")], error)
+    [row] = json.loads(stack.cli("dead-letters", "list", REQUESTS, "--error", error, "--json"))
+    assert letters(stack, stack.info["admin_key"], f"error={error.replace(' ', '%20')}") == []
+    shown = json.loads(stack.cli("dead-letters", "show", row["id"], "--value"))
+    assert (shown["error"], shown["value"]["data"]) == (error, "{}")
+    assert "value" not in json.loads(stack.cli("dead-letters", "show", row["id"]))
+    assert json.loads(stack.cli("dead-letters", "replay", row["id"], "--json"))["replayed"] == 1
+    with pytest.raises(AssertionError, match="dead_letter_replayed"):
+        stack.cli("dead-letters", "replay", row["id"])

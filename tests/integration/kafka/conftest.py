@@ -86,4 +86,4 @@ async def consume(bus: Bus) -> AsyncIterator[Consume]:
 async def buried(bus: Bus, topic: str) -> list[DeadLetter]:
     """Return the dead letters of the topic, oldest first."""
     async with DeadLetterReader(bus) as reader:
-        return list(reversed(await reader.list([dead_letter_topic(topic, GROUP)])))
+        return [letter async for letter in reader.walk([dead_letter_topic(topic, GROUP)], lambda _: True)]

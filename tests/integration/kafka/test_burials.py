@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus, Outgoing
 from libs.kafka.ceiling import Ceiling
-from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader, replay
+from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Poison, Reason
 from libs.kafka.record import Record
@@ -71,7 +71,7 @@ async def test_poison_is_buried_at_once_and_comes_back_byte_for_byte_when_replay
         assert await reader.show(dead_topic, 0, 99) is None
         assert await reader.show(dead_topic, 7, 0) is None
     fixed = True
-    await replay(bus, letter)
+    await bus.publish_many([letter.original()])
     await eventually(lambda: len(seen) == 2, "the replayed record")
     assert (seen[1].key, seen[1].value, seen[1].headers) == (b"k", b"\x00\xff", tuple(headers))
 

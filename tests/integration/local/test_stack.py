@@ -156,7 +156,7 @@ def test_webhooks_are_replayed_and_change_nothing(stack: Stack) -> None:
     counted = json.loads(stack.cli("replay", "webhooks", "--dry-run", "--json"))["records"]
     assert counted >= 1
     assert json.loads(stack.cli("replay", "webhooks", "--json"))["records"] == counted
-    assert json.loads(stack.cli("replay", "webhooks", "--dry-run", "--json"))["records"] == 2 * counted
+    assert json.loads(stack.cli("replay", "webhooks", "--dry-run", "--json"))["records"] == counted
     assert stack.call("GET", "/messages?direction=inbound").json()["data"] == before
 
 

@@ -176,7 +176,7 @@ def test_raw_webhooks_that_are_replayed_send_nothing_again(
     receiver.waits("/history", 1, "message.delivered")
     before = customer.deliveries(endpoint)
     assert len(before) == 4
-    customer.stack.cli("replay", "webhooks", "--since", began)
+    customer.stack.cli("replay", "webhooks", "--from", began)
     customer.number.hears(who)  # both take the way of what was replayed, behind it
     customer.says(who)
     receiver.waits("/history", 2, "message.received")

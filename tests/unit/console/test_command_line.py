@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from services.console.__main__ import MODULES, command_line
 from services.console.errors import CommandRefused
 from services.console.http_calls import Answer, refusal
-from services.console.record_commands import _time
+from services.console.replay_commands import _time
 from services.console.target import target_of
 
 RUNNER = CliRunner()
@@ -22,7 +22,7 @@ GROUPS = {
     "bots": ["try"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
-    "dead-letters": ["list", "show", "replay"],
+    "dead-letters": ["list", "show", "replay", "discard"],
 }
 ALL = [[name] for name in COMMANDS if name not in GROUPS] + [[name, sub] for name in GROUPS for sub in GROUPS[name]]
 

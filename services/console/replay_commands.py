@@ -1,0 +1,132 @@
+"""`wabus replay webhooks`: let raw webhooks be read once more."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from libs.events.topics import META_WEBHOOKS
+from libs.kafka.bus import Bus
+from libs.kafka.errors import BusUnavailable
+from libs.kafka.record import Outgoing
+from libs.kafka.replays import mark_for, mark_of, marked
+from services.console.errors import CommandRefused
+from services.console.options import DEFAULT_STATE, AsJson, State
+from services.console.printing import console, errors_console, print_json
+from services.console.records import Range, read
+from services.console.target import target_of
+
+T = TypeVar("T")
+
+CHUNK = 200  # records written at once: a few MB of raw webhooks at most as a rule
+RATE = 500  # a second: what tracker does beside what comes from Meta meanwhile
+REACHED_WITHIN = 15.0  # seconds to find Kafka and read a topic's state
+ACTING = ("autoreply", "notifier")  # what acts on the world outside, and passes replays by unless it is asked
+
+replay = typer.Typer(no_args_is_help=True, help="Let records be read once more: webhooks.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(replay, name="replay")
+
+
+@replay.callback()
+def _replay() -> None:
+    """Let records be read once more: webhooks."""
+
+
+@replay.command("webhooks")
+def replay_webhooks(
+    since: Annotated[
+        str | None, typer.Option("--from", help="RFC 3339 time of the first, e.g. 2026-11-23T09:00:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Time before which to stop.")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="First offset.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="Offset before which to stop.")] = None,
+    tell: Annotated[
+        list[str] | None, typer.Option(help=f"Who acts on them as if they were new: {', '.join(ACTING)}.")
+    ] = None,
+    rate: Annotated[int, typer.Option(min=1, help="At most so many a second: new ones wait behind them.")] = RATE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Let tracker read raw webhooks once more: what was lost is there again, what is known stays as it is.
+
+    Nobody is answered, and no customer is told, of what is read again, unless --tell says so.
+
+    Example: wabus replay webhooks --from 2026-11-23T09:00:00Z --to 2026-11-23T10:00:00Z
+    """
+    if partition is None and (from_offset is not None or to_offset is not None):
+        raise CommandRefused("offsets mean something within one partition only: give --partition too")
+    if unknown := sorted(set(tell or ()) - set(ACTING)):
+        raise CommandRefused(f"--tell {unknown[0]}: must be one of {', '.join(ACTING)}")
+    wanted = Range(partition, from_offset, to_offset, _time(since), _time(until))
+    writing = _produce_again(target_of(state).need("kafka"), wanted, mark_for(tell or ()), rate, dry_run)
+    count = _run(writing)
+    if as_json:
+        print_json({"topic": META_WEBHOOKS, "records": count, "dry_run": dry_run})
+    else:
+        console.print(f"{count} webhooks {'would be' if dry_run else 'will be'} read again")
+
+
+async def _produce_again(bootstrap: str, wanted: Range, mark: str, rate: int, dry_run: bool) -> int:
+    # The ends are taken before the first record is written, so a replay does not read what it wrote itself.
+    count, chunk = 0, list[Outgoing]()
+    async with _bus(bootstrap) as bus:
+        with errors_console.status("reading…") as shown:
+            async for record in read(bootstrap, META_WEBHOOKS, wanted):
+                if mark_of(record) is not None:
+                    continue  # it was read again before; what it was of lies there too
+                count += 1
+                if dry_run:
+                    continue
+                chunk.append(Outgoing(META_WEBHOOKS, record.key, record.value, record.headers))
+                if len(chunk) >= min(CHUNK, rate):
+                    await _write(bus, marked(chunk, mark), rate)
+                    chunk = []
+                    shown.update(f"{count} webhooks")
+            await _write(bus, marked(chunk, mark), rate)
+    return count
+
+
+async def _write(bus: Bus, records: list[Outgoing], rate: int) -> None:
+    began = time.monotonic()
+    await bus.publish_many(records)
+    await asyncio.sleep(max(0.0, len(records) / rate - (time.monotonic() - began)))
+
+
+@asynccontextmanager
+async def _bus(bootstrap: str) -> AsyncIterator[Bus]:
+    bus = Bus(bootstrap, "console")
+    await bus.start()
+    try:
+        async with asyncio.timeout(REACHED_WITHIN):
+            await bus.all_topics()
+        yield bus
+    finally:
+        await bus.stop()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except (KafkaError, TimeoutError, BusUnavailable) as error:
+        raise CommandRefused(f"Kafka does not answer: {type(error).__name__} {error}") from error
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandRefused(f"{text!r} is not a time: say it as 2026-11-23T09:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
