@@ -33,13 +33,13 @@ browser: setup  ## The sandbox's page in a headless chromium, which is installed
 check: setup  ## Lint, types, and contracts up to date
 	$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m libs.events.contracts --check
+	$(BIN)/python -m libs.events.contracts --check && $(BIN)/python -m deploy.openapi --check
 
 fmt: setup  ## Format, and mend what the linter can
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 contracts: setup  ## Print contracts/ anew from the event models and the services
-	$(BIN)/python -m libs.events.contracts
+	$(BIN)/python -m libs.events.contracts && $(BIN)/python -m deploy.openapi
 
 faults: setup  ## The long fault tests: kill -9, resets, pauses, over thousands of messages
 	$(PYTEST) tests/faults

@@ -41,7 +41,7 @@ class Door:
     def __init__(
         self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler] | None = None, *, behind_edge: bool = False
     ) -> None:
-        self._app = app
+        self.app = app
         self._behind_edge = behind_edge
         self._hot = dict(hot or {})
         self._counters: dict[tuple[str, int], Any] = {}
@@ -77,7 +77,7 @@ class Door:
 
         try:
             with structlog.contextvars.bound_contextvars(request_id=scope["wabus.request_id"]):
-                await self._app(scope, receive, send_with_ids)
+                await self.app(scope, receive, send_with_ids)
         finally:
             self._count(_route_of(scope), status, time.perf_counter() - started)
 

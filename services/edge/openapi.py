@@ -1,5 +1,6 @@
 """One OpenAPI document: edge's own paths and those of the services behind it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,18 +28,21 @@ class ApiDocument:
 
     async def get(self, _: Request) -> Response:
         """`GET /openapi.json`."""
-        document: dict[str, Any] = dict(self._api.openapi())
-        document["paths"] = dict(document.get("paths", {}))
-        components = {kind: dict(parts) for kind, parts in document.get("components", {}).items()}
-        for owner in self._owners:
-            theirs: dict[str, Any] = await self._forwarder.document(owner)
-            document["paths"] |= theirs.get("paths", {})
-            for kind, parts in theirs.get("components", {}).items():
-                components.setdefault(kind, {}).update(parts)
-        components.setdefault("securitySchemes", {})["key"] = KEY_SCHEME
-        document["components"] = components
-        document["paths"] = {path: _without_definitions(methods, {}) for path, methods in document["paths"].items()}
-        return JsonAnswer(document)
+        theirs = [await self._forwarder.document(owner) for owner in self._owners]
+        return JsonAnswer(put_together(self._api.openapi(), theirs))
+
+
+def put_together(own: Mapping[str, Any], theirs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return edge's own document with the paths of those behind it."""
+    paths = dict(own.get("paths", {}))
+    components = {kind: dict(parts) for kind, parts in own.get("components", {}).items()}
+    for each in theirs:
+        paths |= each.get("paths", {})
+        for kind, parts in each.get("components", {}).items():
+            components.setdefault(kind, {}).update(parts)
+    components.setdefault("securitySchemes", {})["key"] = KEY_SCHEME
+    whole = {path: _without_definitions(methods, {}) for path, methods in paths.items()}
+    return {**own, "paths": whole, "components": components}
 
 
 def _without_definitions(said: Any, definitions: dict[str, Any]) -> Any:

@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
+from deploy.openapi import FILE
 from tests.support.message_kinds import FREE_FORM, posted
 from tests.support.running import API, Number, Stack
 from tests.support.shared_stack import SHAPE
@@ -41,6 +43,7 @@ EXPECTED = {
     ("POST", "/keys"), ("GET", "/keys"), ("GET", "/keys/{key_id}"), ("POST", "/keys/{key_id}/roll"),
     ("POST", "/keys/{key_id}/revoke"), ("GET", "/dead_letters"), ("GET", "/dead_letters/{dead_letter_id}"),
     ("POST", "/dead_letters/{dead_letter_id}/replay"), ("POST", "/dead_letters/{dead_letter_id}/discard"),
+    ("POST", "/dead_letters/replay"), ("POST", "/dead_letters/discard"),
 }  # fmt: skip
 EXAMPLES = 10  # of each call: with the many fields of a call still hundreds of odd values, in half a minute for all
 
@@ -121,3 +124,7 @@ def _explore(stack: Stack, operation: Any) -> None:
         assert "request-id" in answer.headers, f"{case.as_curl_command()} -> {answer.status_code} {answer.text[:200]}"
 
     explore()
+
+
+def test_the_printed_document_is_the_one_that_is_served(stack: Stack) -> None:
+    assert stack.http.get(stack.info["edge"] + "/openapi.json").json() == json.loads(FILE.read_text())

@@ -1,0 +1,67 @@
+"""Prints `contracts/openapi/openapi.json`, the document that edge serves, from the services' code alone.
+
+`python -m deploy.openapi` writes it, with `--check` it only looks. Exit code 1 where it differs.
+"""
+
+import base64
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from deploy.local.services import ROOT, environment_of, shared_environment
+from libs.runtime.settings import PREFIX
+from services.edge.openapi import put_together
+
+FILE = ROOT / "contracts" / "openapi" / "openapi.json"
+BEHIND = ("analytics", "autoreply", "campaigns", "notifier", "templates")  # as edge puts them together
+NOWHERE = "http://127.0.0.1:1"
+
+
+def printed() -> str:
+    """Return the document as it is printed."""
+    own, *theirs = (_document(service) for service in ("edge", *BEHIND))
+    return json.dumps(put_together(own, theirs), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _document(service: str) -> dict[str, Any]:
+    with _settings_of_nobody(service):
+        settings = importlib.import_module(f"services.{service}.settings").Settings.load()
+    application = importlib.import_module(f"services.{service}.app").create_app(settings)
+    found: dict[str, Any] = application.http.app.openapi()
+    return found
+
+
+@contextmanager
+def _settings_of_nobody(service: str) -> Iterator[None]:
+    """Put settings with which a service can be built, and reaches nothing, into the environment for a moment."""
+    secrets = dict.fromkeys(("app_id", "app_secret", "verify_token", "internal_secret", "log_hash_key"), "x" * 16)
+    secrets["encryption_keys"] = f"k:{base64.b64encode(bytes(32)).decode()}"
+    urls = dict.fromkeys(("sandbox", "edge", *BEHIND), NOWHERE)
+    shared = shared_environment(secrets, "127.0.0.1:1", "mongodb://127.0.0.1:1", urls, "unused")
+    before = dict(os.environ)
+    outside = {name: value for name, value in before.items() if not name.startswith(PREFIX)}
+    os.environ.clear()
+    os.environ.update(environment_of(service, 0, shared, outside))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def main() -> None:
+    """Write the document, or say that it differs."""
+    text = printed()
+    if "--check" not in sys.argv[1:]:
+        FILE.parent.mkdir(parents=True, exist_ok=True)
+        FILE.write_text(text)
+    elif not FILE.exists() or FILE.read_text() != text:
+        sys.exit(f"{FILE.relative_to(ROOT)} is not what the services say: run `make contracts`")
+
+
+if __name__ == "__main__":
+    main()
