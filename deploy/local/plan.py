@@ -35,10 +35,10 @@ class ProcessPlan:
 
 
 def kafka_plan(broker: Kafka, state: StateDirectory, outside: Mapping[str, str], in_thread: "InThread") -> ProcessPlan:
-    """Return the plan of the embedded broker."""
-    log = state.log("kafka")
+    """Return the plan of an embedded broker."""
+    log = state.log(broker.name)
     return ProcessPlan(
-        name="kafka",
+        name=broker.name,
         tier=Tier.SERVERS,
         prepare=partial(broker.format, outside, log),
         start=partial(broker.spawn, outside, log),
@@ -50,12 +50,12 @@ def kafka_plan(broker: Kafka, state: StateDirectory, outside: Mapping[str, str],
 def mongod_plan(
     server: Mongod, state: StateDirectory, outside: Mapping[str, str], in_thread: "InThread"
 ) -> ProcessPlan:
-    """Return the plan of the embedded mongod."""
+    """Return the plan of an embedded mongod."""
     return ProcessPlan(
-        name="mongod",
+        name=server.name,
         tier=Tier.SERVERS,
-        start=partial(server.start, outside, state.log("mongod")),
-        ready=partial(in_thread, server.writable),
+        start=partial(server.start, outside, state.log(server.name)),
+        ready=partial(in_thread, server.serving),
         ready_within=mongod.READY_WITHIN,
     )
 

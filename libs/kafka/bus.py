@@ -21,9 +21,11 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder  # type: i
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
 
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.errors import BusUnavailable, RecordRefused
 from libs.kafka.producer import MAX_REQUEST_BYTES, ReplaceableProducer
 from libs.kafka.record import Outgoing
+from libs.kafka.refusals import knock
 
 REQUEST_TIMEOUT_MS = (
     40_000  # 10 s made 13,440 of 30,000 sends raise in an outage of 20 s, 40 s none; JoinGroup ends here
@@ -47,16 +49,17 @@ class Bus:
 
     def __init__(
         self,
-        bootstrap: str,
+        connection: KafkaConnection,
         client_id: str,
         *,
         linger_ms: int = 0,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
-        self.bootstrap = bootstrap
+        self.connection = connection
         self.client_id = client_id
         self.broker = KafkaBroker(
-            bootstrap.split(","),
+            connection.servers,
+            security=connection.security(),
             client_id=client_id,
             request_timeout_ms=request_timeout_ms,
             consumer_only=True,  # its producer does not wait for the acknowledgement and cannot be replaced
@@ -66,11 +69,12 @@ class Bus:
             logger=_errors_only(),
         )
         self._producer = ReplaceableProducer(
-            bootstrap, client_id, linger_ms=linger_ms, request_timeout_ms=request_timeout_ms
+            connection, client_id, linger_ms=linger_ms, request_timeout_ms=request_timeout_ms
         )
 
     async def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Knock, and begin to connect; returns soon. Raises StartRefused when Kafka does not let us in."""
+        await knock(self.connection)
         await self.broker.connect()
         await self._producer.start()
 

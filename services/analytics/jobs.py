@@ -37,7 +37,7 @@ def run_job(work: Callable[[Mongo], Awaitable[str]]) -> int:
 
 
 async def _done(settings: Settings, work: Callable[[Mongo], Awaitable[str]]) -> str:
-    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
+    mongo = Mongo.of(settings)
     await mongo.start()
     try:
         await IndexBuilder(mongo, history_store.INDEXES, sums_store.INDEXES, line_store.INDEXES).start()
