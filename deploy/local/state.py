@@ -145,18 +145,18 @@ class StateDirectory:
 
         Raises StackRefused where something else is asked of data that is there.
         """
-        known = self._read("options.json")
-        if known is None and any((self.root / name).exists() for name in ("kafka", "mongod")):
-            known = LIGHTEST  # made before there was a choice
+        if any((self.root / name).exists() for name in ("kafka", "mongod")):
+            known = LIGHTEST | (self._read("options.json") or {})  # data without it is from before there was a choice
+        else:
+            known = LIGHTEST | asked
         for name, value in asked.items():
-            if known is not None and known[name] != value:
+            if known[name] != value:
                 raise StackRefused(
                     f"the servers in {self.root} were made with {name}={known[name]}: leave the option out, "
                     "take another --state, or `wabus down --wipe` first"
                 )
-        kept = LIGHTEST | (known or {}) | asked
-        self._write("options.json", kept)
-        return kept
+        self._write("options.json", known)
+        return known
 
     def wipe(self) -> None:
         """Remove what is ours and nothing else; the directory too once it is empty."""

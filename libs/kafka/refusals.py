@@ -14,6 +14,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]
 
 from libs.kafka.connection import KafkaConnection
 from libs.runtime.errors import StartRefused
@@ -46,9 +47,12 @@ async def _greet(connection: KafkaConnection, host: str, port: int) -> Exception
     try:
         async with asyncio.timeout(KNOCK_WITHIN):
             greeted = await create_conn(host, port, client_id="knock", **connection.handshake())
+            try:
+                await greeted.send(MetadataRequest([]))  # who wants a login answers nothing but the handshake without
+            finally:
+                await greeted.close()
     except (KafkaError, OSError, ValueError) as error:
         return error
-    await greeted.close()
     return None
 
 
