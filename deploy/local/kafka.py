@@ -17,6 +17,7 @@ from deploy.local.kafka_properties import properties
 from deploy.local.processes import Running, last_words, server_name, spawn
 
 READY_WITHIN = 60.0  # seconds: 3 to 5 when the machine is free, and recovery after a crash reads every open segment
+LAST_STOP_WITHIN = 2.0  # seconds: what the last of several waits for, leave from a controller, comes no more
 STOP_WITHIN = 15.0  # seconds: an orderly stop writes snapshots of every partition and takes 1 to 3
 
 # 512 MB of heap and the serial collector: 370 MB resident and hardly any work when idle. Perf data would leave files
@@ -67,6 +68,11 @@ class Kafka:
     def name(self) -> str:
         """Return the process's name."""
         return server_name("kafka", self.node)
+
+    @property
+    def stops_alone(self) -> bool:
+        """Tell whether it is the last of several to stop: two of three are gone then, and with them the controller."""
+        return self.node == len(self.controllers) > 1
 
     @property
     def bootstrap(self) -> str:
