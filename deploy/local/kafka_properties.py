@@ -45,7 +45,7 @@ SEVERAL = """
 broker.session.timeout.ms={session}
 broker.heartbeat.interval.ms={heartbeat}
 """
-SESSION, HEARTBEAT = 6_000, 1_000  # milliseconds; Kafka's defaults are 9 s and 2 s
+SESSION, HEARTBEAT = 4_000, 1_000  # milliseconds; Kafka's defaults are 9 s and 2 s
 
 
 def properties(

@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from libs.observability.certificates import CertificateWatch
 from libs.observability.log import configure_logging
 from libs.runtime.application import Application, Part
 from libs.runtime.errors import StartRefused
@@ -45,7 +46,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     stop = _stop_signal()
     started: list[Part] = []
     try:
-        for part in app.parts:
+        for part in [CertificateWatch(settings.certificates()), *app.parts]:
             await part.start()
             started.append(part)
         server = _HttpServer(app, settings)
