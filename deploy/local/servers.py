@@ -24,6 +24,7 @@ from deploy.local.processes import Running
 from deploy.local.settings import LocalSettings, outside_environment
 from deploy.local.topics import ensure_topics, read_topics
 from libs.kafka.connection import KafkaConnection
+from libs.runtime.errors import StartRefused
 from libs.runtime.settings import read_settings
 
 
@@ -93,7 +94,7 @@ def main() -> None:
             signal.pause()
     except KeyboardInterrupt:
         _say("stopped")
-    except StackRefused as refused:
+    except (StackRefused, StartRefused) as refused:
         sys.exit(str(refused))
 
 

@@ -19,6 +19,7 @@ from deploy.local.kafka_properties import in_sync_of
 from deploy.local.settings import TopicSettings
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE, dead_letter_topic
 from libs.kafka.connection import KafkaConnection
+from libs.kafka.refusals import knock
 from libs.runtime.errors import StartRefused
 from libs.runtime.settings import read_settings
 
@@ -70,7 +71,8 @@ def _topic(name: str, row: dict[str, Any]) -> Topic:
 async def ensure_topics(kafka: KafkaConnection, topics: list[Topic], replication: int = 1) -> list[str]:
     """Create what is missing, grow what is small, and return the names of what was changed.
 
-    All of them have their leaders when it returns. Raises StackRefused when the broker cannot be reached or refuses.
+    All of them have their leaders when it returns. Raises StackRefused when the broker cannot be reached or refuses,
+    StartRefused when it does not let us in.
     """
     try:
         admin = await _connected(kafka)
@@ -90,6 +92,7 @@ async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
                 await admin.start()
             except KafkaError:
                 await admin.close()
+                await knock(kafka)
                 await asyncio.sleep(BETWEEN_TRIES)
             else:
                 return admin
