@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
 
 
-class LocalSettings(KafkaAccess, MongoAccess):
+class LocalSettings(KafkaAccess, MongoAccess, BaseSettings):
     """Servers of one's own, and where downloads are kept."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -34,7 +34,7 @@ def given_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
-class TopicSettings(KafkaAccess):
+class TopicSettings(KafkaAccess, BaseSettings):
     """What the job that makes a deployment's topics needs."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)

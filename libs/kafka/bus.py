@@ -20,6 +20,7 @@ from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
 from aiokafka.record.default_records import DefaultRecordBatchBuilder  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.errors import BusUnavailable, RecordRefused
@@ -59,7 +60,7 @@ class Bus:
         self.client_id = client_id
         self.broker = KafkaBroker(
             connection.servers,
-            security=connection.security(),
+            security=security_of(connection),
             client_id=client_id,
             request_timeout_ms=request_timeout_ms,
             consumer_only=True,  # its producer does not wait for the acknowledgement and cannot be replaced
@@ -226,6 +227,14 @@ def _partition(key: bytes | None, partitions: Sequence[int]) -> int | None:
 @lru_cache(maxsize=16_384)  # keys are few (numbers, accounts, conversations at work) and murmur2 is pure Python here
 def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def security_of(connection: KafkaConnection) -> BaseSecurity | None:
+    """Return in FastStream's words how to get in."""
+    if connection.mechanism is None:
+        return BaseSecurity(connection.context) if connection.context else None
+    kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return kinds[connection.mechanism](connection.username or "", connection.secret, connection.context)
 
 
 def _errors_only() -> logging.Logger:

@@ -4,7 +4,6 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Self
 
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from pydantic import SecretStr
 
 from libs.runtime.access import KafkaAccess
@@ -54,7 +53,7 @@ class KafkaConnection:
             options |= {
                 "sasl_mechanism": self.mechanism,
                 "sasl_plain_username": self.username,
-                "sasl_plain_password": self._secret,
+                "sasl_plain_password": self.secret,
             }
         return options
 
@@ -63,15 +62,9 @@ class KafkaConnection:
         """Return each broker's `host:port`."""
         return self.bootstrap.split(",")
 
-    def security(self) -> BaseSecurity | None:
-        """Return the same for FastStream's broker."""
-        if self.mechanism is None:
-            return BaseSecurity(self.context) if self.context else None
-        kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}[self.mechanism]
-        return kind(self.username or "", self._secret, self.context)
-
     @property
-    def _secret(self) -> str:
+    def secret(self) -> str:
+        """Return the password, empty where nobody logs in."""
         return self.password.get_secret_value() if self.password else ""
 
 

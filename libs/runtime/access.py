@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 PREFIX = "WABUS_"  # of every environment variable of ours
 
@@ -22,8 +21,8 @@ _Unset = BeforeValidator(lambda value: None if value == "" else value)
 File = Annotated[Path | None, _Unset]
 
 
-class KafkaAccess(BaseSettings):
-    """What the Kafka brokers ask of their clients."""
+class KafkaAccess(BaseModel):
+    """What the Kafka brokers ask of their clients; a part of settings, which read it from the environment."""
 
     kafka_security: Security = Field(default="PLAINTEXT", description="Kafka's security.protocol.")
     kafka_sasl_mechanism: Annotated[Mechanism | None, _Unset] = Field(
@@ -66,7 +65,7 @@ class KafkaAccess(BaseSettings):
         return [path for path in (self.kafka_ca_file, self.kafka_cert_file) if path is not None]
 
 
-class MongoAccess(BaseSettings):
+class MongoAccess(BaseModel):
     """What MongoDB asks of its clients beside the connection string, which has user, password, hosts and TLS or not."""
 
     mongo_ca_file: File = Field(default=None, description="PEM of who signs MongoDB's servers; it turns TLS on.")

@@ -15,7 +15,7 @@ import uvloop
 from libs.observability.certificates import CertificateWatch
 from libs.observability.log import configure_logging
 from libs.runtime.application import Application, Part
-from libs.runtime.errors import StartRefused
+from libs.runtime.errors import Outage, StartRefused
 from libs.runtime.http_connections import capped_http_protocol
 from libs.runtime.settings import ServiceSettings
 
@@ -35,7 +35,7 @@ def run(create_app: Callable[[S], Application], settings_type: type[S]) -> None:
         configure_logging(settings.log_level, settings.log_hash_key.get_secret_value())
         app = create_app(settings)
         uvloop.run(_serve(app, settings))
-    except StartRefused as refused:
+    except (StartRefused, Outage) as refused:
         sys.stderr.write(f"cannot start: {refused}\n")
         sys.exit(1)
 

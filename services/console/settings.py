@@ -1,12 +1,12 @@
 """Where the command line finds what it talks to when there is no local stack."""
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.runtime.access import PREFIX, KafkaAccess
 
 
-class ConsoleSettings(KafkaAccess):
+class ConsoleSettings(KafkaAccess, BaseSettings):
     """What the environment says; a running local stack answers all of it by itself."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)

@@ -46,7 +46,8 @@ def target_of(state: Path) -> Target:
     stack = {} if settings.edge_url else (directory.stack() or {})
     if stack:
         own = {name: stack.get(name) for name in ("edge", "sandbox", "api_key", "admin_key", "tenant")}
-        kafka = KafkaConnection.to(stack["kafka"], KafkaAccess.model_validate(stack.get("kafka_access", {})))
+        access = KafkaAccess.model_validate(stack.get("kafka_access", {}))
+        kafka = KafkaConnection.to(stack["kafka"], access) if "kafka" in stack else None
         return Target(**own, kafka=kafka, internal_secret=directory.secrets()["internal_secret"])
     return Target(
         edge=settings.edge_url,

@@ -6,7 +6,7 @@ import pytest
 from faststream.kafka.security import parse_security
 
 from deploy.local.certificates import Certificates
-from libs.kafka.bus import Bus
+from libs.kafka.bus import Bus, security_of
 from libs.kafka.connection import KafkaConnection
 from libs.runtime.access import KafkaAccess
 from libs.runtime.errors import StartRefused
@@ -24,12 +24,12 @@ def certificates(tmp_path: Path) -> Certificates:
 def access(certificates: Certificates, security: str, **more: Any) -> KafkaAccess:
     ca = {"kafka_ca_file": certificates.ca} if security.endswith("SSL") else {}
     login = LOGIN if security.startswith("SASL") else {}
-    return KafkaAccess(kafka_security=security, **ca, **login, **more)  # type: ignore[arg-type]
+    return KafkaAccess(kafka_security=security, **ca, **login, **more)
 
 
 def test_an_open_kafka_needs_no_options_but_its_addresses() -> None:
     assert KafkaConnection("one:9092,two:9092").options() == {"bootstrap_servers": ["one:9092", "two:9092"]}
-    assert KafkaConnection("one:9092").security() is None
+    assert security_of(KafkaConnection("one:9092")) is None
 
 
 @pytest.mark.parametrize("security", ["SSL", "SASL_PLAINTEXT", "SASL_SSL"])
@@ -39,7 +39,7 @@ def test_faststream_is_told_the_same_as_every_other_client(
 ) -> None:
     more = {"kafka_sasl_mechanism": mechanism} if security.startswith("SASL") else {}
     connection = KafkaConnection.to("kafka:9092", access(certificates, security, **more))
-    assert parse_security(connection.security()) == connection.handshake()
+    assert parse_security(security_of(connection)) == connection.handshake()
     assert connection.handshake()["security_protocol"] == security
 
 
@@ -59,7 +59,7 @@ def test_a_file_without_a_certificate_stops_the_start_by_its_variable(
     files = {"kafka_ca_file": certificates.ca, "kafka_cert_file": certificates.server}
     files |= {name: tmp_path / "empty.pem", "kafka_key_file": certificates.server}
     with pytest.raises(StartRefused, match=f"WABUS_{name.upper()}"):
-        KafkaConnection.to("kafka:9093", KafkaAccess(kafka_security="SSL", **files))  # type: ignore[arg-type]
+        KafkaConnection.to("kafka:9093", KafkaAccess(kafka_security="SSL", **files))
 
 
 def test_our_own_certificate_is_shown_where_there_is_one(certificates: Certificates) -> None:
