@@ -41,7 +41,8 @@ def _settings_of_nobody(service: str) -> Iterator[None]:
     secrets = dict.fromkeys(("app_id", "app_secret", "verify_token", "internal_secret", "log_hash_key"), "x" * 16)
     secrets["encryption_keys"] = f"k:{base64.b64encode(bytes(32)).decode()}"
     urls = dict.fromkeys(("sandbox", "edge", *BEHIND), NOWHERE)
-    shared = shared_environment(secrets, "127.0.0.1:1", "mongodb://127.0.0.1:1", urls, "unused")
+    servers = {PREFIX + "KAFKA_BOOTSTRAP": "127.0.0.1:1", PREFIX + "MONGO_URL": "mongodb://127.0.0.1:1"}
+    shared = shared_environment(secrets, servers, urls, "unused")
     before = dict(os.environ)
     outside = {name: value for name, value in before.items() if not name.startswith(PREFIX)}
     os.environ.clear()

@@ -20,6 +20,7 @@ from jgo.maven import MavenContext
 
 from deploy.local.errors import StackRefused
 from deploy.local.settings import LocalSettings
+from libs.runtime.settings import read_settings
 
 LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
 KAFKA_VERSION = "4.4.0"
@@ -142,7 +143,7 @@ def main() -> None:
         heading = [line for line in LOCK_FILE.read_text().splitlines() if line.startswith("#")]
         LOCK_FILE.write_text("\n".join([*heading, *(f"{jar.coordinate} {jar.sha256}" for jar in resolve())]) + "\n")
         return
-    settings = LocalSettings()
+    settings = read_settings(LocalSettings)
     try:
         if settings.kafka_bootstrap is None:
             kafka_class_path(settings.cache, _say)

@@ -6,13 +6,13 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from libs.runtime.settings import PREFIX
+from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(KafkaAccess, MongoAccess, BaseSettings):
     """Servers of one's own, and where downloads are kept."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap: str | None = Field(default=None, description="Kafka to use in place of an embedded one.")
     mongo_url: str | None = Field(default=None, description="MongoDB to use in place of an embedded one.")
@@ -34,10 +34,10 @@ def given_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
-class TopicSettings(BaseSettings):
+class TopicSettings(KafkaAccess, BaseSettings):
     """What the job that makes a deployment's topics needs."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers.")
     kafka_replication: int = Field(default=1, ge=1, le=9, description="Copies of every partition.")

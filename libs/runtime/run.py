@@ -12,9 +12,10 @@ import structlog
 import uvicorn
 import uvloop
 
+from libs.observability.certificates import CertificateWatch
 from libs.observability.log import configure_logging
 from libs.runtime.application import Application, Part
-from libs.runtime.errors import StartRefused
+from libs.runtime.errors import Outage, StartRefused
 from libs.runtime.http_connections import capped_http_protocol
 from libs.runtime.settings import ServiceSettings
 
@@ -34,7 +35,7 @@ def run(create_app: Callable[[S], Application], settings_type: type[S]) -> None:
         configure_logging(settings.log_level, settings.log_hash_key.get_secret_value())
         app = create_app(settings)
         uvloop.run(_serve(app, settings))
-    except StartRefused as refused:
+    except (StartRefused, Outage) as refused:
         sys.stderr.write(f"cannot start: {refused}\n")
         sys.exit(1)
 
@@ -45,7 +46,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     stop = _stop_signal()
     started: list[Part] = []
     try:
-        for part in app.parts:
+        for part in [CertificateWatch(settings.certificates()), *app.parts]:
             await part.start()
             started.append(part)
         server = _HttpServer(app, settings)

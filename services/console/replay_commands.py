@@ -12,9 +12,11 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from libs.events.topics import META_WEBHOOKS
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.record import Outgoing
 from libs.kafka.replays import mark_for, mark_of, marked
+from libs.runtime.errors import StartRefused
 from services.console.errors import CommandRefused
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import console, errors_console, print_json
@@ -69,7 +71,7 @@ def replay_webhooks(
     if unknown := sorted(set(tell or ()) - set(ACTING)):
         raise CommandRefused(f"--tell {unknown[0]}: must be one of {', '.join(ACTING)}")
     wanted = Range(partition, from_offset, to_offset, _time(since), _time(until))
-    writing = _produce_again(target_of(state).need("kafka"), wanted, mark_for(tell or ()), rate, dry_run)
+    writing = _produce_again(target_of(state).need_kafka(), wanted, mark_for(tell or ()), rate, dry_run)
     count = _run(writing)
     if as_json:
         print_json({"topic": META_WEBHOOKS, "records": count, "dry_run": dry_run})
@@ -77,12 +79,12 @@ def replay_webhooks(
         console.print(f"{count} webhooks {'would be' if dry_run else 'will be'} read again")
 
 
-async def _produce_again(bootstrap: str, wanted: Range, mark: str, rate: int, dry_run: bool) -> int:
+async def _produce_again(kafka: KafkaConnection, wanted: Range, mark: str, rate: int, dry_run: bool) -> int:
     # The ends are taken before the first record is written, so a replay does not read what it wrote itself.
     count, chunk = 0, list[Outgoing]()
-    async with _bus(bootstrap) as bus:
+    async with _bus(kafka) as bus:
         with errors_console.status("reading…") as shown:
-            async for record in read(bootstrap, META_WEBHOOKS, wanted):
+            async for record in read(kafka, META_WEBHOOKS, wanted):
                 if mark_of(record) is not None:
                     continue  # it was read again before; what it was of lies there too
                 count += 1
@@ -104,10 +106,10 @@ async def _write(bus: Bus, records: list[Outgoing], rate: int) -> None:
 
 
 @asynccontextmanager
-async def _bus(bootstrap: str) -> AsyncIterator[Bus]:
-    bus = Bus(bootstrap, "console")
-    await bus.start()
+async def _bus(kafka: KafkaConnection) -> AsyncIterator[Bus]:
+    bus = Bus(kafka, "console")
     try:
+        await bus.start()
         async with asyncio.timeout(REACHED_WITHIN):
             await bus.all_topics()
         yield bus
@@ -120,6 +122,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (KafkaError, TimeoutError, BusUnavailable) as error:
         raise CommandRefused(f"Kafka does not answer: {type(error).__name__} {error}") from error
+    except StartRefused as refused:
+        raise CommandRefused(str(refused)) from None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import Burial, DeadLetterPolicy, Story
 from libs.kafka.errors import Reason
 from libs.kafka.record import Record
@@ -17,7 +18,7 @@ def bury(stack: Stack, group: str, records: Sequence[Record], error: str = "KeyE
     """Bury records of a topic as if a bug of `group` had met each of them."""
 
     async def write() -> None:
-        bus = Bus(stack.info["kafka"], "tests")
+        bus = Bus(KafkaConnection(stack.info["kafka"]), "tests")
         await bus.start()
         burial = Burial(bus, group, DeadLetterPolicy(service=group))
         story = Story(Reason.HANDLER_FAILED, error, 5, datetime.now(UTC))
