@@ -6,14 +6,11 @@
 import base64
 import importlib
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from deploy.local.services import ROOT, environment_of, shared_environment
-from libs.runtime.settings import PREFIX
+from deploy.local.services import ROOT, environment_of, settings_of, shared_environment
+from libs.runtime.settings import PREFIX, ServiceSettings
 from services.edge.openapi import put_together
 
 FILE = ROOT / "contracts" / "openapi" / "openapi.json"
@@ -28,30 +25,20 @@ def printed() -> str:
 
 
 def _document(service: str) -> dict[str, Any]:
-    with _settings_of_nobody(service):
-        settings = importlib.import_module(f"services.{service}.settings").Settings.load()
-    application = importlib.import_module(f"services.{service}.app").create_app(settings)
+    application = importlib.import_module(f"services.{service}.app").create_app(_settings_of_nobody(service))
     found: dict[str, Any] = application.http.app.openapi()
     return found
 
 
-@contextmanager
-def _settings_of_nobody(service: str) -> Iterator[None]:
-    """Put settings with which a service can be built, and reaches nothing, into the environment for a moment."""
+def _settings_of_nobody(service: str) -> ServiceSettings:
+    """Return settings with which a service can be built, and reaches nothing."""
     secrets = dict.fromkeys(("app_id", "app_secret", "verify_token", "internal_secret", "log_hash_key"), "x" * 16)
     secrets["encryption_keys"] = f"k:{base64.b64encode(bytes(32)).decode()}"
     urls = dict.fromkeys(("sandbox", "edge", *BEHIND), NOWHERE)
     servers = {PREFIX + "KAFKA_BOOTSTRAP": "127.0.0.1:1", PREFIX + "MONGO_URL": "mongodb://127.0.0.1:1"}
-    shared = shared_environment(secrets, servers, urls, "unused")
-    before = dict(os.environ)
-    outside = {name: value for name, value in before.items() if not name.startswith(PREFIX)}
-    os.environ.clear()
-    os.environ.update(environment_of(service, 0, shared, outside))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    environment = environment_of(service, 0, shared_environment(secrets, servers, urls, "unused"), {})
+    values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items()}
+    return settings_of(service)(**values)
 
 
 def main() -> None:
