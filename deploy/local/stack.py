@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from deploy.local.plan import ProcessPlan, service_plan
 from deploy.local.processes import Identity, stop_strangers
 from deploy.local.server_set import ServerOptions, ServerSet
 from deploy.local.services import (
+    ROOT,
     Service,
     Tier,
     check_given,
@@ -32,9 +34,11 @@ from deploy.local.settings import LocalSettings, given_variables, outside_enviro
 from deploy.local.state import StateDirectory
 from deploy.local.supervisor import Report, Supervisor
 from deploy.local.topics import ensure_topics, read_topics
+from libs.runtime.access import PREFIX
 from libs.runtime.settings import read_settings
 
 LEFTOVERS_STOP_WITHIN = 15.0  # seconds for processes that a crashed run left behind
+MONGO = PREFIX + "MONGO_"  # of the variables that the job needs
 THREADS = 32  # at once: one wait for the end of a process each
 SERVICES_TIERS = {Tier.META, Tier.WORKERS, Tier.DOOR}
 
@@ -104,11 +108,25 @@ class _Stack:
         await self._supervisor.start({Tier.SERVERS}, without)
         self._report("checking the topics")
         await ensure_topics(self._servers.kafka, read_topics(), self._servers.copies)
+        if not without & self._servers.names:
+            await self._migrate()
         await self._supervisor.start(SERVICES_TIERS, without)
         if "edge" not in without:
             self._keys = await own_keys(self._client, self._urls()["edge"], self._secrets)
             self._state.add_secrets(self._keys)
         self._remember()
+
+    async def _migrate(self) -> None:
+        """Run the numbered steps as a deployment's job does: in a process of its own, which knows every store."""
+        self._report("migrating what is stored")
+        job = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.console", "migrate", "--state", str(self._state.root / "none"), cwd=ROOT,
+            env=outside_environment() | {name: it for name, it in self._shared.items() if name.startswith(MONGO)},
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, said = await job.communicate()
+        if job.returncode:
+            raise StackRefused(f"what is stored could not be migrated: {said.decode(errors='replace').strip()[-500:]}")
 
     async def _tend(self) -> None:
         watching = asyncio.create_task(self._supervisor.watch())

@@ -135,6 +135,10 @@ class Mongo:
         """Return a collection of the service's database, for stores."""
         return self._database()[name]
 
+    async def command(self, command: Document) -> None:
+        """Run a command of the database's, for what a collection has no method for."""
+        await self._database().command(command)
+
     def hasty(self, name: str) -> Collection:
         """Return a collection whose writes do not wait for journal or majority: for what may be lost and done again."""
         return self._database().get_collection(name, write_concern=WriteConcern(w=1, j=False))

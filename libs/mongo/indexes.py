@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from libs.mongo.client import Mongo, outages
+
+OTHER_OPTIONS = 85  # MongoDB: an index of this name and these keys exists with other options
 
 Indexes = Mapping[str, Sequence[IndexModel]]
 
@@ -20,8 +23,20 @@ class IndexBuilder:
         """Create what is missing; raises MongoUnavailable when MongoDB is away."""
         for indexes in self._declared:
             for collection, models in indexes.items():
-                with outages():
-                    await self._mongo.collection(collection).create_indexes(list(models))
+                for model in models:
+                    await self._make(collection, model)
+
+    async def _make(self, collection: str, model: IndexModel) -> None:
+        try:
+            with outages():
+                await self._mongo.collection(collection).create_indexes([model])
+        except OperationFailure as error:
+            kept = model.document.get("expireAfterSeconds")
+            if error.code != OTHER_OPTIONS or kept is None:
+                raise
+            with outages():  # how long rows are kept is a setting, and was another one
+                change = {"name": model.document["name"], "expireAfterSeconds": kept}
+                await self._mongo.command({"collMod": collection, "index": change})
 
     async def stop(self) -> None:
         """Nothing to let go of."""

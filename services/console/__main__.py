@@ -22,6 +22,7 @@ MODULES = {
     "analytics_commands": ("analytics",),
     "bot_commands": ("bots",),
     "sandbox_commands": ("sandbox",),
+    "migrate_command": ("migrate",),
     "replay_commands": ("replay",),
     "dead_letter_commands": ("dead-letters",),
 }

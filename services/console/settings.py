@@ -3,10 +3,10 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from libs.runtime.access import PREFIX, KafkaAccess
+from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
 
 
-class ConsoleSettings(KafkaAccess, BaseSettings):
+class ConsoleSettings(KafkaAccess, MongoAccess, BaseSettings):
     """What the environment says; a running local stack answers all of it by itself."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -17,3 +17,5 @@ class ConsoleSettings(KafkaAccess, BaseSettings):
     admin_key: SecretStr | None = Field(default=None, description="Key with the scope whatsapp:admin.")
     internal_secret: SecretStr | None = Field(default=None, description="Signs calls to edge's internal routes.")
     kafka_bootstrap: str | None = Field(default=None, description="host:port[,host:port] of the Kafka brokers.")
+    mongo_url: SecretStr | None = Field(default=None, description="MongoDB connection string.")
+    mongo_database: str = Field(default="wabus", description="Database name.")

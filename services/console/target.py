@@ -5,6 +5,7 @@ from pathlib import Path
 
 from deploy.local.state import StateDirectory
 from libs.kafka.connection import KafkaConnection
+from libs.mongo.client import Mongo
 from libs.runtime.access import KafkaAccess
 from libs.runtime.settings import read_settings
 from services.console.errors import CommandRefused
@@ -21,6 +22,7 @@ class Target:
     admin_key: str | None
     internal_secret: str | None
     kafka: KafkaConnection | None
+    mongo: Mongo | None
     tenant: str | None
 
     def need_kafka(self) -> KafkaConnection:
@@ -28,6 +30,12 @@ class Target:
         if self.kafka is None:
             raise CommandRefused("no stack runs here: start one with `wabus up`, or set WABUS_KAFKA_BOOTSTRAP")
         return self.kafka
+
+    def need_mongo(self) -> Mongo:
+        """Return the client of MongoDB; raises CommandRefused, which says where it would come from."""
+        if self.mongo is None:
+            raise CommandRefused("no stack runs here: start one with `wabus up`, or set WABUS_MONGO_URL")
+        return self.mongo
 
     def need(self, name: str) -> str:
         """Return one of the fields; raises CommandRefused, which says where it would come from."""
@@ -48,7 +56,8 @@ def target_of(state: Path) -> Target:
         own = {name: stack.get(name) for name in ("edge", "sandbox", "api_key", "admin_key", "tenant")}
         access = KafkaAccess.model_validate(stack.get("kafka_access", {}))
         kafka = KafkaConnection.to(stack["kafka"], access) if "kafka" in stack else None
-        return Target(**own, kafka=kafka, internal_secret=directory.secrets()["internal_secret"])
+        mongo = Mongo(stack["mongo"], stack["mongo_database"]) if "mongo" in stack else None
+        return Target(**own, kafka=kafka, mongo=mongo, internal_secret=directory.secrets()["internal_secret"])
     return Target(
         edge=settings.edge_url,
         sandbox=settings.sandbox_url,
@@ -56,5 +65,12 @@ def target_of(state: Path) -> Target:
         admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
         internal_secret=settings.internal_secret.get_secret_value() if settings.internal_secret else None,
         kafka=KafkaConnection.to(settings.kafka_bootstrap, settings) if settings.kafka_bootstrap else None,
+        mongo=_mongo_of(settings),
         tenant=None,
     )
+
+
+def _mongo_of(settings: ConsoleSettings) -> Mongo | None:
+    if settings.mongo_url is None:
+        return None
+    return Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database, settings)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.migrations.indexes import STORES
+
 ROOT = Path(__file__).parents[2]
 SHAPELESS = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc"}
 OUR_TOOLS = {"console"}  # the command line starts and tests the others from outside; it imports the local stack
@@ -222,3 +224,13 @@ def test_every_lib_has_two_users() -> None:
         f"libs/{name}: used by {sorted(users[name]) or 'nobody'}" for name in sorted(libraries) if len(users[name]) < 2
     ]
     broken("A lib with one user is a part of that user in the wrong place: move it there.", findings)
+
+
+def test_every_store_with_indexes_is_among_those_that_the_first_migration_makes() -> None:
+    declaring = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for folder in ("services", "libs")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"^INDEXES\b", path.read_text(), re.M)
+    }
+    assert declaring == set(STORES), "a new store's indexes: list it in deploy/migrations/indexes.py"
