@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.runtime.file_settings import SecretFiles
 from libs.runtime.settings import PREFIX
 
 
@@ -34,7 +35,7 @@ def given_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
-class TopicSettings(BaseSettings):
+class TopicSettings(SecretFiles):
     """What the job that makes a deployment's topics needs."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)

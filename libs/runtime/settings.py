@@ -4,13 +4,17 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from libs.runtime.errors import StartRefused
+from libs.runtime.file_settings import SecretFiles, secret_file_problems
 
 PREFIX = "WABUS_"
+META_HOST = "graph.facebook.com"
+PUBLISHED = "sandbox-only:"  # id of the key in deploy/docker/sandbox-secrets
 
 
 def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
@@ -22,11 +26,11 @@ def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(SecretFiles):
     """What every process needs to know; a service's own `Settings` adds its knobs.
 
-    Each field is the environment variable `WABUS_<FIELD>`. A variable with our prefix that no settings class knows
-    stops the start: a misspelt knob is worse than none.
+    Each field is the environment variable `WABUS_<FIELD>`, or a file of that name in `WABUS_SECRETS_DIR`. A variable or
+    file with our prefix that no settings class knows stops the start: a misspelt knob is worse than none.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -42,11 +46,13 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment.
+        """Read the environment and the files of secrets.
 
         Raises StartRefused, in one sentence per problem, when a variable is missing, wrong or unknown.
         """
         problems = [f"{name} is not a setting of Wabus" for name in sorted(unknown_variables(os.environ))]
+        if broken := secret_file_problems(known_variables()):  # nothing can be read past them
+            raise StartRefused("; ".join([*problems, *broken]))
         try:
             settings = cls()
         except ValidationError as error:
@@ -78,12 +84,24 @@ class GraphSettings(BusSettings):
         description="Key ring for tokens at rest: `id:base64 of 32 bytes`, comma separated, the first one encrypts."
     )
 
+    @model_validator(mode="after")
+    def _published_secrets_stay_in_the_sandbox(self) -> Self:
+        """The sandbox's key ring is in every copy of the repository: what it encrypts anybody can read."""
+        ring = self.encryption_keys.get_secret_value()
+        if urlsplit(self.graph_url).hostname == META_HOST and any(PUBLISHED in key for key in ring.split(",")):
+            raise ValueError("WABUS_ENCRYPTION_KEYS is the sandbox's, which is public: make your own secrets")
+        return self
+
 
 def unknown_variables(environment: Any) -> set[str]:
     """Return the variables with our prefix that no imported settings class declares."""
-    known = {PREFIX + name.upper() for cls in _subclasses(ServiceSettings) for name in cls.model_fields}
-    shared = _SHARED_BY_DEPLOYMENT
-    return {name for name in environment if name.startswith(PREFIX) and name not in known | shared}
+    return {name for name in environment if name.startswith(PREFIX)} - known_variables()
+
+
+def known_variables() -> set[str]:
+    """Return the variables that an imported settings class declares or a deployment gives to all its processes."""
+    declared = {PREFIX + name.upper() for cls in _subclasses(ServiceSettings) for name in cls.model_fields}
+    return declared | _SHARED_BY_DEPLOYMENT
 
 
 # Variables that a deployment gives to all its processes alike (one env file), whether this one reads them or not.
@@ -103,6 +121,8 @@ def _subclasses(cls: type[ServiceSettings]) -> set[type[ServiceSettings]]:
 
 
 def _sentence(item: Any) -> str:
+    if not item["loc"]:  # of several fields together: it names them itself
+        return str(item["msg"]).removeprefix("Value error, ")
     name = PREFIX + "_".join(str(part) for part in item["loc"]).upper()
     if item["type"] == "missing":
         return f"{name} is not set"

@@ -1,12 +1,13 @@
 """Where the command line finds what it talks to when there is no local stack."""
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from libs.runtime.file_settings import SecretFiles
 from libs.runtime.settings import PREFIX
 
 
-class ConsoleSettings(BaseSettings):
+class ConsoleSettings(SecretFiles):
     """What the environment says; a running local stack answers all of it by itself."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
