@@ -40,6 +40,10 @@ class ServiceSettings(SecretFiles):
     http_connections_per_address: int = Field(
         default=2_000, ge=1, description="Connections one address may hold; behind a proxy: those of the proxy."
     )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535,
+        description="A second port, for /metrics, /healthz and /readyz alone: private where the HTTP side is public.",
+    )  # fmt: skip
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     log_hash_key: SecretStr = Field(min_length=16, description="Key of the hash that stands for a person in logs.")
     stop_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest orderly stop.")

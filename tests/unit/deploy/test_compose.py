@@ -200,6 +200,21 @@ def test_only_edge_and_pages_for_people_are_published_and_on_this_host_alone() -
     assert {port["host_ip"] for listed in ports.values() for port in listed} == {"127.0.0.1"}
 
 
+def test_prometheus_finds_the_metrics_of_every_service_and_those_of_edge_are_not_public() -> None:
+    told = container("edge")["environment"]
+    assert told["WABUS_EDGE_METRICS"] == "false"
+    ports = {name: container(name)["environment"].get("WABUS_METRICS_PORT", "8080") for name in SERVICES}
+    assert ports["edge"] not in {str(port["target"]) for port in container("edge")["ports"]}
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    scraped = {
+        target
+        for job in config["scrape_configs"]
+        for static in job.get("static_configs", [])
+        for target in static["targets"]
+    }
+    assert {f"{name}:{port}" for name, port in ports.items()} <= scraped
+
+
 def test_the_way_out_is_open_to_those_who_call_meta_or_customers() -> None:
     assert composed()["networks"]["inside"]["internal"] is True
     calling = {name for name in SERVICES if issubclass(settings_of(name), GraphSettings | EgressSettings)}
