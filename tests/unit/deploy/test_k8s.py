@@ -26,8 +26,11 @@ K8S = ROOT / "deploy/k8s"
 OVERLAYS = ("overlays/sandbox", "overlays/production")
 ALL = ("namespace", *OVERLAYS, "overlays/sandbox/servers", *(f"{overlay}/jobs" for overlay in OVERLAYS))
 OLDEST, NEWEST = "1.30", kubernetes_validate.latest_version()  # 1.30 is the first that can sleep before a stop
-# What an operator puts into the secret `servers`, and its README says so.
-SERVERS_SECRET = {"WABUS_MONGO_URL", "WABUS_KAFKA_USERNAME", "WABUS_KAFKA_PASSWORD"}
+# What is in the secret `servers`: for production an operator makes it, as the README says.
+SERVERS_SECRET = {
+    "overlays/sandbox": {"WABUS_MONGO_URL"},
+    "overlays/production": {"WABUS_MONGO_URL", "WABUS_KAFKA_USERNAME", "WABUS_KAFKA_PASSWORD"},
+}
 JOBS = {
     "topics": ["python", "-m", "deploy.local.topics"],
     "migrations": ["python", "-m", "services.console", "migrate"],
@@ -100,7 +103,7 @@ def test_each_service_is_told_all_that_it_requires_and_nothing_unknown(overlay: 
     files, servers = secret_files(overlay, name)
     assert files == required_secrets(name)
     assert servers is issubclass(settings_of(name), BusSettings)
-    told |= files | (SERVERS_SECRET if servers else set())
+    told |= files | (SERVERS_SECRET[overlay] if servers else set())
     assert required_variables(name) <= told
     assert told <= allowed_variables(name)
 
@@ -109,7 +112,7 @@ def test_each_service_is_told_all_that_it_requires_and_nothing_unknown(overlay: 
 def test_the_values_that_are_told_are_taken_by_the_settings(overlay: str, name: str) -> None:
     trial = {it: (ROOT / "deploy/docker/sandbox-secrets" / it).read_text().strip() for it in required_secrets(name)}
     own = {it: text.replace("sandbox-only", "k1") for it, text in trial.items()}
-    servers = dict.fromkeys(SERVERS_SECRET, "mongodb://mongo:27017/?replicaSet=wabus")
+    servers = dict.fromkeys(SERVERS_SECRET[overlay], "mongodb://mongo:27017/?replicaSet=wabus")
     told = servers | settings(overlay, name) | own
     for absent in ("WABUS_SECRETS_DIR", "WABUS_KAFKA_CA_FILE"):  # the pod has them, this machine has not
         told.pop(absent, None)
@@ -195,7 +198,7 @@ def test_the_trial_brings_every_secret_that_a_pod_of_it_sees() -> None:
     brought = {name: set(it["stringData"]) for name, it in of_kind("overlays/sandbox/servers", "Secret").items()}
     seen = {file for name in SERVICES for file in secret_files("overlays/sandbox", name)[0]}
     seen |= {file for job in JOBS for file in secret_files("overlays/sandbox/jobs", job, "Job")[0]}
-    assert brought == {"wabus": seen, "servers": {"WABUS_MONGO_URL"}}
+    assert brought == {"wabus": seen, "servers": SERVERS_SECRET["overlays/sandbox"]}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -209,7 +212,13 @@ def test_a_job_runs_its_command_with_what_it_requires(overlay: str, job: str) ->
     )
     assert {key: value for key, value in told.items() if services.get(key, value) != value} == {}
     required = {PREFIX + name.upper() for name, field in TopicSettings.model_fields.items() if field.is_required()}
-    assert required <= set(told) | SERVERS_SECRET
+    assert required <= set(told) | SERVERS_SECRET[overlay]
+
+
+def test_the_readme_names_every_key_of_both_secrets() -> None:
+    text = (K8S / "README.md").read_text()
+    keys = {file for name in SERVICES for file in required_secrets(name)} | SERVERS_SECRET["overlays/production"]
+    assert {key for key in keys if f"`{key}`" not in text} == set()
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
