@@ -16,8 +16,10 @@ from deploy.local.jars import KAFKA_VERSION
 from deploy.local.mongod import REPLICA_SET
 from deploy.local.plan import SERVICE_READY_WITHIN
 from deploy.local.services import settings_of
+from libs.directory.vault import Vault
 from libs.egress.settings import EgressSettings
-from libs.runtime.settings import PREFIX, GraphSettings
+from libs.runtime.settings import PREFIX, PUBLISHED, GraphSettings
+from services.console.settings import ConsoleSettings
 from tests.support.deployments import (
     ROOT,
     SERVICES,
@@ -33,6 +35,7 @@ OUR_JOBS = {
     "topics": ["python", "-m", "deploy.local.topics"],
     "migrations": ["python", "-m", "services.console", "migrate"],
 }
+TOOL = "console"
 SERVERS = {"kafka", "mongo"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -74,7 +77,8 @@ def example_secrets(service: str) -> set[str]:
 
 
 def test_every_service_runs_and_nothing_else_of_ours_but_the_jobs() -> None:
-    assert {name for name in names() if container(name)["image"].startswith("wabus:")} == {*SERVICES, *OUR_JOBS}
+    ours = {name for name in names() if container(name)["image"].startswith("wabus:")}
+    assert ours == {*SERVICES, *OUR_JOBS, TOOL}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -117,6 +121,11 @@ def test_the_trial_needs_no_preparation() -> None:
         settings_of(name).model_validate({key.removeprefix(PREFIX).lower(): value for key, value in told.items()})
 
 
+def test_the_key_ring_of_the_trial_is_one_and_is_known_as_published() -> None:
+    ring = (TRIAL / "WABUS_ENCRYPTION_KEYS").read_text().strip()
+    assert Vault(ring).encrypt("tenant", "token", "text").startswith(PUBLISHED)
+
+
 def test_the_example_environment_names_a_folder_of_secrets_and_settings_that_some_service_reads(tmp_path: Path) -> None:
     example = example_environment()
     read = {PREFIX + field.upper() for name in SERVICES for field in settings_of(name).model_fields}
@@ -144,7 +153,7 @@ def test_the_secrets_that_are_made_are_those_that_compose_wants_but_for_the_one_
 @pytest.mark.parametrize("name", names())
 def test_every_container_is_healthy_only_when_it_answers(name: str) -> None:
     check = container(name)["healthcheck"]
-    if name in OUR_JOBS:
+    if name in {*OUR_JOBS, TOOL}:
         assert check == {"disable": True}
     else:
         assert check["test"][0] == "CMD"
@@ -181,7 +190,7 @@ def test_every_container_is_bounded_and_can_gain_nothing(name: str) -> None:
     assert "privileged" not in it
 
 
-@pytest.mark.parametrize("name", [*SERVICES, *OUR_JOBS, "prometheus", "grafana"])
+@pytest.mark.parametrize("name", [*SERVICES, *OUR_JOBS, TOOL, "prometheus", "grafana"])
 def test_the_root_is_read_only(name: str) -> None:
     assert container(name)["read_only"] is True
 
@@ -200,19 +209,41 @@ def test_only_edge_and_pages_for_people_are_published_and_on_this_host_alone() -
     assert {port["host_ip"] for listed in ports.values() for port in listed} == {"127.0.0.1"}
 
 
-def test_prometheus_finds_the_metrics_of_every_service_and_those_of_edge_are_not_public() -> None:
-    told = container("edge")["environment"]
-    assert told["WABUS_EDGE_METRICS"] == "false"
-    ports = {name: container(name)["environment"].get("WABUS_METRICS_PORT", "8080") for name in SERVICES}
-    assert ports["edge"] not in {str(port["target"]) for port in container("edge")["ports"]}
+def scraped() -> set[str]:
+    """Return every `host:port` that Prometheus asks."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    scraped = {
+    listed = {
         target
         for job in config["scrape_configs"]
         for static in job.get("static_configs", [])
         for target in static["targets"]
     }
-    assert {f"{name}:{port}" for name, port in ports.items()} <= scraped
+    return listed | {
+        f"{name}:{looked_up['port']}"
+        for job in config["scrape_configs"]
+        for looked_up in job.get("dns_sd_configs", [])
+        for name in looked_up["names"]
+    }
+
+
+def test_metrics_have_a_port_that_is_not_published_and_prometheus_finds_them_there() -> None:
+    ports = {name: container(name)["environment"]["WABUS_METRICS_PORT"] for name in SERVICES}
+    assert {f"{name}:{port}" for name, port in ports.items()} <= scraped()
+    assert ports["edge"] not in {str(port["target"]) for port in container("edge")["ports"]}
+    assert container("edge")["environment"]["WABUS_EDGE_METRICS"] == "false"
+
+
+def test_the_command_line_is_told_where_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = container(TOOL)
+    assert it["entrypoint"] == ["tini", "--", "python", "-m", "services.console"]
+    assert it["profiles"] == [TOOL]
+    for name, value in it["environment"].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WABUS_SECRETS_DIR", str(TRIAL))
+    told = ConsoleSettings()
+    assert (told.edge_url, told.sandbox_url) == ("http://edge:8080", "http://sandbox:8080")
+    assert told.internal_secret is not None
+    assert example_secrets(TOOL) == {"WABUS_INTERNAL_SECRET"}
 
 
 def test_the_way_out_is_open_to_those_who_call_meta_or_customers() -> None:

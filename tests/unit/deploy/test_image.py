@@ -80,13 +80,15 @@ def test_its_lock_is_a_part_of_the_lock_and_has_every_dependency_and_no_tool() -
     assert locked & tools == set()
 
 
-def imported_at_once(tree: ast.Module) -> Iterator[str]:
+def imported_at_once(statements: list[ast.stmt]) -> Iterator[str]:
     """Yield what is imported when the module is: not in its functions, not for the type checker alone."""
-    for node in tree.body:
+    for node in statements:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
+        elif isinstance(node, ast.If | ast.Try) and ast.unparse(getattr(node, "test", node)) != "TYPE_CHECKING":
+            yield from imported_at_once([*node.body, *node.orelse])
 
 
 def test_every_module_in_it_is_imported_without_what_only_the_local_stack_and_the_tests_install() -> None:
@@ -97,7 +99,7 @@ def test_every_module_in_it_is_imported_without_what_only_the_local_stack_and_th
         f"{path.relative_to(ROOT)} imports {module}"
         for folder in ("libs", "services", "deploy/local")
         for path in sorted((ROOT / folder).rglob("*.py"))
-        for module in imported_at_once(ast.parse(path.read_text()))
+        for module in imported_at_once(ast.parse(path.read_text()).body)
         if (top := module.partition(".")[0]) not in ours
         and not locked & {normal(name) for name in distributions.get(top, ())}
     ]
