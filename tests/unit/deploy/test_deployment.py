@@ -1,23 +1,13 @@
-"""The scrape list and the READMEs agree with the code."""
+"""The READMEs agree with the code."""
 
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
-
-from deploy.local.services import present_services
 
 ROOT = Path(__file__).parents[3]
-NAMES = sorted(service.name for service in present_services())
 PATH = re.compile(r"`(?!\./)([\w.-]+(?:/[\w.-]+)+/?)`")
-
-
-def test_prometheus_scrapes_every_service() -> None:
-    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    targets = config["scrape_configs"][0]["static_configs"][0]["targets"]
-    assert sorted(target.partition(":")[0] for target in targets) == NAMES
 
 
 def test_every_dependency_has_its_reason() -> None:
