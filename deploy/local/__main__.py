@@ -1,7 +1,7 @@
 """The supervisor of a detached stack: `python -m deploy.local OPTIONS`, started by `wabus up --detach`.
 
-`OPTIONS` is JSON: `{"state", "edge_port", "without", "scale", "tell"}`. `tell` is an inherited file descriptor that
-takes one JSON line per step (`{"step": ...}`), then `{"ready": true}` or `{"failed": "one sentence"}`.
+`OPTIONS` is JSON: `{"state", "edge_port", "without", "scale", "servers", "tell"}`. `tell` is an inherited file
+descriptor that takes one JSON line per step (`{"step": ...}`), then `{"ready": true}` or `{"failed": "one sentence"}`.
 """
 
 import asyncio
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.errors import StackRefused
+from deploy.local.server_set import ServerOptions
 from deploy.local.stack import Options, run_stack
 from libs.runtime.clock import rfc3339
+from libs.runtime.errors import StartRefused
 
 
 class _Teller:
@@ -46,10 +48,11 @@ def main() -> None:
     """Run the stack as the JSON argument says; exit code 1 when it did not come up."""
     asked = json.loads(sys.argv[1])
     teller = _Teller(asked["tell"])
-    options = Options(Path(asked["state"]), asked["edge_port"], frozenset(asked["without"]), asked["scale"])
+    servers = ServerOptions(**asked["servers"])
+    options = Options(Path(asked["state"]), asked["edge_port"], frozenset(asked["without"]), asked["scale"], servers)
     try:
         asyncio.run(run_stack(options, teller.step, lambda _: teller.end({"ready": True})))
-    except (StackRefused, OSError) as refused:
+    except (StackRefused, StartRefused, OSError) as refused:
         teller.step(str(refused))
         teller.end({"failed": str(refused)})
         sys.exit(1)

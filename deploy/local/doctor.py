@@ -17,6 +17,7 @@ from deploy.local.kafka import java
 from deploy.local.mongod import check_mongod_runs
 from deploy.local.ports import free_port
 from deploy.local.settings import LocalSettings
+from libs.runtime.settings import read_settings
 
 NEEDED_MEMORY = 1_500 * 2**20  # bytes: what the idle stack may take in all
 NETWORK_WITHIN = 5.0  # seconds
@@ -33,7 +34,7 @@ class Finding:
 
 def examine(state: Path) -> list[Finding]:
     """Run every check; a server of one's own makes the checks for the embedded one unnecessary."""
-    settings = LocalSettings()
+    settings = read_settings(LocalSettings)
     checks: dict[str, Callable[[], str]] = {"python": _python, "disk": lambda: check_disk(state), "memory": _memory}
     if settings.mongo_url is None:
         checks["mongod"] = check_mongod_runs

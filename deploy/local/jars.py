@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from deploy.local.errors import StackRefused
 from deploy.local.settings import LocalSettings
+from libs.runtime.settings import read_settings
 
 if TYPE_CHECKING:  # jgo is not in the image, where the command line runs too: only a download imports it
     from jgo.maven import MavenContext
@@ -149,7 +150,7 @@ def main() -> None:
         heading = [line for line in LOCK_FILE.read_text().splitlines() if line.startswith("#")]
         LOCK_FILE.write_text("\n".join([*heading, *(f"{jar.coordinate} {jar.sha256}" for jar in resolve())]) + "\n")
         return
-    settings = LocalSettings()
+    settings = read_settings(LocalSettings)
     try:
         if settings.kafka_bootstrap is None:
             kafka_class_path(settings.cache, _say)

@@ -1,4 +1,4 @@
-"""A real Apache Kafka on this machine: one node that is broker and controller, with settings for one developer."""
+"""A real Apache Kafka on this machine: nodes that are broker and controller, with settings for one developer."""
 
 import base64
 import importlib.util
@@ -7,55 +7,18 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.errors import StackRefused
+from deploy.local.guard import Guard
 from deploy.local.jars import Progress, kafka_class_path
-from deploy.local.processes import Running, last_words, spawn
+from deploy.local.kafka_properties import properties
+from deploy.local.processes import Running, last_words, server_name, spawn
 
 READY_WITHIN = 60.0  # seconds: 3 to 5 when the machine is free, and recovery after a crash reads every open segment
+LAST_STOP_WITHIN = 2.0  # seconds: what the last of several waits for, leave from a controller, comes no more
 STOP_WITHIN = 15.0  # seconds: an orderly stop writes snapshots of every partition and takes 1 to 3
-
-PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=BROKER://127.0.0.1:{advertised}
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=BROKER
-controller.listener.names=CONTROLLER
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-log.dirs={data}
-
-# One node: every copy is the only one.
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-
-# Topics come from contracts/topics.yaml; a misspelt one must fail, not appear.
-auto.create.topics.enable=false
-# The largest record is a raw webhook of up to 4 MB; topics.yaml gives each topic its own, lower limit.
-message.max.bytes=6291456
-replica.fetch.max.bytes=6291456
-# A lone developer's group need not wait 3 s for further members.
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-
-# Few threads, small buffers and small files: two cores and a laptop's memory are shared with everything else.
-num.network.threads=2
-num.io.threads=4
-background.threads=2
-num.recovery.threads.per.data.dir=2
-log.cleaner.threads=1
-log.cleaner.dedupe.buffer.size=4194304
-log.segment.bytes=67108864
-log.index.size.max.bytes=1048576
-"""
 
 # 512 MB of heap and the serial collector: 370 MB resident and hardly any work when idle. Perf data would leave files
 # in /tmp; a broker that is out of memory had better die and be seen; Kafka's use of Unsafe is not ours to warn about.
@@ -74,20 +37,42 @@ LOG_OPTIONS = (
 )
 
 
+def new_cluster() -> str:
+    """Return an id for a new cluster; all its nodes are formatted with the same."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """Where one broker keeps its data and listens; `advertised` is the port of a proxy before it, 0 where none is."""
+    """Where one broker keeps its data and listens; `advertised` is the port of a proxy before it, 0 where none is.
+
+    `controllers` are the controllers' ports of all nodes, in the order of their numbers; none: it is alone.
+    """
 
     folder: Path
     port: int
     controller_port: int
     class_path: str
     advertised: int = 0
+    node: int = 1
+    controllers: tuple[int, ...] = ()
+    cluster: str = field(default_factory=new_cluster)
+    guard: Guard | None = None
 
     @classmethod
     def prepared(cls, folder: Path, port: int, controller_port: int, cache: Path, progress: Progress) -> "Kafka":
         """Return a broker whose jars are on this machine; raises StackRefused when they cannot be had."""
         return cls(folder, port, controller_port, kafka_class_path(cache, progress))
+
+    @property
+    def name(self) -> str:
+        """Return the process's name."""
+        return server_name("kafka", self.node)
+
+    @property
+    def stops_alone(self) -> bool:
+        """Tell whether it is the last of several to stop: two of three are gone then, and with them the controller."""
+        return self.node == len(self.controllers) > 1
 
     @property
     def bootstrap(self) -> str:
@@ -103,13 +88,15 @@ class Kafka:
         """Write the properties, and format the folder if it is new; raises StackRefused."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
-        ports = {"port": self.port, "controller_port": self.controller_port, "advertised": self.advertised or self.port}
-        self._properties.write_text(PROPERTIES.format(data=self._data, **ports))
+        self._properties.touch(0o600)  # a secured broker's hold a password
+        self._properties.write_text(self._properties_text())
         if (self._data / "meta.properties").exists():
             return
         # As one word with its option: one id in 64 begins with a dash.
-        cluster = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", cluster, "-c", str(self._properties))
+        options = [f"--cluster-id={self.cluster}", "-c", str(self._properties)]
+        if self.guard is not None:
+            options += ["--add-scram", self.guard.scram_record()]
+        command = self._java("kafka.tools.StorageTool", "format", *options)
         with log.open("ab") as output:
             done = subprocess.run(  # noqa: S603 - our own command
                 command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -120,7 +107,7 @@ class Kafka:
 
     def spawn(self, environment: Mapping[str, str], log: Path) -> Running:
         """Start the broker in its formatted folder, without waiting."""
-        return spawn("kafka", self._java("kafka.Kafka", str(self._properties)), environment, self.folder, log)
+        return spawn(self.name, self._java("kafka.Kafka", str(self._properties)), environment, self.folder, log)
 
     @property
     def _properties(self) -> Path:
@@ -129,6 +116,17 @@ class Kafka:
     @property
     def _data(self) -> Path:
         return self.folder / "data"
+
+    def _properties_text(self) -> str:
+        text = properties(
+            node=self.node,
+            port=self.port,
+            controller_ports=self.controllers or (self.controller_port,),
+            advertised=self.advertised or self.port,
+            data=str(self._data),
+            encrypted=self.guard is not None,
+        )
+        return text if self.guard is None else text + self.guard.kafka_properties()
 
     def listening(self) -> bool:
         """Tell whether the broker takes connections; it does so once it is a registered, unfenced broker."""

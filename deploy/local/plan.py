@@ -1,5 +1,6 @@
 """What the stack consists of: every process with how it is prepared, started, and asked whether it is ready."""
 
+import math
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
-    """One process: `prepare` may take long and runs in a thread, `start` is quick, `ready` is asked again and again."""
+    """One process: `prepare` may take long and runs in a thread, `start` is quick, `ready` is asked again and again.
+
+    When the stack stops, those of a tier with a lower `stop_turn` are gone before the next ones are asked.
+    """
 
     name: str
     tier: Tier
@@ -32,30 +36,35 @@ class ProcessPlan:
     ready_within: float  # seconds
     prepare: Callable[[], None] = field(default=_nothing)
     url: str | None = None
+    stop_turn: int = 0
+    stop_within: float = math.inf  # seconds: it is killed after them, whatever time is left
 
 
 def kafka_plan(broker: Kafka, state: StateDirectory, outside: Mapping[str, str], in_thread: "InThread") -> ProcessPlan:
-    """Return the plan of the embedded broker."""
-    log = state.log("kafka")
+    """Return the plan of an embedded broker."""
+    log = state.log(broker.name)
     return ProcessPlan(
-        name="kafka",
+        name=broker.name,
         tier=Tier.SERVERS,
         prepare=partial(broker.format, outside, log),
         start=partial(broker.spawn, outside, log),
         ready=partial(in_thread, broker.listening),
         ready_within=kafka.READY_WITHIN,
+        # One after the other, so that those left can elect a controller, without which none stops in order.
+        stop_turn=broker.node - 1,
+        stop_within=kafka.LAST_STOP_WITHIN if broker.stops_alone else math.inf,
     )
 
 
 def mongod_plan(
     server: Mongod, state: StateDirectory, outside: Mapping[str, str], in_thread: "InThread"
 ) -> ProcessPlan:
-    """Return the plan of the embedded mongod."""
+    """Return the plan of an embedded mongod."""
     return ProcessPlan(
-        name="mongod",
+        name=server.name,
         tier=Tier.SERVERS,
-        start=partial(server.start, outside, state.log("mongod")),
-        ready=partial(in_thread, server.writable),
+        start=partial(server.start, outside, state.log(server.name)),
+        ready=partial(in_thread, server.serving),
         ready_within=mongod.READY_WITHIN,
     )
 

@@ -96,6 +96,11 @@ class Running:
         return True
 
 
+def server_name(kind: str, number: int) -> str:
+    """Return the name of the `number`-th process of a kind: `kafka`, `kafka-2`."""
+    return kind if number == 1 else f"{kind}-{number}"
+
+
 def spawn(name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Running:
     """Start a process in `folder`, its output appended to `log`, in a session of its own.
 

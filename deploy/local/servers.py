@@ -23,6 +23,9 @@ from deploy.local.ports import free_port
 from deploy.local.processes import Running
 from deploy.local.settings import LocalSettings, outside_environment
 from deploy.local.topics import ensure_topics, read_topics
+from libs.kafka.connection import KafkaConnection
+from libs.runtime.errors import StartRefused
+from libs.runtime.settings import read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,11 @@ class Servers:
 def kafka_server(state: Path, port: int = 0, progress: Progress = lambda _: None) -> Iterator[tuple[Kafka, Running]]:
     """Run a broker with the contract's topics in `state/kafka`; stops it at the end."""
     port = port or free_port()
-    broker = Kafka.prepared(state / "kafka", port, free_port({port}), LocalSettings().cache, progress)
+    broker = Kafka.prepared(state / "kafka", port, free_port({port}), read_settings(LocalSettings).cache, progress)
     running = broker.start(outside_environment(), state / "logs" / "kafka.log")
     try:
         running.wait_until(broker.listening, kafka.READY_WITHIN)
-        _in_a_loop_of_its_own(broker.bootstrap)
+        _in_a_loop_of_its_own(KafkaConnection(broker.bootstrap))
         yield broker, running
     finally:
         running.stop(kafka.STOP_WITHIN)
@@ -53,7 +56,7 @@ def mongod_server(state: Path, port: int = 0) -> Iterator[tuple[Mongod, Running]
     server = Mongod(state / "mongod", port or free_port())
     running = server.start(outside_environment(), state / "logs" / "mongod.log")
     try:
-        running.wait_until(server.writable, mongod.READY_WITHIN)
+        running.wait_until(server.serving, mongod.READY_WITHIN)
         yield server, running
     finally:
         running.stop(mongod.STOP_WITHIN)
@@ -70,10 +73,10 @@ def servers(
         yield Servers(broker, mongo)
 
 
-def _in_a_loop_of_its_own(bootstrap: str) -> None:
+def _in_a_loop_of_its_own(kafka: KafkaConnection) -> None:
     # The caller may be inside an event loop (a test's fixture), where asyncio.run is not allowed.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, ensure_topics(bootstrap, read_topics())).result()
+        pool.submit(asyncio.run, ensure_topics(kafka, read_topics())).result()
 
 
 def main() -> None:
@@ -91,7 +94,7 @@ def main() -> None:
             signal.pause()
     except KeyboardInterrupt:
         _say("stopped")
-    except StackRefused as refused:
+    except (StackRefused, StartRefused) as refused:
         sys.exit(str(refused))
 
 

@@ -84,12 +84,10 @@ def environment_of(service: str, port: int, shared: Mapping[str, str], outside: 
 
 
 def shared_environment(
-    secrets: Mapping[str, str], kafka: str, mongo: str, urls: Mapping[str, str], sandbox_state: str
+    secrets: Mapping[str, str], servers: Mapping[str, str], urls: Mapping[str, str], sandbox_state: str
 ) -> dict[str, str]:
-    """Return every variable that this stack knows an answer to; `urls` are base addresses by service."""
+    """Return every variable that this stack knows an answer to: those of `servers`, and base addresses by service."""
     values = {
-        "KAFKA_BOOTSTRAP": kafka,
-        "MONGO_URL": mongo,
         "MONGO_DATABASE": "wabus",
         "GRAPH_URL": urls["sandbox"],
         "GRAPH_VERSION": "v25.0",
@@ -103,4 +101,4 @@ def shared_environment(
             for name in ("app_id", "app_secret", "verify_token", "encryption_keys", "internal_secret", "log_hash_key")
         },
     }
-    return {PREFIX + name: value for name, value in values.items()}
+    return {**servers, **{PREFIX + name: value for name, value in values.items()}}

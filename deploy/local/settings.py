@@ -6,14 +6,14 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
 from libs.runtime.file_settings import SecretFiles
-from libs.runtime.settings import PREFIX
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(KafkaAccess, MongoAccess, BaseSettings):
     """Servers of one's own, and where downloads are kept."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap: str | None = Field(default=None, description="Kafka to use in place of an embedded one.")
     mongo_url: str | None = Field(default=None, description="MongoDB to use in place of an embedded one.")
@@ -35,10 +35,10 @@ def given_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
-class TopicSettings(SecretFiles):
+class TopicSettings(KafkaAccess, SecretFiles):
     """What the job that makes a deployment's topics needs."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers.")
     kafka_replication: int = Field(default=1, ge=1, le=9, description="Copies of every partition.")

@@ -17,11 +17,10 @@ from deploy.local.control import serving
 from deploy.local.disk import check_disk
 from deploy.local.errors import StackRefused
 from deploy.local.first_keys import own_keys
-from deploy.local.kafka import Kafka
 from deploy.local.logs import rotate
-from deploy.local.mongod import Mongod
-from deploy.local.plan import ProcessPlan, kafka_plan, mongod_plan, service_plan
+from deploy.local.plan import ProcessPlan, service_plan
 from deploy.local.processes import Identity, stop_strangers
+from deploy.local.server_set import ServerOptions, ServerSet
 from deploy.local.services import (
     Service,
     Tier,
@@ -33,6 +32,7 @@ from deploy.local.settings import LocalSettings, given_variables, outside_enviro
 from deploy.local.state import StateDirectory
 from deploy.local.supervisor import Report, Supervisor
 from deploy.local.topics import ensure_topics, read_topics
+from libs.runtime.settings import read_settings
 
 LEFTOVERS_STOP_WITHIN = 15.0  # seconds for processes that a crashed run left behind
 THREADS = 32  # at once: one wait for the end of a process each
@@ -47,6 +47,7 @@ class Options:
     edge_port: int | None = None
     without: frozenset[str] = frozenset()
     scale: dict[str, int] = field(default_factory=dict)
+    servers: ServerOptions = field(default_factory=ServerOptions)
 
 
 async def run_stack(options: Options, report: Report, on_ready: Callable[[dict[str, Any]], None]) -> None:
@@ -71,12 +72,12 @@ class _Stack:
         self._state = state
         self._report = report
         self._client = client
-        self._settings = LocalSettings()
+        self._servers = ServerSet(options.servers, state, read_settings(LocalSettings))
         self._services = _processes(present_services(), options.scale)
         check_given(given_variables(), {service.name for service, _ in self._services})
-        _check_names(options, {name for _, name in self._services} | {"kafka", "mongod"})
+        _check_names(options, {name for _, name in self._services} | self._servers.names)
         self._ports = state.ports(
-            ["kafka", "kafka-controller", "mongod", *(name for _, name in self._services)],
+            [*self._servers.listeners, *(name for _, name in self._services)],
             {"edge": options.edge_port} if options.edge_port else {},
         )
         self._keys: dict[str, str] = {}
@@ -84,7 +85,8 @@ class _Stack:
 
     async def run(self, on_ready: Callable[[dict[str, Any]], None]) -> None:
         self._secrets = self._state.secrets()
-        servers = await asyncio.to_thread(self._servers)
+        self._servers.take(self._ports, self._secrets)
+        servers = await asyncio.to_thread(self._servers.plans, self._report)
         self._shared = self._environment()
         self._supervisor = Supervisor([*servers, *self._service_plans()], self._report, self._remember)
         self._take_signals()
@@ -101,7 +103,7 @@ class _Stack:
         without = set(self._options.without)
         await self._supervisor.start({Tier.SERVERS}, without)
         self._report("checking the topics")
-        await ensure_topics(self._kafka_bootstrap, read_topics())
+        await ensure_topics(self._servers.kafka, read_topics(), self._servers.copies)
         await self._supervisor.start(SERVICES_TIERS, without)
         if "edge" not in without:
             self._keys = await own_keys(self._client, self._urls()["edge"], self._secrets)
@@ -158,34 +160,13 @@ class _Stack:
 
     # -- what it consists of
 
-    @property
-    def _kafka_bootstrap(self) -> str:
-        return self._settings.kafka_bootstrap or f"127.0.0.1:{self._ports['kafka']}"
-
-    @property
-    def _mongod(self) -> Mongod:
-        return Mongod(self._state.root / "mongod", self._ports["mongod"])
-
     def _urls(self) -> dict[str, str]:
         return {name: f"http://127.0.0.1:{self._ports[name]}" for _, name in self._services}
 
     def _environment(self) -> dict[str, str]:
-        mongo = self._settings.mongo_url or self._mongod.url
         sandbox = str(self._state.root / "sandbox")
-        return (
-            shared_environment(self._secrets, self._kafka_bootstrap, mongo, self._urls(), sandbox) | given_variables()
-        )
-
-    def _servers(self) -> list[ProcessPlan]:
-        outside, plans = outside_environment(), []
-        if self._settings.kafka_bootstrap is None:
-            folder, ports = self._state.root / "kafka", self._ports
-            cache = self._settings.cache
-            broker = Kafka.prepared(folder, ports["kafka"], ports["kafka-controller"], cache, self._report)
-            plans.append(kafka_plan(broker, self._state, outside, asyncio.to_thread))
-        if self._settings.mongo_url is None:
-            plans.append(mongod_plan(self._mongod, self._state, outside, asyncio.to_thread))
-        return plans
+        shared = shared_environment(self._secrets, self._servers.environment(), self._urls(), sandbox)
+        return shared | given_variables()
 
     def _service_plans(self) -> list[ProcessPlan]:
         plan = partial(service_plan, state=self._state, shared=self._shared, outside=outside_environment())
@@ -208,9 +189,8 @@ class _Stack:
         return {
             "edge": urls["edge"],
             "sandbox": urls["sandbox"],
-            "mongo": self._shared["WABUS_MONGO_URL"],
+            **self._servers.described(),
             "mongo_database": self._shared["WABUS_MONGO_DATABASE"],
-            "kafka": self._shared["WABUS_KAFKA_BOOTSTRAP"],
             "metrics": {name: f"{url}/metrics" for name, url in urls.items() if name not in self._options.without},
             **{name: self._shared["WABUS_" + name.upper()] for name in ("app_secret", "verify_token")},
             **self._keys,

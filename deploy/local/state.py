@@ -3,10 +3,11 @@
 stack.json      what a program needs to talk to the running stack; there only while it runs
 secrets.json    generated once: app secret, keys, encryption key ring, the stack's own tenant
 ports.json      the port of every process, so that a restart finds the same one
+options.json    how many servers there are, and whether they are secured: what their data was made for
 processes.json  pid and start time of what was started, so that a later run can clear away what a crash left
 lock            held by the supervisor as long as it lives
 control.sock    where the supervisor takes orders
-kafka/ mongod/ sandbox/ logs/
+kafka/ kafka-2/ mongod/ mongod-2/ sandbox/ tls/ logs/
 """
 
 import base64
@@ -17,6 +18,7 @@ import os
 import secrets
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,9 @@ from deploy.local.ports import free_port, is_free
 from deploy.local.processes import Identity
 
 BETWEEN_LOOKS = 0.05  # seconds between tries to get the lock of a stack that is stopping
-OURS = ("kafka", "mongod", "sandbox", "logs")
-OUR_FILES = ("stack.json", "secrets.json", "ports.json", "processes.json", "lock", "control.sock")
+OURS = ("kafka", "kafka-2", "kafka-3", "mongod", "mongod-2", "mongod-3", "sandbox", "tls", "logs")
+LIGHTEST = {"secure": False, "brokers": 1, "members": 1}
+OUR_FILES = ("stack.json", "secrets.json", "ports.json", "options.json", "processes.json", "lock", "control.sock")
 
 
 class StateDirectory:
@@ -137,6 +140,24 @@ class StateDirectory:
         self._write("ports.json", known | chosen)
         return chosen
 
+    def kept_options(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the options that the data was made with, kept since the first start; `asked` decides that one.
+
+        Raises StackRefused where something else is asked of data that is there.
+        """
+        if any((self.root / name).exists() for name in ("kafka", "mongod")):
+            known = LIGHTEST | (self._read("options.json") or {})  # data without it is from before there was a choice
+        else:
+            known = LIGHTEST | asked
+        for name, value in asked.items():
+            if known[name] != value:
+                raise StackRefused(
+                    f"the servers in {self.root} were made with {name}={known[name]}: leave the option out, "
+                    "take another --state, or `wabus down --wipe` first"
+                )
+        self._write("options.json", known)
+        return known
+
     def wipe(self) -> None:
         """Remove what is ours and nothing else; the directory too once it is empty."""
         for name in OURS:
@@ -172,4 +193,7 @@ _SECRETS: dict[str, Callable[[], str]] = {
     "encryption_keys": lambda: "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
     "internal_secret": lambda: secrets.token_hex(32),
     "log_hash_key": lambda: secrets.token_hex(32),
+    "kafka_password": lambda: secrets.token_hex(32),
+    "mongo_password": lambda: secrets.token_hex(32),
+    "kafka_cluster": lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
 }

@@ -114,9 +114,11 @@ class Supervisor:
             task.cancel()
         began = time.monotonic()
         for tier in sorted(STOP_BY, reverse=True):
-            left = max(0.5, STOP_BY[tier] - (time.monotonic() - began))
             group = [one for one in self._all.values() if one.plan.tier == tier]
-            await asyncio.gather(*(self._stop_one(one, left) for one in group))
+            for turn in sorted({one.plan.stop_turn for one in group}):
+                left = max(0.5, STOP_BY[tier] - (time.monotonic() - began))
+                now = [one for one in group if one.plan.stop_turn == turn]
+                await asyncio.gather(*(self._stop_one(one, min(left, one.plan.stop_within)) for one in now))
 
     def kill(self) -> None:
         """Kill everything now: for a second Ctrl-C."""

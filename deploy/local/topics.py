@@ -15,8 +15,13 @@ from aiokafka.admin import (  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from deploy.local.errors import StackRefused
+from deploy.local.kafka_properties import in_sync_of
 from deploy.local.settings import TopicSettings
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE, dead_letter_topic
+from libs.kafka.connection import KafkaConnection
+from libs.kafka.refusals import knock
+from libs.runtime.errors import StartRefused
+from libs.runtime.settings import read_settings
 
 TOPICS_FILE = Path(__file__).parents[2] / "contracts" / "topics.yaml"
 REACHED_WITHIN = 30.0  # seconds: a broker that just began to listen may still be loading
@@ -36,7 +41,11 @@ class Topic:
 
     def as_new(self, replication: int) -> NewTopic:
         """Return the admin client's form of it."""
-        configs = {"retention.ms": str(self.retention_ms), "max.message.bytes": str(self.max_message_bytes)}
+        configs = {
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+            "min.insync.replicas": str(in_sync_of(replication)),
+        }
         return NewTopic(self.name, self.partitions, replication, topic_configs=configs)
 
 
@@ -59,29 +68,31 @@ def _topic(name: str, row: dict[str, Any]) -> Topic:
     return Topic(name, row["partitions"], row["retention_ms"], row["max_message_bytes"])
 
 
-async def ensure_topics(bootstrap: str, topics: list[Topic], replication: int = 1) -> list[str]:
+async def ensure_topics(kafka: KafkaConnection, topics: list[Topic], replication: int = 1) -> list[str]:
     """Create what is missing, grow what is small, and return the names of what was changed.
 
-    All of them have their leaders when it returns. Raises StackRefused when the broker cannot be reached or refuses.
+    All of them have their leaders when it returns. Raises StackRefused when the broker cannot be reached or refuses,
+    StartRefused when it does not let us in.
     """
     try:
-        admin = await _connected(bootstrap)
+        admin = await _connected(kafka)
         try:
             return await _ensure(admin, topics, replication)
         finally:
             await admin.close()
     except (KafkaError, TimeoutError) as error:
-        raise StackRefused(f"Kafka at {bootstrap} did not take the topics: {error}") from error
+        raise StackRefused(f"Kafka at {kafka.bootstrap} did not take the topics: {error}") from error
 
 
-async def _connected(bootstrap: str) -> AIOKafkaAdminClient:
+async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
     async with asyncio.timeout(REACHED_WITHIN):
         while True:
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+            admin = AIOKafkaAdminClient(**kafka.options())
             try:
                 await admin.start()
             except KafkaError:
                 await admin.close()
+                await knock(kafka)
                 await asyncio.sleep(BETWEEN_TRIES)
             else:
                 return admin
@@ -128,10 +139,11 @@ def _check(answers: list[tuple[Any, ...]]) -> None:
 
 def main() -> None:
     """Make the contract's topics in the Kafka of the environment: the job of a deployment; exit code 1 if refused."""
-    settings = TopicSettings()
     try:
-        changed = asyncio.run(ensure_topics(settings.kafka_bootstrap, read_topics(), settings.kafka_replication))
-    except StackRefused as refused:
+        settings = read_settings(TopicSettings)
+        kafka = KafkaConnection.to(settings.kafka_bootstrap, settings)
+        changed = asyncio.run(ensure_topics(kafka, read_topics(), settings.kafka_replication))
+    except (StackRefused, StartRefused) as refused:
         sys.exit(str(refused))
     sys.stdout.write(f"made or grew: {', '.join(changed) or 'nothing, all is there'}\n")
 

@@ -20,10 +20,13 @@ from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
 from aiokafka.record.default_records import DefaultRecordBatchBuilder  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.errors import BusUnavailable, RecordRefused
 from libs.kafka.producer import MAX_REQUEST_BYTES, ReplaceableProducer
 from libs.kafka.record import Outgoing
+from libs.kafka.refusals import knock
 
 REQUEST_TIMEOUT_MS = (
     40_000  # 10 s made 13,440 of 30,000 sends raise in an outage of 20 s, 40 s none; JoinGroup ends here
@@ -47,16 +50,17 @@ class Bus:
 
     def __init__(
         self,
-        bootstrap: str,
+        connection: KafkaConnection,
         client_id: str,
         *,
         linger_ms: int = 0,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
-        self.bootstrap = bootstrap
+        self.connection = connection
         self.client_id = client_id
         self.broker = KafkaBroker(
-            bootstrap.split(","),
+            connection.servers,
+            security=security_of(connection),
             client_id=client_id,
             request_timeout_ms=request_timeout_ms,
             consumer_only=True,  # its producer does not wait for the acknowledgement and cannot be replaced
@@ -66,11 +70,12 @@ class Bus:
             logger=_errors_only(),
         )
         self._producer = ReplaceableProducer(
-            bootstrap, client_id, linger_ms=linger_ms, request_timeout_ms=request_timeout_ms
+            connection, client_id, linger_ms=linger_ms, request_timeout_ms=request_timeout_ms
         )
 
     async def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Knock, and begin to connect; returns soon. Raises StartRefused when Kafka does not let us in."""
+        await knock(self.connection)
         await self.broker.connect()
         await self._producer.start()
 
@@ -222,6 +227,14 @@ def _partition(key: bytes | None, partitions: Sequence[int]) -> int | None:
 @lru_cache(maxsize=16_384)  # keys are few (numbers, accounts, conversations at work) and murmur2 is pure Python here
 def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def security_of(connection: KafkaConnection) -> BaseSecurity | None:
+    """Return in FastStream's words how to get in."""
+    if connection.mechanism is None:
+        return BaseSecurity(connection.context) if connection.context else None
+    kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return kinds[connection.mechanism](connection.username or "", connection.secret, connection.context)
 
 
 def _errors_only() -> logging.Logger:

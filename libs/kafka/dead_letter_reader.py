@@ -153,7 +153,7 @@ class DeadLetterReader:
 
     async def _started(self) -> Any:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bus.bootstrap.split(","), enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._bus.connection.options(), enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             await consumer.start()

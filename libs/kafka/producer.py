@@ -7,6 +7,8 @@ import structlog
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from libs.kafka.connection import KafkaConnection
+
 # 4 MB webhooks with their headers, and the headers that a dead letter adds; the topics that carry them take 5 MiB.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024 + 64 * 1024
 MAX_BATCH_BYTES = 64 * 1024  # with linger 0 this is what keeps the rate up: records that wait share a request
@@ -24,8 +26,8 @@ class ReplaceableProducer:
     a new producer id helps.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, *, linger_ms: int, request_timeout_ms: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: KafkaConnection, client_id: str, *, linger_ms: int, request_timeout_ms: int) -> None:
+        self._connection = connection
         self._client_id = client_id
         self._linger_ms = linger_ms
         self._request_timeout_ms = request_timeout_ms
@@ -94,7 +96,7 @@ class ReplaceableProducer:
 
     def _new(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap.split(","),
+            **self._connection.options(),
             client_id=self._client_id,
             enable_idempotence=True,
             max_request_size=MAX_REQUEST_BYTES,

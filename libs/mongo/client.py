@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import (
@@ -24,7 +24,10 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from libs.runtime.errors import Outage
+from libs.mongo.refusals import certificate_options, refusal
+from libs.runtime.access import MongoAccess
+from libs.runtime.errors import Outage, StartRefused
+from libs.runtime.settings import BusSettings
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
@@ -86,14 +89,26 @@ def _interrupted(error: BulkWriteError) -> bool:
 class Mongo:
     """A part: the client, opened at start and closed at stop. Writes wait for the majority and the journal."""
 
-    def __init__(self, url: str, database: str) -> None:
+    def __init__(self, url: str, database: str, access: MongoAccess | None = None) -> None:
         self._url = url
         self._name = database
+        self._certificates = certificate_options(access) if access is not None else {}
         self._client: AsyncIOMotorClient[Document] | None = None
 
+    @classmethod
+    def of(cls, settings: BusSettings) -> Self:
+        """Return the client that a service's settings describe."""
+        return cls(settings.mongo_url.get_secret_value(), settings.mongo_database, settings)
+
     async def start(self) -> None:
-        """Open the client; the connection itself is made when first needed."""
-        self._open()
+        """Open the client and knock: raises StartRefused when MongoDB does not let us in; passes when it is away."""
+        try:
+            self._open()
+            await self._database().command("listCollections", nameOnly=True, authorizedCollections=True)
+        except (PyMongoError, OSError) as error:
+            if (said := refusal(error)) is not None:
+                raise StartRefused(said) from None
+            # Else it is away, or electing: who needs it first finds out.
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -112,6 +127,7 @@ class Mongo:
                 socketTimeoutMS=SOCKET,
                 connectTimeoutMS=SERVER_SELECTION,
                 maxPoolSize=POOL,
+                **self._certificates,
             )
         return self._client
 

@@ -13,10 +13,11 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from libs.observability.certificates import CertificateWatch
 from libs.observability.http import operational_routes
 from libs.observability.log import configure_logging
 from libs.runtime.application import Application, Part
-from libs.runtime.errors import StartRefused
+from libs.runtime.errors import Outage, StartRefused
 from libs.runtime.http_connections import capped_http_protocol
 from libs.runtime.settings import ServiceSettings
 
@@ -36,7 +37,7 @@ def run(create_app: Callable[[S], Application], settings_type: type[S]) -> None:
         configure_logging(settings.log_level, settings.log_hash_key.get_secret_value())
         app = create_app(settings)
         uvloop.run(_serve(app, settings))
-    except StartRefused as refused:
+    except (StartRefused, Outage) as refused:
         sys.stderr.write(f"cannot start: {refused}\n")
         sys.exit(1)
 
@@ -47,7 +48,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     stop = _stop_signal()
     started: list[Part] = []
     try:
-        for part in app.parts:
+        for part in [CertificateWatch(settings.certificates()), *app.parts]:
             await part.start()
             started.append(part)
         for server in _servers(app, settings):

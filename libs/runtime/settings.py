@@ -1,20 +1,25 @@
 """The settings that every service shares, read once from the environment at start."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
 from libs.runtime.errors import StartRefused
 from libs.runtime.file_settings import SecretFiles, secret_file_problems
 
-PREFIX = "WABUS_"
 META_HOST = "graph.facebook.com"
 PUBLISHED = "sandbox-only:"  # id of the key in deploy/docker/sandbox-secrets
+
+T = TypeVar("T", bound=BaseSettings)
+
+__all__ = ["PREFIX", "BusSettings", "GraphSettings", "ServiceSettings", "listed", "read_settings"]
 
 
 def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
@@ -55,28 +60,27 @@ class ServiceSettings(SecretFiles):
         Raises StartRefused, in one sentence per problem, when a variable is missing, wrong or unknown.
         """
         problems = [f"{name} is not a setting of Wabus" for name in sorted(unknown_variables(os.environ))]
-        if broken := secret_file_problems(known_variables()):  # nothing can be read past them
-            raise StartRefused("; ".join([*problems, *broken]))
-        try:
-            settings = cls()
-        except ValidationError as error:
-            problems += [_sentence(item) for item in error.errors(include_input=False, include_url=False)]
-            raise StartRefused("; ".join(problems)) from None
-        if problems:
-            raise StartRefused("; ".join(problems))
-        return settings
+        return read_settings(cls, problems)
 
     def printable(self) -> dict[str, Any]:
         """Return the settings as they may be logged: secrets are masked by their type."""
         return {name: str(value) for name, value in self.model_dump().items()}
 
+    def certificates(self) -> list[Path]:
+        """Return the certificate files that the settings name; they run out one day."""
+        return []
 
-class BusSettings(ServiceSettings):
+
+class BusSettings(KafkaAccess, MongoAccess, ServiceSettings):
     """Settings of a service that uses Kafka and MongoDB."""
 
     kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers.")
     mongo_url: SecretStr = Field(description="MongoDB connection string (a replica set).")
     mongo_database: str = Field(default="wabus", pattern="^[a-z0-9_-]{1,38}$", description="Database name.")
+
+    def certificates(self) -> list[Path]:
+        """Return the certificate files that the settings name."""
+        return [*self.kafka_files(), *self.mongo_files()]
 
 
 class GraphSettings(BusSettings):
@@ -97,6 +101,21 @@ class GraphSettings(BusSettings):
         return self
 
 
+def read_settings(cls: type[T], problems: Sequence[str] = ()) -> T:
+    """Read a program's settings; raises StartRefused with one sentence per problem, those found before among them."""
+    known = known_variables() | {PREFIX + name.upper() for name in cls.model_fields}
+    if broken := secret_file_problems(known):  # nothing can be read past them
+        raise StartRefused("; ".join([*problems, *broken]))
+    try:
+        settings = cls()
+    except ValidationError as error:
+        found = [_sentence(item) for item in error.errors(include_input=False, include_url=False)]
+        raise StartRefused("; ".join([*problems, *found])) from None
+    if problems:
+        raise StartRefused("; ".join(problems))
+    return settings
+
+
 def unknown_variables(environment: Any) -> set[str]:
     """Return the variables with our prefix that no imported settings class declares."""
     return {name for name in environment if name.startswith(PREFIX)} - known_variables()
@@ -115,7 +134,8 @@ _SHARED_BY_DEPLOYMENT = {
         "KAFKA_BOOTSTRAP", "MONGO_URL", "MONGO_DATABASE", "GRAPH_URL", "GRAPH_VERSION", "ENCRYPTION_KEYS",
         "INTERNAL_SECRET", "APP_ID", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "PUBLIC_URL", "TEMPLATES_URL",
         "NOTIFIER_URL", "CAMPAIGNS_URL", "ANALYTICS_URL", "AUTOREPLY_URL", "KAFKA_REPLICATION", "KAFKA_PARTITIONS",
-        "EGRESS_PORTS", "EGRESS_ALLOWED_PRIVATE",
+        "EGRESS_PORTS", "EGRESS_ALLOWED_PRIVATE", *(name.upper() for name in KafkaAccess.model_fields),
+        *(name.upper() for name in MongoAccess.model_fields),
     )
 }  # fmt: skip
 

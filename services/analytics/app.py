@@ -11,6 +11,7 @@ from libs.graph.client import GraphClient
 from libs.graph.pricing import GraphPricing
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
@@ -51,8 +52,8 @@ GATHER_MS = 250  # a unit of work costs the same for one message and for many, a
 
 def create_app(settings: Settings) -> Application:
     """Build analytics from its settings."""
-    clock, mongo = SystemClock(), Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    bus = Bus(settings.kafka_bootstrap, f"analytics-{socket.gethostname()}-{os.getpid()}")
+    clock, mongo = SystemClock(), Mongo.of(settings)
+    bus = Bus(KafkaConnection.of(settings), f"analytics-{socket.gethostname()}-{os.getpid()}")
     history, sums, lines, layers = HistoryStore(mongo), SumsStore(mongo), LineStore(mongo), LayerStore(mongo)
     books = Books(sums, lines, clock)
     directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)

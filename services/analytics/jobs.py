@@ -16,12 +16,10 @@ from services.analytics.settings import Settings
 def run_job(work: Callable[[Mongo], Awaitable[str]]) -> int:
     """Do the work and print what it says; -> the exit code: 2 for settings, 1 for what stopped it, by a sentence."""
     try:
-        settings = Settings.load()
+        said = asyncio.run(_done(Settings.load(), work))
     except StartRefused as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    try:
-        said = asyncio.run(_done(settings, work))
     except Overtaken:
         sys.stderr.write("the history is being counted anew by another job\n")
     except FewerCounted as fewer:
@@ -37,7 +35,7 @@ def run_job(work: Callable[[Mongo], Awaitable[str]]) -> int:
 
 
 async def _done(settings: Settings, work: Callable[[Mongo], Awaitable[str]]) -> str:
-    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
+    mongo = Mongo.of(settings)
     await mongo.start()
     try:
         await IndexBuilder(mongo, history_store.INDEXES, sums_store.INDEXES, line_store.INDEXES).start()

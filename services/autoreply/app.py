@@ -14,6 +14,7 @@ from libs.events.topics import ACCOUNTS_CHANGED, MESSAGES_INBOUND, MESSAGES_REJE
 from libs.kafka.batches import BatchConsumer, Rejected
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
@@ -64,8 +65,8 @@ class _Autoreply:
 
     def __init__(self, settings: Settings) -> None:
         self.clock = SystemClock()
-        self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-        self.bus = Bus(settings.kafka_bootstrap, f"autoreply-{socket.gethostname()}-{os.getpid()}")
+        self.mongo = Mongo.of(settings)
+        self.bus = Bus(KafkaConnection.of(settings), f"autoreply-{socket.gethostname()}-{os.getpid()}")
         self.directory, self.talks = Directory(self.mongo, None, self.clock), TalkStore(self.mongo)
         self.egress = Egress(settings.egress_limits, LONGEST_CALL)
         self.spending, bots = SpendingStore(self.mongo), BotStore(self.mongo)

@@ -18,6 +18,7 @@ from libs.events.topics import (
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
@@ -78,8 +79,8 @@ class _Campaigns:
     def __init__(self, settings: Settings) -> None:
         self.clock = SystemClock()
         owner = f"{socket.gethostname()}-{os.getpid()}"
-        self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-        self.bus = Bus(settings.kafka_bootstrap, f"campaigns-{owner}")
+        self.mongo = Mongo.of(settings)
+        self.bus = Bus(KafkaConnection.of(settings), f"campaigns-{owner}")
         self.directory = Directory(self.mongo, None, self.clock)
         campaigns, recipients = CampaignStore(self.mongo), RecipientStore(self.mongo)
         shard = crc32(owner.encode()) % SHARDS

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from deploy.local.errors import StackRefused
+from libs.runtime.errors import StartRefused
 from services.console.errors import CommandRefused
 
 # Which module has which commands, in the order of the help. Only the one that is asked for is imported: Kafka's and
@@ -45,7 +46,7 @@ def main() -> None:
     """Run the command; what was refused is one sentence on standard error and exit code 1."""
     try:
         command_line(sys.argv[1:])()
-    except (StackRefused, CommandRefused) as refused:
+    except (StackRefused, CommandRefused, StartRefused) as refused:
         sys.stderr.write(f"wabus: {refused}\n")
         sys.exit(1)
 

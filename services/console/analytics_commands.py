@@ -62,9 +62,8 @@ def _run(state: Path, job: str, *arguments: str) -> None:
     if (stack := directory.stack()) is None:
         raise CommandRefused(f"no stack runs in {directory.root}: `wabus up` starts one")
     urls = {"edge": stack["edge"], "sandbox": stack["sandbox"]}
-    shared = shared_environment(
-        directory.secrets(), stack["kafka"], stack["mongo"], urls, str(directory.root / "sandbox")
-    )
+    servers = {"WABUS_KAFKA_BOOTSTRAP": stack["kafka"], "WABUS_MONGO_URL": stack["mongo"]}
+    shared = shared_environment(directory.secrets(), servers, urls, str(directory.root / "sandbox"))
     environment = environment_of("analytics", 0, shared | given_variables(), outside_environment())
     ended = subprocess.run(  # noqa: S603  # our own job
         [sys.executable, "-m", job, *arguments], env=environment, cwd=ROOT, check=False

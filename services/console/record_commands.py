@@ -11,11 +11,13 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from libs.events.topics import META_WEBHOOKS
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader
 from libs.kafka.dead_letter_reader import replay as put_back
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.record import Outgoing
 from libs.runtime.clock import rfc3339
+from libs.runtime.errors import StartRefused
 from services.console.errors import CommandRefused
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import console, print_json, print_rows
@@ -65,15 +67,15 @@ def replay_webhooks(
     if partition is None and (from_offset is not None or to_offset is not None):
         raise CommandRefused("offsets mean something within one partition only: give --partition too")
     wanted = Range(partition, from_offset, to_offset, _time(since), _time(until))
-    count = _run(_produce_again(target_of(state).need("kafka"), META_WEBHOOKS, wanted, dry_run))
+    count = _run(_produce_again(target_of(state).need_kafka(), META_WEBHOOKS, wanted, dry_run))
     _tell_count(count, "webhooks", META_WEBHOOKS, dry_run, as_json)
 
 
-async def _produce_again(bootstrap: str, topic: str, wanted: Range, dry_run: bool) -> int:
+async def _produce_again(kafka: KafkaConnection, topic: str, wanted: Range, dry_run: bool) -> int:
     # The ends are taken before the first record is written, so a replay does not read what it wrote itself.
     count, chunk = 0, list[Outgoing]()
-    async with _bus(bootstrap) as bus:
-        async for record in read(bootstrap, topic, wanted):
+    async with _bus(kafka) as bus:
+        async for record in read(kafka, topic, wanted):
             count += 1
             chunk.append(Outgoing(topic, record.key, record.value, record.headers))
             if len(chunk) == CHUNK and not dry_run:
@@ -94,12 +96,12 @@ def list_dead_letters(
 
     Example: wabus dead-letters list meta.webhooks.v1.tracker.dlt
     """
-    rows = [_row(letter) for letter in _run(_listed(target_of(state).need("kafka"), topic))]
+    rows = [_row(letter) for letter in _run(_listed(target_of(state).need_kafka(), topic))]
     print_rows(rows, ("dead_letter_topic", "place", "at", "reason", "error", "source", "attempts"), as_json)
 
 
-async def _listed(bootstrap: str, topic: str | None) -> Sequence[DeadLetter]:
-    async with _bus(bootstrap) as bus, DeadLetterReader(bus) as reader:
+async def _listed(kafka: KafkaConnection, topic: str | None) -> Sequence[DeadLetter]:
+    async with _bus(kafka) as bus, DeadLetterReader(bus) as reader:
         known = await reader.topics()
         return await reader.list(known if topic is None else [_checked(topic, known)], SHOWN)
 
@@ -116,7 +118,7 @@ def show_dead_letter(
 
     Example: wabus dead-letters show meta.webhooks.v1.tracker.dlt 17
     """
-    letter = _run(_found(target_of(state).need("kafka"), topic, partition, [offset]))[0]
+    letter = _run(_found(target_of(state).need_kafka(), topic, partition, [offset]))[0]
     content = letter.record.value or b""
     shown = _row(letter) | {"first_seen": letter.first_seen, "schema": letter.schema, "bytes": len(content)}
     headers = {name: text.decode(errors="replace") for name, text in letter.original().headers if text is not None}
@@ -139,13 +141,13 @@ def replay_dead_letters(
     """
     if bool(offsets) == all_of_them:
         raise CommandRefused("say which: offsets, or --all")
-    count = _run(_put_back(target_of(state).need("kafka"), topic, partition, offsets or [], dry_run))
+    count = _run(_put_back(target_of(state).need_kafka(), topic, partition, offsets or [], dry_run))
     _tell_count(count, "dead letters", topic, dry_run, as_json)
 
 
-async def _put_back(bootstrap: str, topic: str, partition: int, offsets: list[int], dry_run: bool) -> int:
-    letters = await (_found(bootstrap, topic, partition, offsets) if offsets else _listed(bootstrap, topic))
-    async with _bus(bootstrap) as bus:
+async def _put_back(kafka: KafkaConnection, topic: str, partition: int, offsets: list[int], dry_run: bool) -> int:
+    letters = await (_found(kafka, topic, partition, offsets) if offsets else _listed(kafka, topic))
+    async with _bus(kafka) as bus:
         for letter in sorted(letters, key=lambda letter: letter.record.timestamp):
             if not letter.topic:
                 raise CommandRefused(f"{topic} {_place(letter)} does not say where it came from")
@@ -154,8 +156,8 @@ async def _put_back(bootstrap: str, topic: str, partition: int, offsets: list[in
     return len(letters)
 
 
-async def _found(bootstrap: str, topic: str, partition: int, offsets: list[int]) -> list[DeadLetter]:
-    async with _bus(bootstrap) as bus, DeadLetterReader(bus) as reader:
+async def _found(kafka: KafkaConnection, topic: str, partition: int, offsets: list[int]) -> list[DeadLetter]:
+    async with _bus(kafka) as bus, DeadLetterReader(bus) as reader:
         _checked(topic, await reader.topics())
         letters = [await reader.show(topic, partition, offset) for offset in offsets]
     missing = [str(offset) for offset, letter in zip(offsets, letters, strict=True) if letter is None]
@@ -165,10 +167,10 @@ async def _found(bootstrap: str, topic: str, partition: int, offsets: list[int])
 
 
 @asynccontextmanager
-async def _bus(bootstrap: str) -> AsyncIterator[Bus]:
-    bus = Bus(bootstrap, "console")
-    await bus.start()
+async def _bus(kafka: KafkaConnection) -> AsyncIterator[Bus]:
+    bus = Bus(kafka, "console")
     try:
+        await bus.start()
         async with asyncio.timeout(REACHED_WITHIN):
             await bus.all_topics()
         yield bus
@@ -181,6 +183,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (KafkaError, TimeoutError, BusUnavailable) as error:
         raise CommandRefused(f"Kafka does not answer: {type(error).__name__} {error}") from error
+    except StartRefused as refused:
+        raise CommandRefused(str(refused)) from None
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:

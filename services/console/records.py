@@ -9,6 +9,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.record import Record, raw_record
 from services.console.errors import CommandRefused
 
@@ -26,17 +27,17 @@ class Range:
     until: datetime | None = None
 
 
-async def read(bootstrap: str, topic: str, wanted: Range) -> AsyncIterator[Record]:
+async def read(kafka: KafkaConnection, topic: str, wanted: Range) -> AsyncIterator[Record]:
     """Yield the records of the range that are there when it is called, partition by partition.
 
     Raises CommandRefused when Kafka or the topic is not there, or does not go on.
     """
-    async with _consumer(bootstrap, topic) as consumer:
+    async with _consumer(kafka, topic) as consumer:
         bounds = await _bounds(consumer, topic, wanted)
     if not bounds:
         return
     # A second consumer, for aiokafka's stop can wait for ever after a change of what is assigned.
-    async with _consumer(bootstrap) as consumer:
+    async with _consumer(kafka) as consumer:
         consumer.assign([partition for partition, _, _ in bounds])
         for partition, first, _ in bounds:
             consumer.seek(partition, first)
@@ -56,14 +57,14 @@ async def _until(consumer: AIOKafkaConsumer, partition: TopicPartition, last: in
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(kafka: KafkaConnection, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     # Of no group: it joins nothing and commits nothing.
-    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(*topics, **kafka.options(), enable_auto_commit=False)
     try:
         await consumer.start()
     except KafkaError as error:
         await consumer.stop()
-        raise CommandRefused(f"Kafka at {bootstrap} cannot be reached: {error}") from error
+        raise CommandRefused(f"Kafka at {kafka.bootstrap} cannot be reached: {error}") from error
     try:
         yield consumer
     finally:

@@ -3,14 +3,14 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from libs.runtime.access import PREFIX, KafkaAccess
 from libs.runtime.file_settings import SecretFiles
-from libs.runtime.settings import PREFIX
 
 
-class ConsoleSettings(SecretFiles):
+class ConsoleSettings(KafkaAccess, SecretFiles):
     """What the environment says; a running local stack answers all of it by itself."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     edge_url: str | None = Field(default=None, description="Base address of edge.")
     sandbox_url: str | None = Field(default=None, description="Base address of the sandbox.")

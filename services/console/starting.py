@@ -74,7 +74,7 @@ def _start_supervisor(options: Options, state: StateDirectory) -> None:
     ours, theirs = os.pipe()
     asked = {
         "state": str(state.root), "edge_port": options.edge_port, "without": sorted(options.without),
-        "scale": options.scale, "tell": theirs,
+        "scale": options.scale, "servers": options.servers.as_json(), "tell": theirs,
     }  # fmt: skip
     with state.log("supervisor").open("ab") as log, os.fdopen(ours) as told:
         supervisor = subprocess.Popen(  # noqa: S603 - our own command

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.state import StateDirectory
+from libs.kafka.connection import KafkaConnection
+from libs.runtime.access import KafkaAccess
+from libs.runtime.settings import read_settings
 from services.console.errors import CommandRefused
 from services.console.settings import ConsoleSettings
 
@@ -17,33 +20,41 @@ class Target:
     api_key: str | None
     admin_key: str | None
     internal_secret: str | None
-    kafka: str | None
+    kafka: KafkaConnection | None
     tenant: str | None
+
+    def need_kafka(self) -> KafkaConnection:
+        """Return the way to Kafka; raises CommandRefused, which says where it would come from."""
+        if self.kafka is None:
+            raise CommandRefused("no stack runs here: start one with `wabus up`, or set WABUS_KAFKA_BOOTSTRAP")
+        return self.kafka
 
     def need(self, name: str) -> str:
         """Return one of the fields; raises CommandRefused, which says where it would come from."""
         value: str | None = getattr(self, name)
         if value is None:
-            variable = {"kafka": "WABUS_KAFKA_BOOTSTRAP", "edge": "WABUS_EDGE_URL", "sandbox": "WABUS_SANDBOX_URL"}
+            variable = {"edge": "WABUS_EDGE_URL", "sandbox": "WABUS_SANDBOX_URL"}
             told = variable.get(name, f"WABUS_{name.upper()}")
             raise CommandRefused(f"no stack runs here: start one with `wabus up`, or set {told}")
         return value
 
 
 def target_of(state: Path) -> Target:
-    """Return the stack that runs in `state`; where none runs, what the environment says."""
+    """Return the stack that runs in `state`; where none runs, what the environment says. Raises StartRefused."""
     directory = StateDirectory(state)
-    settings = ConsoleSettings()
+    settings = read_settings(ConsoleSettings)
     stack = {} if settings.edge_url else (directory.stack() or {})
     if stack:
-        own = {name: stack.get(name) for name in ("edge", "sandbox", "api_key", "admin_key", "kafka", "tenant")}
-        return Target(**own, internal_secret=directory.secrets()["internal_secret"])
+        own = {name: stack.get(name) for name in ("edge", "sandbox", "api_key", "admin_key", "tenant")}
+        access = KafkaAccess.model_validate(stack.get("kafka_access", {}))
+        kafka = KafkaConnection.to(stack["kafka"], access) if "kafka" in stack else None
+        return Target(**own, kafka=kafka, internal_secret=directory.secrets()["internal_secret"])
     return Target(
         edge=settings.edge_url,
         sandbox=settings.sandbox_url,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
         internal_secret=settings.internal_secret.get_secret_value() if settings.internal_secret else None,
-        kafka=settings.kafka_bootstrap,
+        kafka=KafkaConnection.to(settings.kafka_bootstrap, settings) if settings.kafka_bootstrap else None,
         tenant=None,
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from deploy.local.errors import StackRefused
+from deploy.local.server_set import ServerOptions
 from deploy.local.stack import Options
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import print_json
@@ -22,13 +23,20 @@ def up(
     edge_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the API.")] = None,
     without: Annotated[list[str], typer.Option(help="Leave out a service; may be repeated.")] = [],  # noqa: B006
     scale: Annotated[list[str], typer.Option(help="SERVICE=N: several processes of it.")] = [],  # noqa: B006
+    secure: Annotated[
+        bool | None, typer.Option("--secure/--open", help="Servers that want TLS and a login.", show_default=False)
+    ] = None,
+    brokers: Annotated[int | None, typer.Option(help="Kafka brokers: 1 or 3.")] = None,
+    members: Annotated[int | None, typer.Option(help="Members of MongoDB's replica set: 1 or 3.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start the whole stack on this machine, on free ports.
 
     Example: wabus up --detach --edge-port 8080
     """
-    options = Options(state.absolute(), edge_port, frozenset(without), _scale(scale))
+    options = Options(
+        state.absolute(), edge_port, frozenset(without), _scale(scale), ServerOptions(secure, brokers, members)
+    )
     if not detach:
         up_in_foreground(options)
         return

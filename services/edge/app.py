@@ -13,6 +13,7 @@ from libs.graph.media import GraphMedia
 from libs.graph.numbers import GraphNumbers
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.ledger import consent, contacts, record
@@ -111,7 +112,7 @@ class _Edge:
     def __init__(self, settings: Settings, bus: Bus, intake: type[Intake]) -> None:
         self.clock = SystemClock()
         self.bus = bus
-        self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
+        self.mongo = Mongo.of(settings)
         vault = Vault(settings.encryption_keys.get_secret_value())
         self.directory = Directory(self.mongo, vault, self.clock)
         announcements = Announcements(self.bus, self.clock)
@@ -244,7 +245,11 @@ class _Edge:
 
 def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intake] = Intake) -> Application:
     """Build edge from its settings; tests may hand in a bus and an intake of their own."""
-    edge = _Edge(settings, bus or Bus(settings.kafka_bootstrap, f"edge-{socket.gethostname()}"), intake)
+    edge = _Edge(
+        settings,
+        bus or Bus(KafkaConnection.of(settings), f"edge-{socket.gethostname()}"),
+        intake,
+    )
     api = create_api(
         "Wabus", "WhatsApp Business for many tenants, behind one `cm_` key.", openapi_url=None, docs_url=None,
         redoc_url=None,

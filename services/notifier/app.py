@@ -14,6 +14,7 @@ from libs.events.topics import (
 )
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
@@ -53,8 +54,8 @@ class _Notifier:
 
     def __init__(self, settings: Settings) -> None:
         self.clock = SystemClock()
-        self.mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-        self.bus = Bus(settings.kafka_bootstrap, f"notifier-{socket.gethostname()}-{os.getpid()}")
+        self.mongo = Mongo.of(settings)
+        self.bus = Bus(KafkaConnection.of(settings), f"notifier-{socket.gethostname()}-{os.getpid()}")
         vault = Vault(settings.encryption_keys.get_secret_value())
         self.egress = Egress(settings.egress_limits, settings.notifier_timeout)
         endpoints, deliveries = EndpointStore(self.mongo), DeliveryStore(self.mongo)

@@ -13,6 +13,7 @@ from libs.events.topics import ACCOUNTS_CHANGED, OUTBOUND_BULK, OUTBOUND_INTERAC
 from libs.graph.send import GraphSender
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.group import Membership
 from libs.kafka.lanes import LaneConsumer
@@ -47,8 +48,8 @@ def create_app(settings: Settings, *, bus: Bus | None = None, graph: GraphSender
     """Build the sender from its settings; tests may hand in a bus or a Graph side of their own."""
     clock = SystemClock()
     owner = f"{socket.gethostname()}-{os.getpid()}"
-    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    bus = bus or Bus(settings.kafka_bootstrap, f"sender-{owner}")
+    mongo = Mongo.of(settings)
+    bus = bus or Bus(KafkaConnection.of(settings), f"sender-{owner}")
     directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)
     claims, due = Claims(mongo), DueRecords(mongo)
     settler = Settler(claims, bus, clock)

@@ -12,6 +12,7 @@ from libs.graph.media import GraphMedia
 from libs.graph.templates import GraphTemplates
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.mongo.client import Mongo
@@ -42,8 +43,8 @@ GROUP = "templates"
 def create_app(settings: Settings) -> Application:
     """Build the templates service from its settings."""
     clock = SystemClock()
-    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    bus = Bus(settings.kafka_bootstrap, f"templates-{socket.gethostname()}-{os.getpid()}")
+    mongo = Mongo.of(settings)
+    bus = Bus(KafkaConnection.of(settings), f"templates-{socket.gethostname()}-{os.getpid()}")
     directory = Directory(mongo, Vault(settings.encryption_keys.get_secret_value()), clock)
     graph = GraphClient(settings.graph_url, settings.graph_version)
     templates, jobs = TemplateStore(mongo), JobStore(mongo)

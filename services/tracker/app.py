@@ -11,6 +11,7 @@ from libs.events.topics import ACCOUNTS_CHANGED, META_WEBHOOKS
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.broadcasts import BroadcastConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.group import Membership
 from libs.kafka.subscription import FetchSettings
@@ -38,8 +39,8 @@ GROUP = "tracker"
 def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     """Build the tracker from its settings; tests may hand in a bus of their own."""
     clock = SystemClock()
-    mongo = Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database)
-    bus = bus or Bus(settings.kafka_bootstrap, f"tracker-{socket.gethostname()}-{os.getpid()}")
+    mongo = Mongo.of(settings)
+    bus = bus or Bus(KafkaConnection.of(settings), f"tracker-{socket.gethostname()}-{os.getpid()}")
     directory = Directory(mongo, None, clock)
     tracker = StatusTracker(
         directory, Moves(mongo), People(mongo), InboundStore(mongo), MisfitStore(mongo), OptOutWordsBook(mongo, clock),

@@ -13,6 +13,7 @@ from typing import Any
 from libs.events.topics import MESSAGES_STATUS, OUTBOUND_INTERACTIVE
 from libs.graph.send import GraphSender, SendOutcome
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.record import Outgoing
 from libs.ledger.claims import Claims
 from libs.ledger.intake import Intake, Stored
@@ -38,8 +39,8 @@ class Death:
 class DyingBus(Bus):
     """Dies right before, or right after, writing to a topic."""
 
-    def __init__(self, bootstrap: str, topic: str, death: Death, after_write: bool) -> None:
-        super().__init__(bootstrap, "dying")
+    def __init__(self, connection: KafkaConnection, topic: str, death: Death, after_write: bool) -> None:
+        super().__init__(connection, "dying")
         self._topic, self._death, self._after_write = topic, death, after_write
 
     async def publish_many(self, records: Sequence[Outgoing], timeout: float = 30) -> None:
@@ -124,7 +125,7 @@ def _campaigns(owner: type, method: str, death: Death, after_call: bool) -> tupl
 
 
 def _bus(topic: str, death: Death, after_write: bool = False) -> Callable[[Any], dict[str, Any]]:
-    return lambda settings: {"bus": DyingBus(settings.kafka_bootstrap, topic, death, after_write)}
+    return lambda settings: {"bus": DyingBus(KafkaConnection.of(settings), topic, death, after_write)}
 
 
 def _graph(death: Death, after_post: bool) -> Callable[[Any], dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.consumer import GroupConsumer
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
@@ -74,7 +75,7 @@ async def run(told: dict[str, Any]) -> None:
     """Consume until SIGTERM, then stop in order."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    bus = Bus(told["bootstrap"], told["name"])
+    bus = Bus(KafkaConnection(told["bootstrap"]), told["name"])
     await bus.start()
     consumer = make_consumer(bus, told)
     await consumer.start()

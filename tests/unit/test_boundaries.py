@@ -140,6 +140,26 @@ def test_motor_is_imported_in_one_lib() -> None:
     )
 
 
+def test_every_kafka_client_takes_its_options_from_the_connection() -> None:
+    clients = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient"}
+
+    def knows_the_way(call: ast.Call) -> bool:
+        spread = [each.value for each in call.keywords if each.arg is None]
+        return any(isinstance(it, ast.Call) and ast.unparse(it.func).endswith(".options") for it in spread)
+
+    findings = [
+        f"{source.path}:{node.lineno} makes {ast.unparse(node.func)}"
+        for source in CODE
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in clients and not knows_the_way(node)
+    ]
+    broken(
+        "A client that is given addresses alone cannot reach a Kafka that wants TLS or a login: take a KafkaConnection "
+        "and pass **connection.options().",
+        findings,
+    )
+
+
 def test_the_environment_is_read_in_settings_only() -> None:
     def reads(source: Source) -> bool:
         return any(

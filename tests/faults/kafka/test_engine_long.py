@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from tests.faults.kafka.conftest import Faulty
 from tests.integration.kafka.conftest import GROUP, new_topics
 from tests.support.members import Crowd, Ledger
@@ -60,7 +61,7 @@ class Trouble:
 async def test_minutes_of_trouble_lose_nothing_and_keep_the_order(mode: str, faulty: Faulty, tmp_path: Path) -> None:
     bootstrap, proxy, _ = faulty
     topics = await new_topics(bootstrap, 2, partitions=6)
-    bus = Bus(bootstrap, "test")
+    bus = Bus(KafkaConnection(bootstrap), "test")
     await bus.start()
     chance = random.Random(SEED)
     crowd, ledger = Crowd(bootstrap, topics, GROUP, tmp_path, mode), Ledger(bus, topics)
@@ -86,7 +87,7 @@ async def test_a_broker_that_is_killed_and_restarted_again_and_again_loses_nothi
 ) -> None:
     bootstrap, _, broker = faulty
     topics = await new_topics(bootstrap, 2)
-    bus = Bus(bootstrap, "test")
+    bus = Bus(KafkaConnection(bootstrap), "test")
     await bus.start()
     crowd, ledger = Crowd(bootstrap, topics, GROUP, tmp_path, session_timeout_ms=6_000), Ledger(bus, topics)
     try:

@@ -4,6 +4,7 @@ import random
 
 from libs.kafka.batches import BatchConsumer
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.events import outgoing
 from libs.mongo.client import Mongo
 from services.analytics.counting import Kind
@@ -20,7 +21,7 @@ WITHIN = 60  # seconds until all is counted
 async def test_members_that_come_and_go_count_every_status_once(mongo: Mongo, kafka_bootstrap: str) -> None:
     [topic] = await new_topics(kafka_bootstrap)
     events = lives(MESSAGES, random.Random(7))
-    bench, bus = Bench(mongo, SumsStore(mongo)), Bus(kafka_bootstrap, "test")
+    bench, bus = Bench(mongo, SumsStore(mongo)), Bus(KafkaConnection(kafka_bootstrap), "test")
     await bus.start()
     members: list[BatchConsumer] = []
     try:

@@ -9,6 +9,7 @@ import pytest
 from deploy.local.topics import Topic, ensure_topics
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
+from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
@@ -30,7 +31,7 @@ async def new_topics(
     names = [f"test-{uuid.uuid4().hex[:12]}" for _ in range(count)]
     dead = [dead_letter_topic(name, group) for name in names for group in groups]
     wanted = [Topic(name, partitions, 3_600_000, max_bytes) for name in names]
-    await ensure_topics(bootstrap, wanted + [Topic(name, 1, 3_600_000, 5 << 20) for name in dead])
+    await ensure_topics(KafkaConnection(bootstrap), wanted + [Topic(name, 1, 3_600_000, 5 << 20) for name in dead])
     return names
 
 
@@ -50,7 +51,7 @@ async def make_bus(kafka_bootstrap: str) -> AsyncIterator[MakeBus]:
     buses: list[Bus] = []
 
     async def make(bootstrap: str = kafka_bootstrap, **settings: int) -> Bus:
-        bus = Bus(bootstrap, "test", **settings)
+        bus = Bus(KafkaConnection(bootstrap), "test", **settings)
         buses.append(bus)
         await bus.start()
         return bus

@@ -12,6 +12,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 
 from libs.kafka.bus import Bus, BusUnavailable, Outgoing
+from libs.kafka.connection import KafkaConnection
 from tests.integration.kafka.conftest import GROUP, new_topics
 from tests.support.members import Crowd, Ledger
 from tests.support.proxied_kafka import Proxy, RestartableKafka, proxied_kafka
@@ -49,7 +50,7 @@ async def count_values(bootstrap: str, topic: str) -> Counter[bytes]:
 async def test_cut_connections_lose_and_repeat_nothing_that_is_written(faulty: Faulty) -> None:
     bootstrap, proxy, _ = faulty
     [topic] = await new_topics(bootstrap)
-    bus = Bus(bootstrap, "test")
+    bus = Bus(KafkaConnection(bootstrap), "test")
     await bus.start()
     written = 0
 
@@ -85,7 +86,7 @@ async def test_while_the_broker_is_silent_callers_get_their_deadline_and_afterwa
 ) -> None:
     bootstrap, proxy, _ = faulty
     [topic] = await new_topics(bootstrap)
-    bus = Bus(bootstrap, "test", request_timeout_ms=2_000)
+    bus = Bus(KafkaConnection(bootstrap), "test", request_timeout_ms=2_000)
     await bus.start()
     await bus.publish(topic, key=b"k", value=b"before")
     proxy.freeze()
@@ -115,7 +116,7 @@ async def _unreachable(bus: Bus) -> bool:
 async def test_a_broker_that_restarts_finds_its_consumers_and_producers_at_work(faulty: Faulty, tmp_path: Path) -> None:
     bootstrap, _, broker = faulty
     topics = await new_topics(bootstrap, 2)
-    bus = Bus(bootstrap, "test")
+    bus = Bus(KafkaConnection(bootstrap), "test")
     await bus.start()
     crowd, ledger = Crowd(bootstrap, topics, GROUP, tmp_path, session_timeout_ms=6_000), Ledger(bus, topics)
     try:

@@ -58,7 +58,7 @@ def test_the_target_is_the_environments_where_it_names_one(tmp_path: Path, monke
     target = target_of(tmp_path)
     assert (target.edge, target.api_key) == ("http://far", "cm_live_x")
     with pytest.raises(CommandRefused, match="set WABUS_KAFKA_BOOTSTRAP"):
-        target.need("kafka")
+        target.need_kafka()
 
 
 def test_a_refusal_is_told_in_the_apis_own_words() -> None:

@@ -13,7 +13,8 @@ SECRETS = {
 }  # fmt: skip
 NAMES = [service.name for service in present_services()]
 URLS = {name: f"http://127.0.0.1:{20_000 + index}" for index, name in enumerate(NAMES)}
-SHARED = shared_environment(SECRETS, "127.0.0.1:1", "mongodb://127.0.0.1:2", URLS, "/tmp/sandbox")  # noqa: S108
+SERVERS = {"WABUS_KAFKA_BOOTSTRAP": "127.0.0.1:1", "WABUS_MONGO_URL": "mongodb://127.0.0.1:2"}
+SHARED = shared_environment(SECRETS, SERVERS, URLS, "/tmp/sandbox")  # noqa: S108
 
 
 @pytest.mark.parametrize("name", NAMES)
