@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from deploy.local.settings import TopicSettings
 from libs.runtime.errors import StartRefused
-from libs.runtime.settings import ServiceSettings
+from libs.runtime.settings import BusSettings, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -36,6 +37,14 @@ def test_a_setting_is_read_from_the_file_of_its_name_without_the_newline_at_its_
     settings = Settings.load()
     assert settings.app_secret.get_secret_value() == "from a file"
     assert settings.knob == 7
+
+
+def test_where_the_servers_are_may_stand_in_files_for_services_and_for_the_topics_job(folder: Path) -> None:
+    (folder / "WABUS_KAFKA_BOOTSTRAP").write_text("kafka:9096\n")
+    (folder / "WABUS_MONGO_URL").write_text("mongodb+srv://user:word@cluster.example.net/\n")
+    settings = BusSettings.load()
+    assert settings.mongo_url.get_secret_value() == "mongodb+srv://user:word@cluster.example.net/"
+    assert settings.kafka_bootstrap == TopicSettings().kafka_bootstrap == "kafka:9096"
 
 
 def test_the_environment_outranks_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
