@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test browser check fmt contracts bench faults load lock clean
+.PHONY: help setup up demo test browser check fmt contracts bench faults load secrets lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,9 +50,14 @@ load: setup  ## The long load tests: memory, many messages
 bench: setup  ## Drive the public API and print messages/s, latencies and CPU per message
 	$(BIN)/python -m tests.load.bench
 
-lock: setup  ## Resolve requirements.lock anew (needs uv)
+secrets:  ## The secrets of a deployment with Docker, as files in ./secrets
+	@$(PYTHON) deploy/docker/make_secrets.py
+
+lock: setup  ## Resolve requirements.lock anew, and of it the image's part (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra local --extra dev \
 		pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --no-annotate -c requirements.lock \
+		pyproject.toml -o deploy/docker/requirements.lock
 
 clean:  ## Stop the stack in .wabus, remove it, the virtual environment and the caches
 	@if [ -x $(BIN)/wabus ]; then $(BIN)/wabus down --wipe; fi

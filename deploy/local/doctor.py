@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from jgo.constants import MAVEN_CENTRAL_URL
 
 from deploy.local.disk import check_disk
 from deploy.local.errors import StackRefused
@@ -68,6 +67,8 @@ def _kafka(cache: Path) -> str:
     missing = len(missing_jars(cache))
     if not missing:
         return f"Apache Kafka {KAFKA_VERSION} is in {cache}"
+    from jgo.constants import MAVEN_CENTRAL_URL  # not in the image, where the command line runs too
+
     try:
         socket.create_connection((urlsplit(MAVEN_CENTRAL_URL).hostname or "", 443), NETWORK_WITHIN).close()
     except OSError as error:

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import requests
-from jgo.maven import MavenContext
+from typing import TYPE_CHECKING
 
 from deploy.local.errors import StackRefused
 from deploy.local.settings import LocalSettings
 from libs.runtime.settings import read_settings
+
+if TYPE_CHECKING:  # jgo is not in the image, where the command line runs too: only a download imports it
+    from jgo.maven import MavenContext
 
 LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
 KAFKA_VERSION = "4.4.0"
@@ -91,6 +92,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _download(jars: list[Jar], folder: Path, progress: Progress, repositories: dict[str, str] | None) -> None:
+    from jgo.maven import MavenContext
+
     done = 0
     with tempfile.TemporaryDirectory(dir=folder) as staging, ThreadPoolExecutor(PARALLEL) as pool:
         context = MavenContext(repo_cache=Path(staging), remote_repos=repositories, timeout=REQUEST_TIMEOUT)
@@ -106,7 +109,9 @@ def _download(jars: list[Jar], folder: Path, progress: Progress, repositories: d
                 progress(f"downloading Apache Kafka {KAFKA_VERSION}: {done} of {len(jars)} jars")
 
 
-def _fetch(context: MavenContext, jar: Jar, folder: Path) -> None:
+def _fetch(context: "MavenContext", jar: Jar, folder: Path) -> None:
+    import requests
+
     try:
         path = context.create_dependency(jar.coordinate).artifact.resolve()
     except (requests.RequestException, RuntimeError, AssertionError) as error:
@@ -122,6 +127,8 @@ def _fetch(context: MavenContext, jar: Jar, folder: Path) -> None:
 
 def resolve() -> list[Jar]:
     """Resolve the roots anew with all they need at run time: for a change of Kafka's version."""
+    from jgo.maven import MavenContext
+
     with tempfile.TemporaryDirectory() as staging:
         context = MavenContext(repo_cache=Path(staging), timeout=REQUEST_TIMEOUT)
         roots = [context.create_dependency(root) for root in ROOTS]

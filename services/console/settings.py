@@ -1,12 +1,13 @@
 """Where the command line finds what it talks to when there is no local stack."""
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
+from libs.runtime.file_settings import SecretFiles
 
 
-class ConsoleSettings(KafkaAccess, MongoAccess, BaseSettings):
+class ConsoleSettings(KafkaAccess, MongoAccess, SecretFiles):
     """What the environment says; a running local stack answers all of it by itself."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)

@@ -1,4 +1,7 @@
+import asyncio
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +65,34 @@ def test_a_file_without_a_certificate_stops_the_start_by_its_variable(
         KafkaConnection.to("kafka:9093", KafkaAccess(kafka_security="SSL", **files))
 
 
-def test_our_own_certificate_is_shown_where_there_is_one(certificates: Certificates) -> None:
+async def test_our_own_certificate_is_shown_where_brokers_ask_for_one(certificates: Certificates) -> None:
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificates.server)
+    theirs.load_verify_locations(certificates.ca)
+    theirs.verify_mode = ssl.CERT_REQUIRED
     own = {"kafka_cert_file": certificates.server, "kafka_key_file": certificates.server}
-    connection = KafkaConnection.to("kafka:9093", access(certificates, "SSL", **own))
-    assert connection.context is not None
+    context = KafkaConnection.to("kafka:9093", access(certificates, "SSL", **own)).context
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(lambda: theirs.wrap_socket(listening.accept()[0], server_side=True))
+        _, writer = await asyncio.open_connection(*listening.getsockname(), ssl=context)
+        with await asyncio.wrap_future(accepted) as shown:
+            assert "Wabus local servers" in str(shown.getpeercert())
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_connection_closes_though_its_broker_is_busy_with_a_long_fetch(certificates: Certificates) -> None:
+    """A broker that reads nothing answers no goodbye either."""
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificates.server)
+    context = KafkaConnection.to("kafka:9093", access(certificates, "SSL")).context
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(lambda: theirs.wrap_socket(listening.accept()[0], server_side=True))
+        _, writer = await asyncio.open_connection(*listening.getsockname(), ssl=context)
+        with await asyncio.wrap_future(accepted):
+            writer.close()
+            async with asyncio.timeout(2):
+                await writer.wait_closed()
 
 
 async def test_the_password_stands_in_no_repr(certificates: Certificates) -> None:

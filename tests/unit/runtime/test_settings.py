@@ -1,0 +1,31 @@
+import base64
+
+import pytest
+from pydantic import ValidationError
+
+from libs.runtime.settings import GraphSettings, _sentence
+
+RING = "sandbox-only:" + base64.b64encode(bytes(32)).decode()
+
+
+def settings(graph_url: str, ring: str) -> GraphSettings:
+    return GraphSettings.model_validate({
+        "log_hash_key": "0123456789abcdef", "kafka_bootstrap": "kafka:9092", "mongo_url": "mongodb://mongo",
+        "graph_url": graph_url, "encryption_keys": ring,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("ring", [RING, f"k1:{base64.b64encode(bytes(32)).decode()},{RING}"])
+def test_the_published_key_of_the_sandbox_is_refused_with_the_real_meta(ring: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings("https://graph.facebook.com", ring)
+    sentence = _sentence(refused.value.errors()[0])
+    assert sentence == "WABUS_ENCRYPTION_KEYS is the sandbox's, which is public: make your own secrets"
+
+
+def test_the_published_key_serves_the_sandbox() -> None:
+    settings("http://sandbox:8080", RING)
+
+
+def test_a_key_of_ones_own_serves_the_real_meta() -> None:
+    settings("https://graph.facebook.com", RING.replace("sandbox-only", "k1"))
