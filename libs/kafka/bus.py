@@ -21,6 +21,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder  # type: i
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
 
+from libs.kafka.disks import Disk, disks_of
 from libs.kafka.errors import BusUnavailable, RecordRefused
 from libs.kafka.producer import MAX_REQUEST_BYTES, ReplaceableProducer
 from libs.kafka.record import Outgoing
@@ -132,6 +133,10 @@ class Bus:
                 return bool(await producer.client.force_metadata_update())
         except (TimeoutError, KafkaError):
             return False
+
+    async def disks(self) -> list[Disk]:
+        """Return the disks of the brokers that tell. Waits for the connection; raises KafkaError when it breaks."""
+        return await disks_of((await self._producer.ready()).client)
 
     async def all_topics(self) -> dict[str, int]:
         """Return how many partitions each topic has. Waits for the connection; raises KafkaError when it breaks."""

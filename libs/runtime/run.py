@@ -12,7 +12,9 @@ import structlog
 import uvicorn
 import uvloop
 
+from libs.observability.certificates import CertificateWatch, certificate_files
 from libs.observability.log import configure_logging
+from libs.observability.loop import LoopWatch
 from libs.runtime.application import Application, Part
 from libs.runtime.errors import StartRefused
 from libs.runtime.http_connections import capped_http_protocol
@@ -45,7 +47,8 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     stop = _stop_signal()
     started: list[Part] = []
     try:
-        for part in app.parts:
+        watches: list[Part] = [LoopWatch(), CertificateWatch(certificate_files(dict(settings)))]
+        for part in [*watches, *app.parts]:
             await part.start()
             started.append(part)
         server = _HttpServer(app, settings)

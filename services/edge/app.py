@@ -30,6 +30,7 @@ from libs.ledger.talks import TalkReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
+from libs.observability.certificates import CertificateWatch
 from libs.observability.http import operational_routes
 from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
@@ -52,6 +53,7 @@ from services.edge.announcements import Announcements
 from services.edge.auth import Authenticator, Limits
 from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
+from services.edge.census import Census
 from services.edge.commands import SendCommands
 from services.edge.credentials import Credentials
 from services.edge.dead_letter_store import DeadLetterStore
@@ -117,6 +119,8 @@ class _Edge:
         announcements = Announcements(self.bus, self.clock)
         keys = KeyStore(self.mongo)
         accounts = AccountStore(self.mongo, vault)
+        self.census = Census(accounts, self.bus, self.mongo)
+        self.certificates = CertificateWatch(addresses={"public_url": settings.public_url})
         self.last_used = LastUsed(keys, self.clock, settings.edge_last_used_every)
         self.keys = Keys(keys, self.directory, announcements, self.clock)
         addresses = CallerAddress(settings.edge_trusted_proxies)
@@ -230,6 +234,8 @@ class _Edge:
             self.refresh,
             self.erasures,
             self.typing,
+            self.census,
+            self.certificates,
             LaneConsumer(
                 self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.send_message, dead_letters=letters,

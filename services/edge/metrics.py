@@ -16,3 +16,20 @@ MEDIA_BYTES = Counter(
 )
 TYPING = Counter("wabus_edge_typing_notices_total", "Answers that were shown to be on their way.", ["outcome"])
 ERASURES = Gauge("wabus_edge_erasures", "Deletions of people's data that are under way.")
+ACCOUNTS = Gauge(
+    "wabus_edge_accounts", "Connected accounts of all tenants; every edge counts the same.", ["status", "reason"]
+)
+NUMBERS = Gauge(
+    "wabus_edge_numbers",
+    "Connected numbers of all tenants, with Meta's quality rating; every edge counts the same.",
+    ["status", "reason", "quality"],
+)
+DISK_SIZE = Gauge(
+    "wabus_disk_size_bytes",
+    "Size of the disk under a server's data, as it says itself: `mongodb`, `kafka-1`.",
+    ["server"],
+)
+DISK_FREE = Gauge("wabus_disk_free_bytes", "What is free of that disk.", ["server"])
+
+for _outcome in ("taken", "unsigned", "not_durable"):
+    WEBHOOKS.labels(_outcome)  # a rate sees the first step only from a 0 that was there

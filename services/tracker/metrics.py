@@ -14,4 +14,9 @@ WEBHOOK_AGE = Histogram(
     "From a webhook's arrival at edge to its effect in the ledger.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
+META_DELAY = Histogram(
+    "wabus_tracker_meta_delay_seconds",
+    "From Meta's own time of a status or message (whole seconds) to its arrival at edge.",
+    buckets=(1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200, 172800),
+)
 LAG = Gauge("wabus_tracker_lag_records", "Webhook records not applied yet.")
