@@ -20,3 +20,9 @@ META_DELAY = Histogram(
     buckets=(1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200, 172800),
 )
 LAG = Gauge("wabus_tracker_lag_records", "Webhook records not applied yet.")
+
+# A rate sees the first step only from a 0 that was there.
+for _reason in ("status_of_no_concern", "status_of_no_message", "unknown_account", "unknown_number"):
+    DROPPED.labels(_reason)
+for _how in ("keyword", "button", "status", "user_preferences"):
+    OPT_OUTS.labels(_how)
