@@ -31,5 +31,8 @@ DISK_SIZE = Gauge(
 )
 DISK_FREE = Gauge("wabus_disk_free_bytes", "What is free of that disk.", ["server"])
 
+# A rate sees the first step only from a 0 that was there.
 for _outcome in ("taken", "unsigned", "not_durable"):
-    WEBHOOKS.labels(_outcome)  # a rate sees the first step only from a 0 that was there
+    WEBHOOKS.labels(_outcome)
+for _outcome in ("shown", "failed", "passed_by"):
+    TYPING.labels(_outcome)

@@ -23,7 +23,7 @@ _ROUND = Row("Once round the circle: what passes each stage a second", [
           Query(per_second("wabus_edge_accepted_total", "lane", "way"), "{{lane}} by {{way}}"), stacked=True),
     lines("To Meta", "POSTs to the Graph API by what is known of them afterwards.", "cps",
           Query(per_second("wabus_sender_attempts_total", "outcome"), "{{outcome}}"), stacked=True),
-    lines("Webhooks from Meta", "Posts that came in at edge, by what became of them.", "cps",
+    lines("Webhooks from Meta", "Posts that came in at edge, by what became of them. Alert: WebhooksSilent.", "cps",
           Query(per_second("wabus_edge_webhooks_total", "outcome"), "{{outcome}}"), stacked=True),
     lines("Statuses", "What Meta said of messages, as the tracker applied it.", "cps",
           Query(per_second("wabus_tracker_statuses_total", "status"), "{{status}}"), stacked=True),
@@ -46,7 +46,7 @@ _WAITING = Row("Where it waits", [
           *quantiles("wabus_sender_accept_to_wamid_seconds")),
     lines("From webhook to ledger", "From a webhook's arrival at edge until its effect is stored.", "s",
           *quantiles("wabus_tracker_webhook_age_seconds"), limit=30),
-    lines("Answers of edge", "Time of calls to POST /messages, headers to answer.", "s",
+    lines("Answers of edge", "Time of calls to POST /messages, headers to answer. Alert: AcceptSlow.", "s",
           *quantiles("wabus_http_request_seconds", where='service="edge", route="/api/v1/whatsapp/messages"'), limit=1),
 ])  # fmt: skip
 

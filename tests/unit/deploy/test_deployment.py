@@ -56,8 +56,9 @@ def test_the_servers_are_those_of_the_local_stack() -> None:
 
 def test_prometheus_scrapes_every_service() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    targets = config["scrape_configs"][0]["static_configs"][0]["targets"]
-    assert sorted(target.removesuffix(":8080") for target in targets) == NAMES
+    [scraped] = config["scrape_configs"]
+    [found] = scraped["dns_sd_configs"]
+    assert (scraped["job_name"], sorted(found["names"]), found["port"]) == ("wabus", NAMES, 8080)
 
 
 def test_nothing_is_published_beyond_this_host() -> None:
