@@ -12,7 +12,6 @@ import structlog
 import uvicorn
 import uvloop
 
-from libs.observability.certificates import CertificateWatch, certificate_files
 from libs.observability.log import configure_logging
 from libs.observability.loop import LoopWatch
 from libs.runtime.application import Application, Part
@@ -47,8 +46,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     stop = _stop_signal()
     started: list[Part] = []
     try:
-        watches: list[Part] = [LoopWatch(), CertificateWatch(certificate_files(dict(settings)))]
-        for part in [*watches, *app.parts]:
+        for part in app.parts:
             await part.start()
             started.append(part)
         server = _HttpServer(app, settings)
@@ -56,6 +54,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
         await server.start()
         _spare_the_collector()
         log.info("ready", port=settings.http_port)
+        started.append(await _watched_loop())
         waiting = asyncio.ensure_future(stop.wait())
         await asyncio.wait({waiting, server.task}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -86,6 +85,12 @@ def _stop_signal() -> asyncio.Event:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, on_signal)
     return stop
+
+
+async def _watched_loop() -> LoopWatch:
+    watch = LoopWatch()
+    await watch.start()
+    return watch
 
 
 async def _stop(started: list[Part], settings: ServiceSettings) -> None:

@@ -30,7 +30,6 @@ from libs.ledger.talks import TalkReader
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
-from libs.observability.certificates import CertificateWatch
 from libs.observability.http import operational_routes
 from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
@@ -77,6 +76,7 @@ from services.edge.onboarding_store import OnboardingStore
 from services.edge.openapi import ApiDocument
 from services.edge.opt_outs import OptOuts
 from services.edge.policy import refusal
+from services.edge.public_certificate import PublicCertificate
 from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.resources import add_forwarding, owned
@@ -120,7 +120,7 @@ class _Edge:
         keys = KeyStore(self.mongo)
         accounts = AccountStore(self.mongo, vault)
         self.census = Census(accounts, self.bus, self.mongo)
-        self.certificates = CertificateWatch(addresses={"public_url": settings.public_url})
+        self.certificate = PublicCertificate(settings.public_url)
         self.last_used = LastUsed(keys, self.clock, settings.edge_last_used_every)
         self.keys = Keys(keys, self.directory, announcements, self.clock)
         addresses = CallerAddress(settings.edge_trusted_proxies)
@@ -235,7 +235,7 @@ class _Edge:
             self.erasures,
             self.typing,
             self.census,
-            self.certificates,
+            self.certificate,
             LaneConsumer(
                 self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.send_message, dead_letters=letters,

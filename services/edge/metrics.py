@@ -24,6 +24,11 @@ NUMBERS = Gauge(
     "Connected numbers of all tenants, with Meta's quality rating; every edge counts the same.",
     ["status", "reason", "quality"],
 )
+PUBLIC_CERTIFICATE = Gauge(
+    "wabus_edge_public_certificate_expiry_timestamp_seconds",
+    "Unix time when the certificate ends that edge's public address shows; there once it is known.",
+    ["address"],
+)
 DISK_SIZE = Gauge(
     "wabus_disk_size_bytes",
     "Size of the disk under a server's data, as it says itself: `mongodb`, `kafka-1`.",

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import yaml
 
 from deploy.local.ports import free_port
-from tests.support.asking import DEPLOY
+from deploy.prometheus.local import config_for
 from tests.support.running import Stack, until
 
 EVERY = "1s"  # instead of 10: a minute of the test is ten of an operator's
@@ -50,27 +49,15 @@ class Prometheus:
         return answer.json()["data"]
 
 
-def config_for(stack: Stack) -> dict[str, Any]:
-    """Return our configuration, with this stack's addresses instead of those of the containers."""
-    config: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": EVERY, "evaluation_interval": EVERY}
-    config["rule_files"] = [str(DEPLOY / "prometheus" / name) for name in config["rule_files"]]
-    config["scrape_configs"] = [{
-        "job_name": config["scrape_configs"][0]["job_name"],
-        "static_configs": [
-            {"targets": [urlsplit(url).netloc], "labels": {"service": name}}
-            for name, url in stack.info["metrics"].items()
-        ],
-    }]  # fmt: skip
-    return config
-
-
 @contextmanager
 def scraping(stack: Stack) -> Iterator[Prometheus]:
     """Run a Prometheus that scrapes the stack."""
     with tempfile.TemporaryDirectory(prefix="wabus-prometheus-") as directory:
         folder, port = Path(directory), free_port(set())
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(config_for(stack)))
+        config = config_for(stack.info["metrics"]) | {
+            "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY}
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [

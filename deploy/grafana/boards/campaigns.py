@@ -2,6 +2,7 @@
 
 from deploy.grafana.asking import increase, lines, number, per_second, quantile
 from deploy.grafana.panels import Board, Query, Row
+from libs.events.topics import OUTBOUND_BULK
 
 _NOW = Row("Now", [
     number("Running", "Campaigns that run now.", "short", "max(wabus_campaigns_running)", width=6),
@@ -25,7 +26,7 @@ _WAY = Row("From the list to the person", [
     lines("From the ledger to Meta", "From a message's way into the ledger to Meta's id, 95th percentile.", "s",
           Query(quantile(0.95, "wabus_sender_accept_to_wamid_seconds", "lane"), "{{lane}}")),
     lines("Lag of the bulk lane", "Wake-ups of campaigns that senders have not finished.", "short",
-          Query('sum(wabus_consumer_lag_records{topic="outbound.bulk.v1"})', "outbound.bulk.v1")),
+          Query(f'sum(wabus_consumer_lag_records{{topic="{OUTBOUND_BULK}"}})', OUTBOUND_BULK)),
 ])  # fmt: skip
 
 _STOPS = Row("What stops them", [

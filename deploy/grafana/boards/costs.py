@@ -24,7 +24,7 @@ _BOOKS = Row("Whether the books are right", [
     number("Comparisons failed", "Accounts that could not be compared within 24 hours.", "short",
            'sum(increase(wabus_analytics_reconciliations_total{outcome="failed"}[24h]))', limit=1, width=8),
     lines("Drift", "Messages by which Meta's charges and ours differ on the last days. Alert: CostsDrift.", "short",
-          Query("max by (category) (abs(wabus_analytics_drift_messages))", "{{category}}"), limit=100),
+          Query("max by (category) (wabus_analytics_drift_messages)", "{{category}}"), limit=100),
     lines("Events counted", "Statuses and inbound messages that were counted, by status.", "cps",
           Query(per_second("wabus_analytics_counted_total", "status"), "{{status}}"), stacked=True),
     lines("Came again", "Events that had been counted before, and so were not.", "cps",

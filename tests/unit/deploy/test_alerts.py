@@ -98,6 +98,14 @@ def test_every_recording_is_asked_for() -> None:
     assert {name for name in recorded() if name not in told} == set()
 
 
+def test_prometheus_scrapes_every_service_under_its_name() -> None:
+    [scraped] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+    [found], [labelled] = scraped["dns_sd_configs"], scraped["relabel_configs"]
+    assert scraped["job_name"] == "wabus"
+    assert sorted(found["names"]) == sorted(service.name for service in present_services())
+    assert (labelled["source_labels"], labelled["target_label"]) == (["__meta_dns_name"], "service")
+
+
 def test_every_service_but_the_sandbox_is_missed_when_it_is_gone() -> None:
     missed = set(re.findall(r'absent\(up\{job="wabus", service="(\w+)"\}\)', ALERTS["ServiceDown"]["expr"]))
     assert missed == {service.name for service in present_services()} - {"sandbox"}
