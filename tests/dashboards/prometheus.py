@@ -69,12 +69,12 @@ def scraping(stack: Stack) -> Iterator[Prometheus]:
                 stdout=log,
                 stderr=log,
             )
+        running = Prometheus(f"http://127.0.0.1:{port}")
         try:
-            running = Prometheus(f"http://127.0.0.1:{port}")
             until(lambda: running.ready() or process.poll() is not None, "prometheus is ready", 20)
             assert process.poll() is None, (folder / "log").read_text()[-2000:]
             yield running
-            running.close()
         finally:
             process.terminate()
             process.wait()
+            running.close()
