@@ -23,6 +23,7 @@ from tests.support.topics import envelope, produce
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 NOT_ON_WHATSAPP = "15550100002"
+PATIENCE = 60.0  # seconds for anything: a dozen stories are told at once
 _people = count(1)
 
 
@@ -70,11 +71,11 @@ class Day:
         [who] = people(1)
         before = len(self._receiver.of("/good", "message.received"))
         customer.number.hears(who)
-        self._receiver.waits("/good", before + 1, "message.received")
-        until(lambda: self._receiver.hits["/bad"], "the other one is tried")
+        self._receiver.waits("/good", before + 1, "message.received", seconds=PATIENCE)
+        until(lambda: self._receiver.hits["/bad"], "the other one is tried", PATIENCE)
 
     def _bots(self) -> None:
-        """One number is answered by rules, one by a model; the model is slow enough to be seen to write."""
+        """One number is answered by rules, another one by a model."""
         hello = {"match": {"type": "keyword", "value": "hello"}, "answer": {"type": "text", "text": "Hi"}}
         asked = {"url": self._model.url("echo"), "name": "tiny", "key": "sk-0123456789", "system_prompt": "Be brief."}
         for kind, more in (("rules", {"rules": [hello]}), ("model", {"model": asked, "wait_for_more": 0})):
@@ -85,7 +86,7 @@ class Day:
             self._does("POST", f"/phone_numbers/{number.id}/autoreply", {"enabled": True})
             [who] = people(1)
             number.hears(who, "hello")
-            until(lambda who=who: self._sent_to(who), f"the {kind} bot answers")  # type: ignore[misc]
+            until(lambda who=who: self._sent_to(who), f"the {kind} bot answers", PATIENCE)  # type: ignore[misc]
 
     def _media(self) -> None:
         """A file goes up and comes back."""
@@ -102,7 +103,7 @@ class Day:
     def _campaign(self) -> None:
         """A campaign reaches everybody."""
         campaign_id = launched(self._shop, people(60))
-        becomes(self.stack, campaign_id, "completed")
+        becomes(self.stack, campaign_id, "completed", PATIENCE)
 
     # -- what Meta refuses
 
@@ -117,7 +118,7 @@ class Day:
         ids = [number.send(person).json()["id"] for person in who]
         ids += [self._template(number, person) for person in (*people(20), NOT_ON_WHATSAPP)]
         for message_id in ids:
-            number.reaches(message_id, "delivered", "read", "failed")
+            number.reaches(message_id, "delivered", "read", "failed", seconds=PATIENCE)
         number.hears(who[0], "STOP")
         self.stack.box("POST", "/inbound", {"phone_number_id": number.id, "from": who[1], "type": "text",
                                             "text": {"body": "a reply"}})  # fmt: skip
@@ -130,7 +131,7 @@ class Day:
         fault = {"kind": "error", "code": 130429, "phone_number_id": number.id, "count": 8}
         self.stack.box("POST", "/faults", fault)
         for message_id in [number.send(person).json()["id"] for person in who]:
-            number.reaches(message_id)
+            number.reaches(message_id, seconds=PATIENCE)
 
     def _lost_answers(self) -> None:
         """Of some messages nobody hears whether Meta took them, until webhooks tell that come later than usual."""
@@ -140,7 +141,7 @@ class Day:
         self.stack.box("POST", "/faults", {"kind": "accept_then_reset", "phone_number_id": number.id, "count": 3})
         self.stack.box("POST", "/faults", {"kind": "webhooks_late", "seconds": 8, "phone_number_id": number.id})
         for message_id in [number.send(person).json()["id"] for person in who]:
-            number.reaches(message_id)
+            number.reaches(message_id, seconds=PATIENCE)
 
     def _campaign_that_pauses(self) -> None:
         """Meta pauses the template of a campaign under way; two commands about it make no sense."""
@@ -150,7 +151,7 @@ class Day:
         templates = self.stack.box("GET", "/templates")["data"]
         ours = next(row for row in templates if row["name"] == "notice" and row["waba_id"] == slow.waba_id)
         self.stack.box("POST", f"/templates/{ours['id']}/review", {"action": "pause"})
-        becomes(self.stack, campaign_id, "paused")
+        becomes(self.stack, campaign_id, "paused", PATIENCE)
         command = envelope(self.stack, type="CancelCampaign.v1", subject=str(uuid4()))
         value = json.dumps({"campaign_id": command.subject}).encode()
         asyncio.run(produce(self.stack, (command, value), topic=CAMPAIGNS_COMMANDS, key=command.subject.encode()))
@@ -188,7 +189,7 @@ class Day:
         bad = good | {"to": "nobody"}
         records = [(envelope(self.stack), json.dumps(body).encode()) for body in (good, bad)]
         asyncio.run(produce(self.stack, *records))
-        until(lambda: self._sent_to(who), "the good one is sent")
+        until(lambda: self._sent_to(who), "the good one is sent", PATIENCE)
         self._until_counted("edge", "wabus_edge_refused_total")
 
     # -- what breaks
@@ -202,8 +203,9 @@ class Day:
         [who] = people(1)
         self._shop.open_windows([who])
         with self._stopped("mongod"):
+            until(lambda: not self._edge_is_ready(), "edge says that it is not ready", PATIENCE, 0.2)
             assert self._shop.send(who).status_code == 503
-        until(lambda: self._shop.send(who).status_code == 202, "edge accepts again", 30, 0.5)
+        until(lambda: self._shop.send(who).status_code == 202, "edge accepts again", PATIENCE, 0.5)
 
     # -- what stories share
 
@@ -223,7 +225,10 @@ class Day:
         self.stack.box("POST", f"/accounts/{number.waba_id}/events", event)
 
     def _until_counted(self, service: str, metric: str) -> None:
-        until(lambda: self.stack.metric(service, metric) > 0, f"{metric} counts")
+        until(lambda: self.stack.metric(service, metric) > 0, f"{metric} counts", PATIENCE)
+
+    def _edge_is_ready(self) -> bool:
+        return self.stack.http.get(self.stack.info["edge"] + "/readyz").status_code == 200
 
     @contextmanager
     def _stopped(self, name: str) -> Iterator[None]:
