@@ -16,6 +16,8 @@ SEEN = (
     'max(wabus_edge_accounts{reason="account_banned"})', 'max(wabus_edge_numbers{quality="red"})',
     'max(wabus_edge_numbers{status="stopped"})', 'sum(increase(wabus_analytics_cost_total[4m]))',
     'sum(increase(wabus_campaigns_paused_total[4m]))', 'sum(increase(wabus_edge_refused_total[4m]))',
+    'wabus:disk_free:ratio{server="mongodb"}', 'wabus:disk_free:ratio{server="kafka-1"}',
+    'sum(increase(wabus_sender_number_outcomes_total{outcome="unknown"}[4m]))',
 )  # fmt: skip
 
 

@@ -44,3 +44,8 @@ async def test_a_consumer_that_stopped_itself_says_so(bus: Bus, make_topics: Mak
     await eventually(lambda: consumer.halted, "the halt")
     assert told("consumer_halted", topic) == 1
     assert told("dead_letters_total", topic, reason="refused") == 2
+
+
+async def test_a_broker_tells_how_full_its_disk_is(bus: Bus) -> None:
+    [disk] = await bus.disks()
+    assert 0 < disk.free < disk.size
