@@ -37,6 +37,7 @@ NUMBER_OUTCOMES = Counter(
     "Attempts of a number: `accepted`, `unknown`, `not_connected`, or the policy of Graph's refusal.",
     ["phone_number_id", "outcome"],
 )
+NUMBER_OUTCOME_NAMES = ("accepted", "unknown", "not_connected", *(policy.value for policy in Policy))
 NUMBER_RATE = Gauge(
     "wabus_sender_number_rate",
     "Messages per second that a number may send now: throttles lower it.",

@@ -13,7 +13,13 @@ from libs.events.messages import Lane
 from libs.kafka.errors import LetGo
 from libs.runtime.clock import Clock
 from services.sender.gate import Gate
-from services.sender.metrics import NUMBER_RATE, NUMBER_THROUGHPUT, NUMBER_WAITING
+from services.sender.metrics import (
+    NUMBER_OUTCOME_NAMES,
+    NUMBER_OUTCOMES,
+    NUMBER_RATE,
+    NUMBER_THROUGHPUT,
+    NUMBER_WAITING,
+)
 
 BURST = 0.05  # seconds of the rate that may pile up: Meta counts by the second, so bursts must stay small
 MARGIN = 0.98  # of Meta's rate: clocks differ, and the network bunches what we spread
@@ -157,7 +163,9 @@ class Pacers:
 
 
 def _show(phone_number_id: str, pacer: NumberPacer) -> None:
-    """Have a number's gauges read its bucket whenever somebody asks for them."""
+    """Have a number's gauges read its bucket whenever somebody asks for them, and its counters begin at 0."""
+    for outcome in NUMBER_OUTCOME_NAMES:
+        NUMBER_OUTCOMES.labels(phone_number_id, outcome)
     NUMBER_RATE.labels(phone_number_id).set_function(pacer.current_now)
     NUMBER_THROUGHPUT.labels(phone_number_id).set_function(lambda: pacer.rate)
     for lane, waiting in pacer.waiting.items():

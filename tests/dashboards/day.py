@@ -45,6 +45,7 @@ class Day:
         """
         self._shop = self.stack.connect(throughput=1000, messaging_limit="UNLIMITED")
         install(self.stack, self._shop, *STORED)
+        self._throttled, self._lossy = self.stack.connect(throughput=80), self.stack.connect(throughput=1000)
         for _ in range(2):
             self._stories_at_once()
             self._dead_letter()
@@ -125,8 +126,7 @@ class Day:
 
     def _throttles(self) -> None:
         """Meta finds a number too fast for a while."""
-        number = self.stack.connect(throughput=80)
-        who = people(10)
+        number, who = self._throttled, people(10)
         number.open_windows(who)
         fault = {"kind": "error", "code": 130429, "phone_number_id": number.id, "count": 8}
         self.stack.box("POST", "/faults", fault)
@@ -135,8 +135,7 @@ class Day:
 
     def _lost_answers(self) -> None:
         """Of some messages nobody hears whether Meta took them, until webhooks tell that come later than usual."""
-        number = self.stack.connect(throughput=1000)
-        who = people(6)
+        number, who = self._lossy, people(6)
         number.open_windows(who)
         self.stack.box("POST", "/faults", {"kind": "accept_then_reset", "phone_number_id": number.id, "count": 3})
         self.stack.box("POST", "/faults", {"kind": "webhooks_late", "seconds": 8, "phone_number_id": number.id})
