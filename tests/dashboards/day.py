@@ -113,7 +113,7 @@ class Day:
         number = self.stack.connect(throughput=1000, messaging_limit="UNLIMITED")
         install(self.stack, number, *STORED)
         who = people(20)
-        number.open_windows(who)
+        self._greeted(number, *who)
         for code, person in zip((100, 131000, 131056, 132001), who, strict=False):
             self.stack.box("POST", "/faults", {"kind": "error", "code": code, "to": person, "count": 1})
         ids = [number.send(person).json()["id"] for person in who]
@@ -127,7 +127,7 @@ class Day:
     def _throttles(self) -> None:
         """Meta finds a number too fast for a while."""
         number, who = self._throttled, people(10)
-        number.open_windows(who)
+        self._greeted(number, *who)
         fault = {"kind": "error", "code": 130429, "phone_number_id": number.id, "count": 8}
         self.stack.box("POST", "/faults", fault)
         for message_id in [number.send(person).json()["id"] for person in who]:
@@ -136,7 +136,7 @@ class Day:
     def _lost_answers(self) -> None:
         """Of some messages nobody hears whether Meta took them, until webhooks tell that come later than usual."""
         number, who = self._lossy, people(6)
-        number.open_windows(who)
+        self._greeted(number, *who)
         self.stack.box("POST", "/faults", {"kind": "accept_then_reset", "phone_number_id": number.id, "count": 3})
         self.stack.box("POST", "/faults", {"kind": "webhooks_late", "seconds": 8, "phone_number_id": number.id})
         for message_id in [number.send(person).json()["id"] for person in who]:
@@ -161,7 +161,7 @@ class Day:
         revoked, banned, lost, red = (self.stack.connect() for _ in range(4))
         for number in (revoked, lost):
             [who] = people(1)
-            number.open_windows([who])
+            self._greeted(number, who)
             if number is revoked:
                 self._happens(number, event="TOKEN_REVOKED")
             else:
@@ -183,7 +183,7 @@ class Day:
     def _commands(self) -> None:
         """An internal producer sends one message that is taken and one that is not."""
         [who] = people(1)
-        self._shop.open_windows([who])
+        self._greeted(self._shop, who)
         good = {"phone_number_id": self._shop.id, "to": f"+{who}", "text": "by command"}
         bad = good | {"to": "nobody"}
         records = [(envelope(self.stack), json.dumps(body).encode()) for body in (good, bad)]
@@ -200,7 +200,7 @@ class Day:
     def _mongodb_away(self) -> None:
         """Without MongoDB nothing is accepted; then all goes on."""
         [who] = people(1)
-        self._shop.open_windows([who])
+        self._greeted(self._shop, who)
         with self._stopped("mongod"):
             until(lambda: not self._edge_is_ready(), "edge says that it is not ready", PATIENCE, 0.2)
             assert self._shop.send(who).status_code == 503
@@ -212,6 +212,14 @@ class Day:
         answer = self.stack.call(method, path, body)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
+
+    def _greeted(self, number: Number, *who: str) -> None:
+        """Have people write to a number, and wait until they may be written to."""
+        for each in who:
+            number.hears(each)
+        for each in who:
+            path = f"/messages?direction=inbound&phone_number_id={number.id}&recipient={each}&limit=1"
+            until(lambda path=path: self._does("GET", path, None)["data"], "the window is open", PATIENCE)  # type: ignore[misc]
 
     def _template(self, number: Number, who: str) -> str:
         body = {"phone_number_id": number.id, "to": f"+{who}", "template": "notice", "language": "en_US"}
