@@ -103,6 +103,16 @@ def test_servers_of_ones_own_are_neither_secured_nor_counted(
         ServerSet(ServerOptions(**asked), state, LocalSettings.model_validate({variable: "mongodb://elsewhere"}))
 
 
+def test_access_without_the_servers_that_it_is_for_is_refused(state: StateDirectory, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    for access, missing in (
+        ({"kafka_security": "SSL"}, "WABUS_KAFKA_BOOTSTRAP"),
+        ({"mongo_ca_file": tmp_path / "ca.pem"}, "WABUS_MONGO_URL"),
+    ):
+        with pytest.raises(StackRefused, match=f"{missing} names none"):
+            ServerSet(ServerOptions(), state, LocalSettings.model_validate(access))
+
+
 def test_of_three_copies_two_must_have_a_record_and_of_one_that_one() -> None:
     topic = Topic("some.topic.v1", 4, 1_000, 1_000)
     assert topic.settings(3)["min.insync.replicas"] == "2"
