@@ -27,9 +27,11 @@ _BURIED = Row("Dead letters ($group)", [
     number("Within 24 hours", "Records that were buried by these groups within 24 hours.", "short",
            f"sum(increase(wabus_dead_letters_total{{{_GROUPS}}}[24h]))", limit=1, width=12),
     lines("By reason", "Records buried within an hour: unreadable, of an unknown type, refused, or our own bug.",
-          "short", Query(increase("wabus_dead_letters_total", "reason", where=_GROUPS), "{{reason}}"), width=12),
+          "short", Query(increase("wabus_dead_letters_total", "reason", where=_GROUPS), "{{reason}}")),
     lines("By topic", "Records buried within an hour, by topic and the group that gave them up.", "short",
-          Query(increase("wabus_dead_letters_total", "group", "topic", where=_GROUPS), _LEGEND), width=12),
+          Query(increase("wabus_dead_letters_total", "group", "topic", where=_GROUPS), _LEGEND)),
+    lines("Settled", "Dead letters that were put back or discarded within an hour.", "short",
+          Query(increase("wabus_edge_dead_letters_settled_total", "state"), "{{state}}")),
 ])  # fmt: skip
 
 _LOST = Row("Wake-ups", [

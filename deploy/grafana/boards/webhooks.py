@@ -14,6 +14,8 @@ _DOOR = Row("In from Meta: the door", [
           " WebhooksRefused, WebhooksUnsigned.", "percentunit",
           Query("wabus:webhooks_refused:ratio5m", "not durable"),
           Query("wabus:webhooks_unsigned:ratio15m", "unsigned")),
+    lines("Read once more", "Bodies that an operator had read again (`wabus replay webhooks`).",
+          "cps", Query(per_second("wabus_tracker_replayed_total"), "replayed")),
     lines("Age in our house", "From edge to the effect in the ledger. Alert: WebhookAge.", "s",
           *quantiles("wabus_tracker_webhook_age_seconds"), limit=30),
     lines("Age at arrival", "How old statuses and messages say they are when they reach edge. Alert: MetaDeliversLate.",
