@@ -124,14 +124,22 @@ def step(
 class Tracing:
     """A part: while it runs, this process records traces and sends them to a collector. Without a URL it is nothing.
 
-    Tests may hand in an `exporter`, which gets the spans in place of the URL.
+    Tests may hand in an `exporter`, which gets the spans in place of the URL, and another bound of a stop.
     """
 
-    def __init__(self, service: str, url: str | None, share: float, exporter: "SpanExporter | None" = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        url: str | None,
+        share: float,
+        exporter: "SpanExporter | None" = None,
+        flush_within: float = FLUSH_WITHIN,
+    ) -> None:
         self._service = service
         self._url = url
         self._share = share
         self._exporter = exporter
+        self._flush_within = flush_within
 
     async def start(self) -> None:
         """Load OpenTelemetry and begin to record; a collector that is away is no reason not to start."""
@@ -147,4 +155,4 @@ class Tracing:
         global _recorder
         recorder, _recorder = _recorder, None
         if recorder is not None:
-            await asyncio.wait({recorder.close()}, timeout=FLUSH_WITHIN)
+            await asyncio.wait({recorder.close()}, timeout=self._flush_within)
