@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.collector import Collector, Seen, collecting
 from tests.support.meta_bodies import body, change, inbound
-from tests.support.receiver import Customer, Receiver, new_customer, receiving
+from tests.support.receiver import Customer, Hit, Receiver, new_customer, receiving
 from tests.support.running import Stack, running_stack, until
 from tests.support.shared_stack import AT_ONCE
 from tests.support.topics import envelope, produce
@@ -93,6 +93,16 @@ def reads(collector: Collector, trace: str, service: str, applied: Seen) -> None
     until(lambda: applied.id in parents(), f"{service} read what the tracker told")
 
 
+def about(receiver: Receiver, message_id: str) -> list[Hit]:
+    """Return the webhooks about a message."""
+    return [hit for hit in list(receiver.hits["/events"]) if hit.event["data"].get("id") == message_id]
+
+
+def told_about(receiver: Receiver, message_id: str) -> list[Hit]:
+    """Wait for webhooks about a message, and return them."""
+    return list(until(lambda: about(receiver, message_id), "its statuses are told"))
+
+
 def status_of(customer: Customer, message_id: str) -> str:
     answer = customer.stack.call("GET", f"/messages/{message_id}", key=customer.tenant.key)
     return str(answer.json()["status"])
@@ -110,8 +120,7 @@ def test_a_request_its_message_and_its_webhooks_are_one_trace(
     assert graph.parent == request.id
     for service in ("analytics", "campaigns"):
         reads(collector, trace, service, applied)
-    hits = receiver.waits("/events", 1, "message.delivered")
-    mine = [hit for hit in hits if hit.event["data"]["id"] == message_id]
+    mine = [hit for hit in about(receiver, message_id) if hit.event["type"] == "message.delivered"]
     assert [hit.headers["traceparent"] for hit in mine] == [f"00-{trace}-{told.id}-01"]
 
 
@@ -139,16 +148,19 @@ def test_a_bots_answer_is_in_the_trace_of_the_webhook_that_brought_the_question(
     raw = body(number.waba_id, change(number.id, [inbound(PERSON, QUESTION)]))
     assert stack.webhook(raw, traceparent=header).status_code == 200
     graph = collector.waits(trace, "sender", "POST message to Graph")
-    spans = {span.id: span for span in collector.of(trace)}
-    way = [graph]
-    while way[-1].parent in spans:
-        way.append(spans[way[-1].parent])
-    assert [(span.service, span.name) for span in way[1:]] == [
+    wanted = [
         ("edge", "process messages.requested.v1"),
         ("autoreply", "process messages.inbound.v1"),
         ("tracker", "process meta.webhooks.v1"),
         ("edge", "POST /webhooks/whatsapp"),
     ]
+    for service, name in wanted:  # each service sends when it comes to it
+        collector.waits(trace, service, name)
+    spans = {span.id: span for span in collector.of(trace)}
+    way = [graph]
+    while way[-1].parent in spans:
+        way.append(spans[way[-1].parent])
+    assert [(span.service, span.name) for span in way[1:]] == wanted
     assert way[-1].parent == meta
 
 
@@ -168,9 +180,7 @@ def test_who_asks_for_no_trace_gets_none_at_a_share_of_nothing(
     told = says(customer, header)  # later, and so behind them in the order of the conversation
     follows(collector, trace, told)
     for message_id in quiet:
-        hits = [hit for hit in receiver.waits("/events", 1) if hit.event["data"]["id"] == message_id]
-        assert hits
-        assert not any("traceparent" in hit.headers for hit in hits)
+        assert not any("traceparent" in hit.headers for hit in told_about(receiver, message_id))
     assert not {span.attributes.get("wabus.message_id") for span in collector.spans} & set(quiet)
 
 
