@@ -58,6 +58,14 @@ class Collector:
         seen: Seen = until(found, f"{service}: {name} {wanted} in {trace}", 20)
         return seen
 
+    def parent_of(self, span: Seen) -> Seen:
+        """Wait for the span above one: each process sends when it comes to it."""
+        found: Seen = until(
+            lambda: next((each for each in self.of(span.trace) if each.id == span.parent), None),
+            f"what is above {span.name}", 20,
+        )  # fmt: skip
+        return found
+
     def takes(self, body: bytes) -> None:
         """Decode one request."""
         self.raw.append(body)

@@ -2,14 +2,11 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
@@ -20,41 +17,14 @@ from libs.kafka.traces import traced
 from libs.observability import tracing
 from libs.observability.log import with_trace
 from libs.observability.recorder import QUEUE
-from libs.observability.tracing import Tracing
 from libs.runtime.clock import SystemClock
 from libs.web.answers import Answer
 from libs.web.door import Door
+from tests.support.recording import Run, ids
 from tests.unit.kafka.fakes import record
 
 TRACE, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{CLIENT}-01", f"00-{TRACE}-{CLIENT}-00"
-URL = "http://collector.invalid/v1/traces"
-
-
-class Kept(SpanExporter):
-    """Keeps spans; while `held` is not set it takes as long as that."""
-
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-        self.held = threading.Event()
-        self.held.set()
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self.held.wait(30)
-        self.spans += spans
-        return SpanExportResult.SUCCESS
-
-
-class Run:
-    """A process that records, and all that it recorded once it is stopped."""
-
-    def __init__(self, share: float) -> None:
-        self.kept = Kept()
-        self.part = Tracing("tests", URL, share, self.kept, flush_within=0.2)
-
-    async def spans(self) -> dict[str, ReadableSpan]:
-        await self.part.stop()
-        return {span.name: span for span in self.kept.spans}
 
 
 @pytest.fixture
@@ -65,12 +35,6 @@ async def recording() -> AsyncIterator[Run]:
     yield run
     run.kept.held.set()
     await run.part.stop()
-
-
-def ids(span: ReadableSpan) -> tuple[str, str]:
-    """Return a span's trace and parent."""
-    assert span.context is not None
-    return f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}" if span.parent else ""
 
 
 async def recorded(share: float, count: int, parent: str | None = None) -> int:
