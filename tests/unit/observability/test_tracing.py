@@ -228,4 +228,5 @@ async def test_behind_edge_no_request_begins_a_trace() -> None:
     await get(the_door(behind_edge=True), "/hot", (b"traceparent", SAMPLED.encode()))
     spans = await run.spans()
     assert set(spans) == {"GET /people/{number}", "GET /hot"}
+    assert len(run.kept.spans) == 2, "the one without a traceparent was nobody's choice"
     assert ids(spans["GET /hot"])[0] == TRACE
