@@ -24,6 +24,7 @@ from deploy.local.processes import Identity, stop_strangers
 from deploy.local.server_set import ServerOptions, ServerSet
 from deploy.local.services import (
     ROOT,
+    SERVICES,
     Service,
     Tier,
     check_given,
@@ -229,3 +230,5 @@ def _check_names(options: Options, known: set[str]) -> None:
     for name in [*options.without, *options.scale]:
         if name not in known:
             raise StackRefused(f"there is no service {name}: there are {', '.join(sorted(known))}")
+    if servers := sorted(set(options.scale) - {service.name for service in SERVICES}):
+        raise StackRefused(f"--scale {servers[0]}: no service; --brokers and --members say how many servers there are")

@@ -68,6 +68,11 @@ class DeadLetter:
         return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
 
     @property
+    def mark(self) -> str:
+        """What notes of it are kept under: a topic that is made anew has other letters at the same places."""
+        return f"{self.place}@{self.record.timestamp}"
+
+    @property
     def tenant(self) -> str:
         """Whose it is, by its envelope; empty where that does not say."""
         return self.record.header("ce_tenant") or ""

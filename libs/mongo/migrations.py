@@ -5,6 +5,7 @@ it both work before, while and after it runs. What was run is kept in the databa
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from libs.mongo.client import Mongo, outages
 from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
+from libs.runtime.errors import Outage
 from libs.runtime.ids import new_id
 
 COLLECTION = "migrations"
@@ -38,13 +40,20 @@ class OtherStep(Exception):
     """The database knows a step of this number by another name: this is not the code that it belongs to."""
 
 
+class LeaseLost(Exception):
+    """The database was away for so long that another runner may have begun: what is under way was broken off."""
+
+
 class Migrations:
     """Runs the steps that were not run yet. All raise MongoUnavailable; what was done stays done."""
 
-    def __init__(self, mongo: Mongo, steps: Sequence[Step], clock: Clock) -> None:
+    def __init__(
+        self, mongo: Mongo, steps: Sequence[Step], clock: Clock, renew_every: float = RENEW_EVERY
+    ) -> None:  # fmt: skip
         self._mongo = mongo
         self._steps = steps
         self._clock = clock
+        self._renew_every = renew_every
 
     async def pending(self) -> list[Step]:
         """Return the steps that were not run, in order; those of a later version are its own. Raises OtherStep."""
@@ -61,11 +70,11 @@ class Migrations:
         done = 0
         if not await self.pending():
             return done
-        async with self._alone(report):
+        async with self._alone(report) as lease:
             for step in await self.pending():  # another one may have been at it
                 report(f"{step.number} {step.name}: {step.why}")
                 began = self._clock.monotonic()
-                changed = await step.run(self._mongo)
+                changed = await self._held(lease, step)
                 took = round((self._clock.monotonic() - began) * 1000)
                 row = {"name": step.name, "at": self._clock.now(), "took_ms": took, "changed": changed}
                 with outages():
@@ -75,22 +84,27 @@ class Migrations:
         return done
 
     @asynccontextmanager
-    async def _alone(self, report: Report) -> AsyncIterator[None]:
+    async def _alone(self, report: Report) -> AsyncIterator[Lease]:
         lease, told = Lease(self._mongo, COLLECTION, new_id(), LEASE), False
         while not await lease.hold():
             if not told:
                 report("another runner is at it: waiting")
             told = True
             await asyncio.sleep(LOOK_EVERY)
-        renewing = asyncio.create_task(_renewed(lease))
         try:
-            yield
+            yield lease
         finally:
-            renewing.cancel()
             await lease.release()
 
-
-async def _renewed(lease: Lease) -> None:
-    while True:
-        await asyncio.sleep(RENEW_EVERY)
-        await lease.hold()
+    async def _held(self, lease: Lease, step: Step) -> int:
+        """Run a step while the lease is ours; raises LeaseLost."""
+        running = asyncio.ensure_future(step.run(self._mongo))
+        try:
+            while not (await asyncio.wait({running}, timeout=self._renew_every))[0]:
+                with contextlib.suppress(Outage):  # away for a moment: if it was for too long, the next look says so
+                    if not await lease.hold():
+                        raise LeaseLost(f"step {step.number} {step.name} was broken off: another runner is at it")
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+        return running.result()

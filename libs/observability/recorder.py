@@ -11,7 +11,6 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
-from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +27,7 @@ from prometheus_client import Counter
 
 from libs.observability.tracing import HEADER, Attributes, Kind
 
+VERSION = "0.1.0"  # of pyproject.toml: what runs in an image is not installed, and knows no version
 QUEUE = 4096  # spans that wait for the collector, some 10 MB; more are dropped, never waited for
 BATCH = 512  # spans a request
 EVERY_MS = 1000  # between two requests, where fewer than a batch wait
@@ -98,7 +98,7 @@ class Recorder:
     def __init__(self, service: str, url: str, share: float, exporter: SpanExporter | None = None) -> None:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it would print each failed try: we say it once
         about = {
-            "service.name": service, "service.namespace": "wabus", "service.version": version("wabus"),
+            "service.name": service, "service.namespace": "wabus", "service.version": VERSION,
             "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
         }  # fmt: skip
         self._provider = TracerProvider(

@@ -17,19 +17,19 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 S = TypeVar("S")
 
 # An environment file that leaves a line empty has not set it.
-_Unset = BeforeValidator(lambda value: None if value == "" else value)
-File = Annotated[Path | None, _Unset]
+Unset = BeforeValidator(lambda value: None if value == "" else value)
+File = Annotated[Path | None, Unset]
 
 
 class KafkaAccess(BaseModel):
     """What the Kafka brokers ask of their clients; a part of settings, which read it from the environment."""
 
     kafka_security: Security = Field(default="PLAINTEXT", description="Kafka's security.protocol.")
-    kafka_sasl_mechanism: Annotated[Mechanism | None, _Unset] = Field(
+    kafka_sasl_mechanism: Annotated[Mechanism | None, Unset] = Field(
         default=None, description="How to log in at Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
     )
-    kafka_username: Annotated[str | None, _Unset] = Field(default=None, description="Kafka's user.")
-    kafka_password: Annotated[SecretStr | None, _Unset] = Field(default=None, description="The user's password.")
+    kafka_username: Annotated[str | None, Unset] = Field(default=None, description="Kafka's user.")
+    kafka_password: Annotated[SecretStr | None, Unset] = Field(default=None, description="The user's password.")
     kafka_ca_file: File = Field(default=None, description="PEM of who signs the brokers; the system's if not set.")
     kafka_cert_file: File = Field(default=None, description="PEM of our own certificate, where brokers ask for one.")
     kafka_key_file: File = Field(default=None, description="PEM of the certificate's key.")

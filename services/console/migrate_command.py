@@ -7,7 +7,7 @@ import typer
 
 from deploy.migrations.steps import STEPS
 from libs.mongo.client import Mongo
-from libs.mongo.migrations import Migrations, OtherStep, Step
+from libs.mongo.migrations import LeaseLost, Migrations, OtherStep, Step
 from libs.runtime.clock import SystemClock
 from libs.runtime.errors import Outage, StartRefused
 from services.console.errors import CommandRefused
@@ -36,6 +36,8 @@ def migrate(
         steps = asyncio.run(_migrated(target_of(state).need_mongo(), dry_run))
     except OtherStep as error:
         raise CommandRefused(f"{error}: use the code that this database belongs to") from None
+    except LeaseLost as error:
+        raise CommandRefused(str(error)) from None
     except (Outage, StartRefused) as error:
         raise CommandRefused(f"MongoDB: {error}") from None
     rows = [{"number": step.number, "name": step.name, "why": step.why} for step in steps]

@@ -59,7 +59,7 @@ async def _until(consumer: AIOKafkaConsumer, partition: TopicPartition, last: in
 @asynccontextmanager
 async def _consumer(kafka: KafkaConnection, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     # Of no group: it joins nothing and commits nothing.
-    consumer = AIOKafkaConsumer(*topics, **kafka.options(), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(*topics, **kafka.options(), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
     except KafkaError as error:

@@ -82,7 +82,8 @@ class AccountStore:
             with outages():
                 before = await self._mongo.collection(NUMBERS).find_one_and_update(
                     {"_id": number["_id"], "$or": [{"tenant": tenant}, {"status": "disconnected"}]},
-                    {"$set": number | {"tenant": tenant, "waba_id": waba_id, "updated_at": now, "stop_reason": None},
+                    {"$set": number | {"tenant": tenant, "waba_id": waba_id, "updated_at": now, "stop_reason": None,
+                                       "connected_at": now},
                      "$setOnInsert": {"created_at": now}},
                     upsert=True,
                     return_document=ReturnDocument.BEFORE,
@@ -198,13 +199,13 @@ class AccountStore:
 
         Meta's times are whole seconds, so what happened in the second of the connection counts as after it.
         """
-        before = {"$or": [{"connected_at": {"$lt": at + timedelta(seconds=1)}}, {"connected_at": None}]}
         query = {"waba_id": waba_id, "owned": True, "status": {"$ne": "connecting"}}
-        return await self._update(ACCOUNTS, query | before, _heard(changes, at, now))
+        return await self._update(ACCOUNTS, query | _connected_by(at), _heard(changes, at, now))
 
     async def hear_number(self, query: Document, changes: Document, at: datetime, now: datetime) -> Document | None:
-        """Change what nothing later was heard of a number; -> its record after it, None where it is not connected."""
-        return await self._update(NUMBERS, query | {"status": {"$ne": "disconnected"}}, _heard(changes, at, now))
+        """Change what nothing later was heard of a number; -> as above."""
+        query = query | {"status": {"$ne": "disconnected"}} | _connected_by(at)
+        return await self._update(NUMBERS, query, _heard(changes, at, now))
 
     async def numbers_of(self, waba_id: str) -> list[Document]:
         """Return all connected numbers of an account."""
@@ -240,6 +241,11 @@ class AccountStore:
                 query, update, return_document=ReturnDocument.AFTER
             )
         return row
+
+
+def _connected_by(at: datetime) -> Document:
+    """Return the condition that something was connected already when Meta spoke."""
+    return {"$or": [{"connected_at": {"$lt": at + timedelta(seconds=1)}}, {"connected_at": None}]}
 
 
 def _heard(changes: Document, at: datetime, now: datetime) -> list[Document]:

@@ -72,5 +72,5 @@ class Choice:
             and (self.error is None or self.error in letter.error)
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
-            and settled.get(letter.place, OPEN) == self.state
+            and settled.get(letter.mark, OPEN) == self.state
         )

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
 
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, duplicates, outages
 
 COLLECTION = "dead_letter_notes"
 KEPT = timedelta(days=31)  # a day longer than Kafka keeps dead letters
@@ -26,35 +27,38 @@ class DeadLetterStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def settle(self, tenant: str, place: str, state: str, why: str | None, now: datetime) -> Document:
+    async def settle(self, tenant: str, mark: str, state: str, why: str | None, now: datetime) -> Document:
         """Note what became of a letter; -> the note that stands, this one or an earlier one."""
         with outages():
             row: Document = await self._mongo.collection(COLLECTION).find_one_and_update(
-                {"_id": place, "tenant": tenant},
+                {"_id": mark, "tenant": tenant},
                 {"$setOnInsert": {"state": state, "why": why, "at": now}},
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
         return row
 
-    async def get(self, tenant: str, place: str) -> Document | None:
+    async def get(self, tenant: str, mark: str) -> Document | None:
         """Return a letter's note."""
         with outages():
-            row: Document | None = await self._mongo.collection(COLLECTION).find_one({"_id": place, "tenant": tenant})
+            row: Document | None = await self._mongo.collection(COLLECTION).find_one({"_id": mark, "tenant": tenant})
         return row
 
     async def settle_all(
         self, letters: Sequence[tuple[str, str]], state: str, why: str | None, now: datetime
     ) -> None:  # fmt: skip
-        """Note what became of many, each its tenant and its place; notes that stand stay."""
+        """Note what became of many, each its tenant and its mark; notes that stand stay."""
         fields = {"$setOnInsert": {"state": state, "why": why, "at": now}}
-        notes = [UpdateOne({"_id": place, "tenant": tenant}, fields, upsert=True) for tenant, place in letters]
+        notes = [UpdateOne({"_id": mark, "tenant": tenant}, fields, upsert=True) for tenant, mark in letters]
         if notes:
-            with outages():
-                await self._mongo.collection(COLLECTION).bulk_write(notes, ordered=False)
+            try:
+                with outages():
+                    await self._mongo.collection(COLLECTION).bulk_write(notes, ordered=False)
+            except BulkWriteError as error:
+                duplicates(error)  # another process noted them at the same instant
 
     async def settled(self, tenant: str | None) -> dict[str, str]:
-        """Return the state of each of a tenant's letters that has a note, of everybody's for None: place -> state."""
+        """Return the state of each of a tenant's letters that has a note, of everybody's for None: mark -> state."""
         whose = {} if tenant is None else {"tenant": tenant}
         with outages():
             cursor = self._mongo.collection(COLLECTION).find(whose, {"state": 1})

@@ -16,14 +16,16 @@ from services.edge.dead_letter_store import DeadLetterStore, Document
 from services.edge.metrics import DEAD_LETTERS_SETTLED
 
 READ_WITHIN = 15.0  # seconds: the caller waits
-READERS = 2  # at once: each is a connection to Kafka of its own
+READERS = 2  # of tenants at once, one each, beside one of the operator's: each is a connection to Kafka of its own
 AT_ONCE = 200  # letters put back, then noted: whoever dies in between puts at most so many back twice
 AT_ONCE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Settled:
-    """What became of many: how many were meant, were put back or discarded, and could not be put back."""
+    """What became of many: how many were meant, were put back or discarded; and how many could not be put back, which
+    are beside these.
+    """
 
     matched: int = 0
     settled: int = 0
@@ -42,7 +44,7 @@ class DeadLetters:
         self._bus = bus
         self._store = store
         self._clock = clock
-        self._readers = asyncio.Semaphore(READERS)
+        self._reading: set[str | None] = set()
 
     async def page(self, choice: Choice, limit: int, after: str | None) -> Sequence[DeadLetter]:
         """Return the letters that are meant, newest first.
@@ -52,7 +54,7 @@ class DeadLetters:
         if choice.state not in STATES:
             raise wrong("state", f"Must be one of {', '.join(STATES)}.")
         settled = await self._store.settled(choice.tenant)
-        async with self._reader() as reader:
+        async with self._reader(choice.tenant) as reader:
             topics, known = await self._topics(reader, choice)
             last = await self._found(reader, known, choice.tenant, after) if after is not None else None
             if after is not None and last is None:
@@ -62,11 +64,11 @@ class DeadLetters:
 
     async def get(self, tenant: str | None, place: str) -> tuple[DeadLetter, Document | None]:
         """Return a letter, and what became of it. Raises NotFound."""
-        async with self._reader() as reader:
+        async with self._reader(tenant) as reader:
             letter = await self._found(reader, await reader.topics(), tenant, place)
         if letter is None:
             raise NotFound("There is no such dead letter.", code="dead_letter_not_found", param="dead_letter_id")
-        return letter, await self._store.get(letter.tenant, place)
+        return letter, await self._store.get(letter.tenant, letter.mark)
 
     async def replay(self, tenant: str | None, place: str) -> tuple[DeadLetter, Document]:
         """Put a letter back into the topic it came from, byte for byte, beside a header that counts it.
@@ -79,14 +81,14 @@ class DeadLetters:
         if not letter.returnable:
             raise Conflict("The dead letter does not say where it came from.", code="dead_letter_without_source")
         await self._put_back([letter])
-        note = await self._store.settle(letter.tenant, place, REPLAYED, None, self._clock.now())
+        note = await self._store.settle(letter.tenant, letter.mark, REPLAYED, None, self._clock.now())
         DEAD_LETTERS_SETTLED.labels(letter.record.topic, REPLAYED).inc()
         return letter, note
 
     async def discard(self, tenant: str | None, place: str, why: str | None) -> tuple[DeadLetter, Document]:
         """Note that nothing is to become of a letter, and why. Raises NotFound, and Conflict where it was replayed."""
         letter, before = await self.get(tenant, place)
-        note = await self._store.settle(letter.tenant, place, DISCARDED, why, self._clock.now())
+        note = await self._store.settle(letter.tenant, letter.mark, DISCARDED, why, self._clock.now())
         if note["state"] != DISCARDED:
             raise _settled(note)
         if before is None:
@@ -107,17 +109,18 @@ class DeadLetters:
     async def _all(self, choice: Choice, limit: int, state: str, why: str | None, *, dry_run: bool) -> Settled:
         done, waiting, size = Settled(), list[DeadLetter](), 0
         settled = await self._store.settled(choice.tenant)
-        async with self._reader() as reader:
+        async with self._reader(choice.tenant) as reader:
             topics, _ = await self._topics(reader, choice)
             async with aclosing(reader.walk(topics, lambda it: choice.takes(it, settled))) as letters:
                 async for letter in letters:
                     if done.matched == limit:
                         done.has_more = True
                         break
-                    done.matched += 1
                     if state == REPLAYED and not letter.returnable:
                         done.without_source += 1
-                    elif not dry_run:
+                        continue
+                    done.matched += 1
+                    if not dry_run:
                         waiting.append(letter)
                         size += len(letter.record.value or b"")
                     if len(waiting) == AT_ONCE or size >= AT_ONCE_BYTES:
@@ -131,7 +134,7 @@ class DeadLetters:
             return
         if state == REPLAYED:
             await self._put_back(letters)
-        await self._store.settle_all([(it.tenant, it.place) for it in letters], state, why, self._clock.now())
+        await self._store.settle_all([(it.tenant, it.mark) for it in letters], state, why, self._clock.now())
         done.settled += len(letters)
         for letter in letters:
             DEAD_LETTERS_SETTLED.labels(letter.record.topic, state).inc()
@@ -143,15 +146,18 @@ class DeadLetters:
             raise _away() from None
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[DeadLetterReader]:
-        if self._readers.locked():
-            raise TooManyRequests("Others are reading dead letters now.", code="busy", retry_after=1)
-        async with self._readers:
-            try:
-                async with asyncio.timeout(READ_WITHIN), DeadLetterReader(self._bus) as reader:
-                    yield reader
-            except (KafkaError, BusUnavailable, TimeoutError):
-                raise _away() from None
+    async def _reader(self, tenant: str | None) -> AsyncIterator[DeadLetterReader]:
+        others = len(self._reading - {None})
+        if tenant in self._reading or (tenant is not None and others == READERS):
+            raise TooManyRequests("Dead letters are being read now.", code="busy", retry_after=1)
+        self._reading.add(tenant)
+        try:
+            async with asyncio.timeout(READ_WITHIN), DeadLetterReader(self._bus) as reader:
+                yield reader
+        except (KafkaError, BusUnavailable, TimeoutError):
+            raise _away() from None
+        finally:
+            self._reading.remove(tenant)
 
     async def _topics(self, reader: DeadLetterReader, choice: Choice) -> tuple[Sequence[str], Sequence[str]]:
         """Return the topics that are meant, and all that there are."""

@@ -1,12 +1,14 @@
 """Edge's settings."""
 
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
 from libs.directory.addresses import networks
 from libs.graph.media import META_HOSTS
 from libs.ledger.record import FIRST_LOOK
+from libs.runtime.access import Unset
 from libs.runtime.settings import GraphSettings
 
 
@@ -14,8 +16,10 @@ class Settings(GraphSettings):
     """What edge needs beside the shared settings."""
 
     app_id: str = Field(min_length=1, description="Id of the Meta app that customers connect to.")
-    app_secret: SecretStr = Field(min_length=1, description="Secret of that app; signs Meta's webhooks.")
-    app_secret_previous: SecretStr | None = Field(default=None, description="The secret before a rotation, valid too.")
+    app_secret: SecretStr = Field(min_length=16, description="Secret of that app; signs Meta's webhooks.")
+    app_secret_previous: Annotated[SecretStr | None, Unset] = Field(
+        default=None, min_length=16, description="The secret before a rotation, valid too."
+    )
     verify_token: SecretStr = Field(min_length=1, description="What Meta says in the webhook handshake.")
     internal_secret: SecretStr = Field(min_length=16, description="Signs the identity header between our services.")
     public_url: str = Field(description="Where Meta reaches edge, for callbacks of foreign apps.")

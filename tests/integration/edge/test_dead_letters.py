@@ -192,3 +192,15 @@ def test_the_operator_sees_everybodys_and_replays_a_letter_once(stack: Stack, th
     assert json.loads(stack.cli("dead-letters", "replay", row["id"], "--json"))["replayed"] == 1
     with pytest.raises(AssertionError, match="dead_letter_replayed"):
         stack.cli("dead-letters", "replay", row["id"])
+
+
+def test_letters_that_do_not_say_where_they_came_from_are_in_nobodys_way(stack: Stack) -> None:
+    admin, error = stack.info["admin_key"], f"KeyError at {secrets.token_hex(4)}"
+    lost = [command(stack, place, b"{}")._replace(topic=ACCOUNTS_COMMANDS) for place in range(3)]
+    bury(stack, "edge", lost, error, into=REQUESTS)
+    bury(stack, "edge", [command(stack, 9, b"{}", type="SendMessage.v9")], error)
+    asked = {"topic": REQUESTS, "error": error, "limit": 1}
+    done = stack.call("POST", "/dead_letters/replay", asked, key=admin).json()
+    assert (done["matched"], done["replayed"], done["without_source"]) == (1, 1, 3)
+    asked_by_us = ["dead-letters", "replay", "--all", "--topic", REQUESTS, "--error", error, "--json"]
+    assert json.loads(stack.cli(*asked_by_us))["matched"] == 0

@@ -14,7 +14,7 @@ from libs.directory.directory import ACCOUNTS, NUMBERS
 from libs.directory.vault import Vault
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
-from libs.mongo.migrations import Migrations, OtherStep, Step
+from libs.mongo.migrations import LeaseLost, Migrations, OtherStep, Step
 from libs.runtime.clock import SystemClock
 from libs.runtime.ids import new_id
 from services.edge.account_store import AccountStore
@@ -74,6 +74,24 @@ async def test_a_step_that_died_is_run_again_and_none_behind_it_before(mongo: Mo
     assert steps.ran == [1, 2, 2, 3]
 
 
+async def test_a_step_is_broken_off_when_another_runner_may_have_begun(mongo: Mongo) -> None:
+    broken_off = asyncio.Event()
+
+    async def endless(_: Mongo) -> int:
+        await mongo.collection("leases").update_one({"_id": "migrations"}, {"$set": {"owner": "somebody else"}})
+        try:
+            await asyncio.Event().wait()
+        finally:
+            broken_off.set()
+        return 0
+
+    steps = [Step(1, "endless", "to be broken off", endless)]
+    with pytest.raises(LeaseLost, match="step 1 endless"):
+        await Migrations(mongo, steps, SystemClock(), renew_every=0.05).apply(lambda _: None)
+    assert broken_off.is_set()
+    assert [step.number for step in await migrations(mongo, steps).pending()] == [1]
+
+
 async def test_the_version_before_leaves_later_steps_alone_and_other_code_is_told_apart(mongo: Mongo) -> None:
     steps = Steps(3)
     await migrations(mongo, steps.steps).apply(lambda _: None)
@@ -113,6 +131,14 @@ async def test_an_old_webhook_that_is_read_again_does_not_undo_what_was_known_be
     assert (await store.hear_number({"_id": "2"}, {"quality_rating": "RED"}, late, late) or {})[
         "quality_rating"
     ] == "RED"
+
+
+async def test_what_was_said_of_a_number_before_it_was_connected_anew_is_left_alone(mongo: Mongo) -> None:
+    store, red = AccountStore(mongo, Vault("k:" + "A" * 43 + "=")), {"quality_rating": "RED"}
+    number = {"_id": "3", "status": "active", "quality_rating": "GREEN"}
+    await store.take_number("t", "1", number, NOON)
+    assert await store.hear_number({"_id": "3"}, red, NOON - timedelta(seconds=2), NOON) is None
+    assert (await store.hear_number({"_id": "3"}, red, NOON, NOON) or {})["quality_rating"] == "RED"
 
 
 async def test_how_long_rows_are_kept_may_be_changed(mongo: Mongo) -> None:

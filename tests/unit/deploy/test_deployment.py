@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from libs.observability.recorder import VERSION
+
 ROOT = Path(__file__).parents[3]
 PATH = re.compile(r"`(?!\./)([\w.-]+(?:/[\w.-]+)+/?)`")
 
@@ -26,3 +28,7 @@ def test_paths_that_a_readme_names_exist(readme: str) -> None:
     folder = (ROOT / readme).parent
     for path in PATH.findall((ROOT / readme).read_text()):
         assert (ROOT / path).exists() or (folder / path).exists(), path
+
+
+def test_traces_name_the_version_of_the_project() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION

@@ -93,3 +93,4 @@ def test_only_the_signature_of_these_very_bytes_is_one(raw: bytes, guess: bytes)
     assert not is_signed(raw, sign("other", raw).encode(), ["secret"])
     assert not is_signed(raw + b" ", sign("secret", raw).encode(), ["secret"])
     assert not is_signed(raw, guess, ["secret"])
+    assert not is_signed(raw, sign("", raw).encode(), ["secret", ""])  # anybody could

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from libs.runtime.settings import GraphSettings, ServiceSettings, _sentence
+from services.edge.settings import Settings as EdgeSettings
 
 RING = "sandbox-only:" + base64.b64encode(bytes(32)).decode()
 
@@ -56,3 +57,15 @@ def test_what_is_no_address_of_a_collector_or_no_share_is_refused_without_being_
     sentence = _sentence(problem)
     assert sentence.startswith("WABUS_TRACES_")
     assert "secret" not in sentence
+
+
+def test_a_previous_secret_that_is_left_empty_is_none() -> None:
+    told = {
+        "log_hash_key": "0123456789abcdef", "kafka_bootstrap": "kafka:9092", "mongo_url": "mongodb://mongo",
+        "graph_url": "http://sandbox:8080", "encryption_keys": RING, "app_id": "1", "app_secret": "s" * 32,
+        "verify_token": "t", "internal_secret": "i" * 16, "public_url": "http://edge", "templates_url": "http://t",
+        "notifier_url": "http://n", "campaigns_url": "http://c", "analytics_url": "http://a", "autoreply_url": "http://b",
+    }  # fmt: skip
+    assert EdgeSettings(**told, app_secret_previous="").app_secret_previous is None  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="app_secret_previous"):
+        EdgeSettings(**told, app_secret_previous="short")  # type: ignore[arg-type]
