@@ -23,6 +23,7 @@ MODULES = {
     "bot_commands": ("bots",),
     "sandbox_commands": ("sandbox",),
     "migrate_command": ("migrate",),
+    "keyring_commands": ("keyring",),
     "replay_commands": ("replay",),
     "dead_letter_commands": ("dead-letters",),
 }
