@@ -17,6 +17,7 @@ MODULES = {
     "demo_command": ("demo",),
     "doctor_command": ("doctor",),
     "key_commands": ("keys", "tenants"),
+    "audit_commands": ("audit",),
     "send_commands": ("send",),
     "campaign_commands": ("campaigns",),
     "analytics_commands": ("analytics",),

@@ -39,6 +39,7 @@ from libs.web.api import create_api
 from libs.web.door import Door
 from services.edge import (
     account_store,
+    audit_store,
     dead_letter_store,
     erasure_store,
     idempotency_store,
@@ -50,6 +51,8 @@ from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
 from services.edge.addresses import CallerAddress
 from services.edge.announcements import Announcements
+from services.edge.audit import AuditTrail
+from services.edge.audit_store import AuditStore
 from services.edge.auth import Authenticator, Limits
 from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
@@ -80,6 +83,7 @@ from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.resources import add_forwarding, owned
 from services.edge.routes.accounts import AccountRoutes
+from services.edge.routes.audit import AuditRoutes
 from services.edge.routes.consent import ConsentRoutes
 from services.edge.routes.contacts import ContactRoutes
 from services.edge.routes.dead_letters import DeadLetterRoutes
@@ -103,7 +107,6 @@ BASE = "/api/v1/whatsapp"
 GROUP = "edge"
 ERASURE_LEASE = timedelta(seconds=6)  # two edges at once would do no harm, only work
 REFRESH_LEASE = timedelta(minutes=3)  # longer than a round of twenty accounts of a slow Meta
-META = "https://graph.facebook.com"
 
 
 class _Edge:
@@ -124,6 +127,8 @@ class _Edge:
         self.auth = Authenticator(
             self.directory, Limits.of(settings, self.clock), addresses, self.last_used, self.clock
         )
+        self.audit_kept, audit_log = settings.edge_audit_kept, AuditStore(self.mongo)
+        self.trail, self.audit = AuditTrail(audit_log, addresses, self.clock), AuditRoutes(audit_log)
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo, vault), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
         reader = MessageReader(self.mongo)
@@ -134,7 +139,7 @@ class _Edge:
         )
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
-        self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
+        self.forwarder = Forwarder(self.auth, self.guard, self.trail, settings.internal_secret.get_secret_value())
         receipts = Receipts(reader, self.directory, self.graph, self.clock)
         self.typing = TypingNotices(receipts, self.clock)
         self.dead_letters = DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard)
@@ -145,10 +150,11 @@ class _Edge:
             *self._account_routes(settings, vault, accounts, announcements),
             *KeyRoutes(self.keys, self.guard).endpoints(BASE),
             *self.dead_letters.endpoints(BASE),
+            *self.audit.endpoints(BASE),
             *self._people_routes(settings),
             *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
-        updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
+        updates = AccountUpdates(accounts, self.directory, announcements, self.trail, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), self.typing, updates)
 
     def _message_intake(self, settings: Settings, intake: type[Intake], reader: MessageReader) -> MessageIntake:
@@ -165,7 +171,7 @@ class _Edge:
     ) -> list[Endpoint]:
         runs = OnboardingStore(self.mongo, vault)
         self.onboarding = Onboarding(
-            self.graph, accounts, runs, self.directory, announcements, _credentials(settings), self.clock
+            self.graph, accounts, runs, self.directory, announcements, Credentials.of(settings), self.clock
         )
         turn = Lease(self.mongo, "edge-refresh", new_id(), REFRESH_LEASE)
         self.refresh = NumberRefresh(
@@ -215,7 +221,7 @@ class _Edge:
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, consent.INDEXES, account_store.INDEXES, key_store.INDEXES,
                 idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES, dead_letter_store.INDEXES,
-                erasure_store.INDEXES,
+                erasure_store.INDEXES, audit_store.INDEXES, audit_store.indexes(self.audit_kept),
             ),
             self.bus,
             self.graph,
@@ -257,10 +263,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
     )  # fmt: skip
     resources = owned(settings, BASE)
     for endpoint in edge.endpoints:
-        endpoint.register(api, edge.auth)
+        endpoint.register(api, edge.auth, edge.trail)
     add_forwarding(api, edge.forwarder, resources)
-    internal = InternalRoutes(edge.keys, edge.clock, settings.internal_secret.get_secret_value())
-    internal.register(api, edge.dead_letters.for_our_tools())
+    internal = InternalRoutes(edge.keys, edge.trail, edge.clock, settings.internal_secret.get_secret_value())
+    internal.register(api, [*edge.dead_letters.for_our_tools(), *edge.audit.for_our_tools()])
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.handshake, ["GET"], include_in_schema=False)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.take, ["POST"], include_in_schema=False)
     if settings.edge_docs:
@@ -275,19 +281,11 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
 
 def _hot(edge: _Edge) -> dict[tuple[str, str], Any]:
     hot = {
-        (it.method, it.path): it.guarded(edge.auth) for it in edge.endpoints if it.path.startswith(f"{BASE}/messages")
+        (it.method, it.path): it.guarded(edge.auth, edge.trail)
+        for it in edge.endpoints
+        if it.path.startswith(f"{BASE}/messages")
     }
     hot = {place: handler for place, handler in hot.items() if "{" not in place[1]}
     hot["POST", "/webhooks/whatsapp"] = edge.webhooks.take
     hot["GET", "/webhooks/whatsapp"] = edge.webhooks.handshake
     return hot
-
-
-def _credentials(settings: Settings) -> Credentials:
-    return Credentials(
-        app_id=settings.app_id,
-        app_secret=settings.app_secret.get_secret_value(),
-        verify_token=settings.verify_token.get_secret_value(),
-        public_url=settings.public_url.rstrip("/"),
-        sandbox=not settings.graph_url.startswith(META),
-    )

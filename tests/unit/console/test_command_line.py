@@ -22,6 +22,7 @@ GROUPS = {
     "bots": ["try"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
+    "audit": ["list"],
     "keyring": ["status", "rotate"],
     "dead-letters": ["list", "show", "replay", "discard"],
 }
