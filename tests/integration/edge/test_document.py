@@ -13,7 +13,8 @@ from tests.support.running import API, Number, Stack
 from tests.support.shared_stack import SHAPE
 
 EXPECTED = {
-    ("GET", "/audit_log"), ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
+    ("GET", "/audit_log"), ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"),
+    ("POST", "/messages"),
     ("POST", "/messages/template"), ("POST", "/messages/media"), ("POST", "/messages/interactive"),
     ("POST", "/messages/location"), ("POST", "/messages/contacts"), ("POST", "/messages/reaction"),
     ("POST", "/messages/bulk"), ("POST", "/messages/{message_id}/read"), ("POST", "/messages/{message_id}/cancel"),
