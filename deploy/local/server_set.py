@@ -34,6 +34,10 @@ class ServerOptions:
         for option, count in (("--brokers", self.brokers), ("--members", self.members)):
             if count not in (None, *SIZES):
                 raise StackRefused(f"{option} {count}: say 1 or 3; of two, neither may fail")
+        if settings.kafka_bootstrap is None and settings.kafka_security != "PLAINTEXT":
+            raise StackRefused("WABUS_KAFKA_SECURITY is of a Kafka of your own, and WABUS_KAFKA_BOOTSTRAP names none")
+        if settings.mongo_url is None and settings.mongo_files():
+            raise StackRefused("WABUS_MONGO_CA_FILE is of a MongoDB of your own, and WABUS_MONGO_URL names none")
         own = (
             ("WABUS_KAFKA_BOOTSTRAP", settings.kafka_bootstrap, self.brokers),
             ("WABUS_MONGO_URL", settings.mongo_url, self.members),

@@ -7,7 +7,6 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
-from libs.runtime.file_settings import SecretFiles
 
 
 class LocalSettings(KafkaAccess, MongoAccess, BaseSettings):
@@ -33,12 +32,3 @@ def outside_environment() -> dict[str, str]:
 def given_variables() -> dict[str, str]:
     """Return those of our variables that the caller set, such as a knob of one service."""
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
-
-
-class TopicSettings(KafkaAccess, SecretFiles):
-    """What the job that makes a deployment's topics needs."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers.")
-    kafka_replication: int = Field(default=1, ge=1, le=9, description="Copies of every partition.")

@@ -1,22 +1,17 @@
-"""Create the topics of `contracts/topics.yaml` in a Kafka, and grow those that have too few partitions."""
+"""Bring a Kafka's topics to the form of `contracts/topics.yaml`; what is different is said first."""
 
 import asyncio
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from aiokafka.admin import (  # type: ignore[import-untyped]
-    AIOKafkaAdminClient,
-    NewPartitions,
-    NewTopic,
-)
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from deploy.local.errors import StackRefused
-from deploy.local.kafka_properties import in_sync_of
-from deploy.local.settings import TopicSettings
+from deploy.local.topic_changes import Difference, apply, differences
+from deploy.local.topic_settings import Topic, TopicSettings
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE, dead_letter_topic
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.refusals import knock
@@ -26,27 +21,6 @@ from libs.runtime.settings import read_settings
 TOPICS_FILE = Path(__file__).parents[2] / "contracts" / "topics.yaml"
 REACHED_WITHIN = 30.0  # seconds: a broker that just began to listen may still be loading
 BETWEEN_TRIES = 0.2  # seconds
-NO_ERROR = 0
-ALREADY_EXISTS = 36  # Kafka's error code TOPIC_ALREADY_EXISTS: another process was quicker
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """One topic as the contract wants it; retention in milliseconds, size in bytes."""
-
-    name: str
-    partitions: int
-    retention_ms: int
-    max_message_bytes: int
-
-    def as_new(self, replication: int) -> NewTopic:
-        """Return the admin client's form of it."""
-        configs = {
-            "retention.ms": str(self.retention_ms),
-            "max.message.bytes": str(self.max_message_bytes),
-            "min.insync.replicas": str(in_sync_of(replication)),
-        }
-        return NewTopic(self.name, self.partitions, replication, topic_configs=configs)
 
 
 def read_topics(path: Path = TOPICS_FILE) -> list[Topic]:
@@ -68,8 +42,10 @@ def _topic(name: str, row: dict[str, Any]) -> Topic:
     return Topic(name, row["partitions"], row["retention_ms"], row["max_message_bytes"])
 
 
-async def ensure_topics(kafka: KafkaConnection, topics: list[Topic], replication: int = 1) -> list[str]:
-    """Create what is missing, grow what is small, and return the names of what was changed.
+async def ensure_topics(
+    kafka: KafkaConnection, topics: list[Topic], replication: int = 1, *, dry_run: bool = False
+) -> list[Difference]:  # fmt: skip
+    """Create what is missing, grow what is small, set what is otherwise; -> what was changed, or would be.
 
     All of them have their leaders when it returns. Raises StackRefused when the broker cannot be reached or refuses,
     StartRefused when it does not let us in.
@@ -77,11 +53,14 @@ async def ensure_topics(kafka: KafkaConnection, topics: list[Topic], replication
     try:
         admin = await _connected(kafka)
         try:
-            return await _ensure(admin, topics, replication)
+            changes = await differences(admin, topics, replication)
+            if not dry_run:
+                await apply(admin, changes, replication)
         finally:
             await admin.close()
     except (KafkaError, TimeoutError) as error:
         raise StackRefused(f"Kafka at {kafka.bootstrap} did not take the topics: {error}") from error
+    return changes
 
 
 async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
@@ -98,54 +77,25 @@ async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
                 return admin
 
 
-async def _ensure(admin: AIOKafkaAdminClient, topics: list[Topic], replication: int) -> list[str]:
-    have = await _partitions(admin, topics, led=False)
-    missing = [topic for topic in topics if topic.name not in have]
-    if missing:
-        answer = await admin.create_topics([topic.as_new(replication) for topic in missing])
-        _check(answer.topic_errors)
-    small = [topic for topic in topics if 0 < have.get(topic.name, 0) < topic.partitions]
-    if small:
-        answer = await admin.create_partitions({topic.name: NewPartitions(topic.partitions) for topic in small})
-        _check(answer.topic_errors)
-    if missing or small:
-        await _until_led(admin, topics)
-    return [topic.name for topic in [*missing, *small]]
-
-
-async def _partitions(admin: AIOKafkaAdminClient, topics: list[Topic], *, led: bool) -> dict[str, int]:
-    """Return for each existing topic how many partitions it has, or how many of them have a leader."""
-    existing = set(await admin.list_topics())
-    names = [topic.name for topic in topics if topic.name in existing]
-    described = await admin.describe_topics(names) if names else []
-    return {row["topic"]: sum(not led or part["leader"] >= 0 for part in row["partitions"]) for row in described}
-
-
-async def _until_led(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:
-    # Kafka answers before its brokers know of the new partitions: who starts now would find them missing.
-    async with asyncio.timeout(REACHED_WITHIN):
-        while True:
-            have = await _partitions(admin, topics, led=True)
-            if all(have.get(topic.name, 0) >= topic.partitions for topic in topics):
-                return
-            await asyncio.sleep(BETWEEN_TRIES)
-
-
-def _check(answers: list[tuple[Any, ...]]) -> None:
-    refused = {name: code for name, code, *_ in answers if code not in (NO_ERROR, ALREADY_EXISTS)}
-    if refused:
-        raise StackRefused(f"Kafka refused to make these topics (error codes): {refused}")
-
-
 def main() -> None:
-    """Make the contract's topics in the Kafka of the environment: the job of a deployment; exit code 1 if refused."""
+    """Bring the topics of the environment's Kafka to the contract's form: the job of a deployment.
+
+    With `--dry-run` it only says what it would change. Exit code 1 if refused.
+    """
+    dry_run = "--dry-run" in sys.argv[1:]
     try:
         settings = read_settings(TopicSettings)
         kafka = KafkaConnection.to(settings.kafka_bootstrap, settings)
-        changed = asyncio.run(ensure_topics(kafka, read_topics(), settings.kafka_replication))
+        topics = settings.applied_to(read_topics())
+        changes = asyncio.run(ensure_topics(kafka, topics, settings.kafka_replication, dry_run=True))
+        for change in changes:
+            sys.stdout.write(f"{change}\n")
+        if changes and not dry_run:
+            asyncio.run(ensure_topics(kafka, topics, settings.kafka_replication))
     except (StackRefused, StartRefused) as refused:
         sys.exit(str(refused))
-    sys.stdout.write(f"made or grew: {', '.join(changed) or 'nothing, all is there'}\n")
+    said = f"{len(changes)} differences" if dry_run else f"{len(changes)} changed"
+    sys.stdout.write(f"{said if changes else 'all topics are as they should be'}\n")
 
 
 if __name__ == "__main__":

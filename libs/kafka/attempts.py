@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from libs.kafka.ceiling import CeilingWatch
-from libs.kafka.dead_letters import Burial, DeadLetterPolicy, Story
+from libs.kafka.dead_letters import Burial, DeadLetterPolicy, Story, was_put_back
 from libs.kafka.errors import LetGo, Poison
 from libs.kafka.record import Record
 from libs.runtime.clock import Clock
@@ -81,7 +81,9 @@ class Attempts:
 
     async def bury(self, record: Record, story: Story, leaving: asyncio.Event) -> None:
         """Write the dead letter, however long the broker is away; raises LetGo and CeilingReached as above."""
-        if not self._watch.allows():
+        # What was put back does not count: who replays poison, a tenant's admin perhaps, must not stop all others.
+        counts = not was_put_back(record)
+        if counts and not self._watch.allows():
             raise CeilingReached
         waits = Waits(leaving)
         while True:
@@ -90,7 +92,8 @@ class Attempts:
             except Outage:
                 await waits.for_outage()
             else:
-                self._watch.buried()
+                if counts:
+                    self._watch.buried()
                 return
 
 

@@ -23,6 +23,7 @@ from faststream.middlewares import AckPolicy
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from libs.kafka.connection import KafkaConnection
+from libs.kafka.disks import Disk, disks_of
 from libs.kafka.errors import BusUnavailable, RecordRefused
 from libs.kafka.producer import MAX_REQUEST_BYTES, ReplaceableProducer
 from libs.kafka.record import Outgoing
@@ -137,6 +138,10 @@ class Bus:
                 return bool(await producer.client.force_metadata_update())
         except (TimeoutError, KafkaError):
             return False
+
+    async def disks(self) -> list[Disk]:
+        """Return the disks of the brokers that tell. Waits for the connection; raises KafkaError when it breaks."""
+        return await disks_of((await self._producer.ready()).client)
 
     async def all_topics(self) -> dict[str, int]:
         """Return how many partitions each topic has. Waits for the connection; raises KafkaError when it breaks."""

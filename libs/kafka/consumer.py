@@ -9,6 +9,7 @@ from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
 from libs.kafka.group import GroupMember
 from libs.kafka.membership import Engine, Membership
+from libs.kafka.metrics import HALTED, announce
 from libs.kafka.record import Partition
 
 log = structlog.get_logger()
@@ -22,6 +23,7 @@ class GroupConsumer:
     ) -> None:
         self._topics = topics
         self._group = group
+        announce(topics, group)
         self._stopping: asyncio.Task[None] | None = None
         self._member = GroupMember(bus, topics, group, engine, membership or Membership())
         self.halted = False
@@ -64,5 +66,7 @@ class GroupConsumer:
         """Stop for good: readiness turns false, the group gets the partitions, nothing more is buried here."""
         if not self.halted:
             self.halted = True
+            for topic in self._topics:
+                HALTED.labels(topic, self._group).set(1)
             log.error("consumer_halted", group=self._group, topics=list(self._topics), reason="dead_letter_ceiling")
             self._stopping = self._stopping or asyncio.create_task(self._stop())

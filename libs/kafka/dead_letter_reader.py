@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
-from libs.kafka.dead_letters import PREFIX
+from libs.kafka.dead_letters import PREFIX, REPLAYS
 from libs.kafka.record import Outgoing, Record, raw_record
 
 SUFFIX = ".dlt"
@@ -34,6 +34,7 @@ class DeadLetter:
     service: str
     group: str
     schema: str
+    replays: int
 
     @classmethod
     def read(cls, record: Record) -> Self:
@@ -58,6 +59,7 @@ class DeadLetter:
             service=text("service"),
             group=text("group"),
             schema=text("schema"),
+            replays=max(number("replays"), 0),
         )
 
     @property
@@ -83,6 +85,11 @@ class DeadLetter:
         """Return the record as it was before it was buried."""
         headers = tuple((name, value) for name, value in self.record.headers if not name.startswith(PREFIX))
         return Outgoing(self.topic, self.record.key, self.record.value, headers)
+
+    def put_back(self) -> Outgoing:
+        """Return the record as it is put back: as it was, with how often that was done in a header of ours."""
+        original = self.original()
+        return original._replace(headers=[*original.headers, (REPLAYS, str(self.replays + 1).encode())])
 
 
 class DeadLetterReader:

@@ -18,6 +18,9 @@ from libs.runtime.clock import rfc3339
 from libs.runtime.errors import Outage
 
 PREFIX = "dlt_"  # of the headers that are added; all others are the record's own
+REPLAYS = (
+    PREFIX + "replays"
+)  # how often a record was put back: of a dead letter, and of the record that it was put back as
 ERROR_BYTES = 1024  # enough for a sentence and a stack, small beside the record
 PUBLISH_FOR = 20.0  # seconds for one try to write a dead letter; it is tried until it succeeds
 DIGITS = re.compile(r"\+?\d[\d \-().]{5,}\d")  # what may be a phone number
@@ -40,6 +43,11 @@ class Publisher(Protocol):
     ) -> None:
         """Write one record and return after its acknowledgement; raises BusUnavailable."""
         ...
+
+
+def was_put_back(record: Record) -> bool:
+    """Tell whether a record comes from a dead-letter topic: who tries it once more knows that it may die again."""
+    return record.header(REPLAYS) is not None
 
 
 async def _no_hook(_: Record) -> None:

@@ -17,7 +17,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.cancellations import ForeignCancellation, foreign_cancellations
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.membership import Engine, Membership
-from libs.kafka.metrics import LAG, PARTITIONS
+from libs.kafka.metrics import FINISHED, LAG, PARTITIONS
 from libs.kafka.record import Partition
 from libs.kafka.subscription import Fetched, ended, subscribe
 
@@ -252,7 +252,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             except (KafkaError, ForeignCancellation) as error:
                 log.warning("commit_failed", group=self._group, error_type=type(error).__name__)
             else:
-                for progress, position in moved.values():
+                for (topic, _), (progress, position) in moved.items():
+                    FINISHED.labels(topic, self._group).inc(position - progress.committed)
                     progress.committed = position
 
 

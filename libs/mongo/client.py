@@ -18,6 +18,7 @@ from pymongo.errors import (
     ExecutionTimeout,
     NetworkTimeout,
     NotPrimaryError,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
@@ -156,6 +157,17 @@ class Mongo:
             async with await self._open().start_session() as session:
                 done: T = await session.with_transaction(work)
         return done
+
+    async def disk(self) -> tuple[int, int] | None:
+        """Return size and free bytes of the disk under the primary's data; None where it does not tell (`mongos`)."""
+        try:
+            with outages():
+                said = await self._database().command("dbStats")
+        except OperationFailure:  # we may not ask
+            return None
+        if not said.get("fsTotalSize"):
+            return None
+        return int(said["fsTotalSize"]), int(said["fsTotalSize"] - said["fsUsedSize"])
 
     async def reachable(self) -> bool:
         """Tell whether a primary answers (for readiness)."""

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from libs.observability.certificates import CertificateWatch
 from libs.observability.http import operational_routes
 from libs.observability.log import configure_logging
+from libs.observability.loop import LoopWatch
 from libs.runtime.application import Application, Part
 from libs.runtime.errors import Outage, StartRefused
 from libs.runtime.http_connections import capped_http_protocol
@@ -56,6 +57,7 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
             await server.start()
         _spare_the_collector()
         log.info("ready", port=settings.http_port)
+        started.append(await _watched_loop())
         waiting = asyncio.ensure_future(stop.wait())
         await asyncio.wait({waiting, server.task}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -96,6 +98,12 @@ def _stop_signal() -> asyncio.Event:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, on_signal)
     return stop
+
+
+async def _watched_loop() -> LoopWatch:
+    watch = LoopWatch()
+    await watch.start()
+    return watch
 
 
 async def _stop(started: list[Part], settings: ServiceSettings) -> None:

@@ -18,3 +18,6 @@ DRIFT_CATEGORIES = (
     "marketing", "utility", "authentication", "authentication_international", "service", "marketing_lite",
     "referral_conversion", "general_purpose_ai", "group_marketing", "group_utility", "group_service", "unknown",
 )  # fmt: skip
+
+for _outcome in ("compared", "failed"):
+    COMPARED.labels(_outcome)  # a rate sees the first step only from a 0 that was there

@@ -144,5 +144,6 @@ def print_where_to_look(stack: dict[str, Any]) -> None:
     console.print(f"  Phone page  {stack['sandbox']}/_sandbox/")
     console.print(f"  Test key    {key}")
     console.print(f"  Try it      curl -H 'Authorization: Bearer {key}' {api}/accounts")
+    console.print(f"  Metrics     {stack['edge']}/metrics   (of every process: `metrics` in stack.json)")
     console.print("  An account  wabus sandbox connect   (at the simulated Meta: a number, a template, a user)")
     console.print()

@@ -1,6 +1,6 @@
 """Connected accounts and numbers in MongoDB. Tokens and secrets are stored encrypted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -217,6 +217,24 @@ class AccountStore:
         with outages():
             query = {"waba_id": waba_id, "status": {"$ne": "disconnected"}}
             rows: list[Document] = await self._mongo.collection(NUMBERS).find(query).to_list(None)
+        return rows
+
+    async def count_accounts(self) -> list[tuple[str, str | None, int]]:
+        """Count the connected accounts of all tenants; -> (status, reason of a stop, how many)."""
+        rows = await self._counted(ACCOUNTS, {"owned": True, "status": {"$nin": GONE}}, ("status", "stop_reason"))
+        return [(row["_id"]["status"], row["_id"].get("stop_reason"), row["count"]) for row in rows]
+
+    async def count_numbers(self) -> list[tuple[str, str | None, str | None, int]]:
+        """Count the connected numbers of all tenants; -> (status, reason of a stop, Meta's quality, how many)."""
+        by = ("status", "stop_reason", "quality_rating")
+        rows = await self._counted(NUMBERS, {"status": {"$nin": GONE}}, by)
+        return [(row["_id"]["status"], *(row["_id"].get(name) for name in by[1:]), row["count"]) for row in rows]
+
+    async def _counted(self, collection: str, query: Document, by: Sequence[str]) -> list[Document]:
+        group = {"_id": {name: f"${name}" for name in by}, "count": {"$sum": 1}}
+        with outages():
+            cursor = self._mongo.collection(collection).aggregate([{"$match": query}, {"$group": group}])
+            rows: list[Document] = await cursor.to_list(None)
         return rows
 
     async def _update(

@@ -56,6 +56,7 @@ from services.edge.audit_store import AuditStore
 from services.edge.auth import Authenticator, Limits
 from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
+from services.edge.census import Census
 from services.edge.commands import SendCommands
 from services.edge.credentials import Credentials
 from services.edge.dead_letter_store import DeadLetterStore
@@ -79,6 +80,7 @@ from services.edge.onboarding_store import OnboardingStore
 from services.edge.openapi import ApiDocument
 from services.edge.opt_outs import OptOuts
 from services.edge.policy import refusal
+from services.edge.public_certificate import PublicCertificate
 from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.resources import add_forwarding, owned
@@ -121,6 +123,8 @@ class _Edge:
         announcements = Announcements(self.bus, self.clock)
         keys = KeyStore(self.mongo)
         accounts = AccountStore(self.mongo, vault)
+        self.census = Census(accounts, self.bus, self.mongo)
+        self.certificate = PublicCertificate(settings.public_url)
         self.last_used = LastUsed(keys, self.clock, settings.edge_last_used_every)
         self.keys = Keys(keys, self.directory, announcements, self.clock)
         addresses = CallerAddress(settings.edge_trusted_proxies)
@@ -238,6 +242,8 @@ class _Edge:
             self.refresh,
             self.erasures,
             self.typing,
+            self.census,
+            self.certificate,
             LaneConsumer(
                 self.bus, topics=[MESSAGES_REQUESTED], group=GROUP, lane_of=lambda it: it.key,
                 handle=self.handlers.send_message, dead_letters=letters,

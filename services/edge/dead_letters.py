@@ -69,7 +69,7 @@ class DeadLetters:
         return letter, await self._store.get(letter.tenant, place)
 
     async def replay(self, tenant: str | None, place: str) -> tuple[DeadLetter, Document]:
-        """Put a letter back into the topic it came from, byte for byte.
+        """Put a letter back into the topic it came from, byte for byte, beside a header that counts it.
 
         Raises NotFound, and Conflict where it was replayed or discarded, or does not say where it came from.
         """
@@ -138,7 +138,7 @@ class DeadLetters:
 
     async def _put_back(self, letters: Sequence[DeadLetter]) -> None:
         try:
-            await self._bus.publish_many([letter.original() for letter in letters])
+            await self._bus.publish_many([letter.put_back() for letter in letters])
         except BusUnavailable:
             raise _away() from None
 

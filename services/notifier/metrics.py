@@ -15,3 +15,11 @@ DISABLED = Counter("wabus_notifier_endpoints_disabled_total", "Endpoints that we
 WAITING = Gauge("wabus_notifier_waiting_deliveries", "Deliveries that are to be sent, counted up to 100,000.")
 OLDEST = Gauge("wabus_notifier_overdue_seconds", "For how long the delivery that is most overdue is due.")
 DISABLED_NOW = Gauge("wabus_notifier_disabled_endpoints", "Endpoints that are disabled now, by whomever.")
+
+# A rate sees the first step only from a 0 that was there.
+for _reason in ("too_old", "before_the_endpoint"):
+    SKIPPED.labels(_reason)
+for _disabled in ("failing", "gone"):
+    DISABLED.labels(_disabled)
+for _outcome in ("delivered", "failed"):
+    ENDED.labels(_outcome)

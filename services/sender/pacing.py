@@ -7,11 +7,19 @@ recovers by 5% of the full one a second. Campaigns get what replies leave, and a
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 
 from libs.events.messages import Lane
 from libs.kafka.errors import LetGo
 from libs.runtime.clock import Clock
 from services.sender.gate import Gate
+from services.sender.metrics import (
+    NUMBER_OUTCOME_NAMES,
+    NUMBER_OUTCOMES,
+    NUMBER_RATE,
+    NUMBER_THROUGHPUT,
+    NUMBER_WAITING,
+)
 
 BURST = 0.05  # seconds of the rate that may pile up: Meta counts by the second, so bursts must stay small
 MARGIN = 0.98  # of Meta's rate: clocks differ, and the network bunches what we spread
@@ -56,6 +64,11 @@ class NumberPacer:
     def current(self) -> float:
         """Messages per second at this moment."""
         return self.rate * MARGIN * self.slow
+
+    def current_now(self) -> float:
+        """Messages per second, with what has recovered since the last slot."""
+        self._refill()
+        return self.current
 
     async def slot(self, lane: Lane, most: float) -> None:
         """Wait for a slot; raises Parked where it would take longer than `most` seconds or too many wait already."""
@@ -136,6 +149,7 @@ class Pacers:
         pacer = self._pacers.get(phone_number_id)
         if pacer is None:
             pacer = self._pacers[phone_number_id] = NumberPacer(float(rate), self._clock, self._share)
+            _show(phone_number_id, pacer)
         pacer.rate = float(rate)
         return pacer
 
@@ -144,3 +158,15 @@ class Pacers:
         for pacer in self._pacers.values():
             pacer.let_go()
         self._pacers.clear()
+        for gauge in (NUMBER_RATE, NUMBER_THROUGHPUT, NUMBER_WAITING):
+            gauge.clear()
+
+
+def _show(phone_number_id: str, pacer: NumberPacer) -> None:
+    """Have a number's gauges read its bucket whenever somebody asks for them, and its counters begin at 0."""
+    for outcome in NUMBER_OUTCOME_NAMES:
+        NUMBER_OUTCOMES.labels(phone_number_id, outcome)
+    NUMBER_RATE.labels(phone_number_id).set_function(pacer.current_now)
+    NUMBER_THROUGHPUT.labels(phone_number_id).set_function(lambda: pacer.rate)
+    for lane, waiting in pacer.waiting.items():
+        NUMBER_WAITING.labels(phone_number_id, lane.value).set_function(partial(len, waiting))

@@ -17,6 +17,7 @@ from services.sender.metrics import KEPT_UNKNOWN, RESENT, SWEPT, UNKNOWN
 from services.sender.settler import Settler
 
 AUTHENTICATION = "AUTHENTICATION"
+FORGOTTEN_AFTER = 3  # looks that did not find a message unknown any more: its outcome is known
 
 Document = dict[str, Any]
 log = structlog.get_logger()
@@ -46,6 +47,7 @@ class Reconciler:
         self._wait = wait
         self._no_flow_limit = no_flow_limit
         self._look_every = look_every
+        self._unknown: dict[str, datetime] = {}  # when each was last looked at: what is found out just stops coming
 
     async def orphan(self, row: Document, now: datetime) -> None:
         """Move a record whose claimant died to unknown, and tell it."""
@@ -55,7 +57,7 @@ class Reconciler:
 
     async def look(self, rows: Sequence[Document], now: datetime) -> list[Document]:
         """Look at unknown records; -> those whose conversation wants a wake-up: queued again, or out of the way."""
-        UNKNOWN.set(len(rows))
+        self._count(rows, now)
         if not rows:
             return []
         partitions = (await self._bus.partition_counts([META_WEBHOOKS]))[META_WEBHOOKS]
@@ -69,14 +71,22 @@ class Reconciler:
             if doubt is Doubt.WAIT:
                 await self._due.postpone([(row, now + self._look_every)])
             elif doubt is Doubt.RESEND and await self._due.release(row, now):
+                self._unknown.pop(row["_id"], None)
                 RESENT.inc()
                 log.info("unknown_sent_once_more", message_id=row["_id"], tenant=row["tenant"])
                 released.append(row)
             elif doubt is Doubt.KEEP and await self._due.keep_unknown(row, reason):
+                self._unknown.pop(row["_id"], None)
                 KEPT_UNKNOWN.labels(reason).inc()
                 log.warning("unknown_kept", message_id=row["_id"], tenant=row["tenant"], reason=reason)
                 released.append(row)
         return released
+
+    def _count(self, rows: Sequence[Document], now: datetime) -> None:
+        since = now - FORGOTTEN_AFTER * self._look_every
+        self._unknown = {name: at for name, at in self._unknown.items() if at > since}
+        self._unknown |= {row["_id"]: now for row in rows}
+        UNKNOWN.set(len(self._unknown))
 
     async def _judge(
         self,

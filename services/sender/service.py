@@ -16,7 +16,16 @@ from libs.runtime.clock import Clock
 from services.sender.circuit import Circuit
 from services.sender.decisions import Decision, Stop, decide
 from services.sender.desk import Desk, Granted, OverBudget, Refused, Wanted, outdated
-from services.sender.metrics import ATTEMPTS, BUCKET_WAIT, CLAIMS_LOST, DEFERRED, GATE_WAIT, POST_SECONDS, REFUSALS
+from services.sender.metrics import (
+    ATTEMPTS,
+    BUCKET_WAIT,
+    CLAIMS_LOST,
+    DEFERRED,
+    GATE_WAIT,
+    NUMBER_OUTCOMES,
+    POST_SECONDS,
+    REFUSALS,
+)
 from services.sender.pacing import NumberPacer, Pacers, Parked
 from services.sender.pairs import Pairs
 from services.sender.patience import patiently
@@ -195,6 +204,7 @@ class Sender:
     def _learn(self, record: Document, decision: Decision, pacer: NumberPacer, answered: bool) -> float:
         """Tell the pacer, the pair and the circuit what the attempt showed; -> seconds before the next."""
         number, person = record["phone_number_id"], record["contact_id"]
+        NUMBER_OUTCOMES.labels(number, _outcome(decision)).inc()
         if decision.status is MessageStatus.UNKNOWN or not answered:
             self._circuit.failed()
             return decision.wait
@@ -223,6 +233,12 @@ class Sender:
         error = MessageError(type="invalid_request_error", code=refused.value, message=words, param=param)
         await self._settler.end(record, MessageStatus.FAILED, error)
         return True
+
+
+def _outcome(decision: Decision) -> str:
+    if decision.policy is not None:
+        return decision.policy.value
+    return decision.status.value if decision.status is not MessageStatus.QUEUED else "not_connected"
 
 
 _WORDS = {

@@ -19,7 +19,7 @@ from libs.ledger.states import ENDED_BY_US
 from libs.mongo.leases import Lease
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
-from services.sender.metrics import SWEPT
+from services.sender.metrics import SWEPT, UNKNOWN
 from services.sender.reconcile import Reconciler
 from services.sender.settler import SOURCE, Settler
 
@@ -90,6 +90,7 @@ class Sweeper:
             return True
         asked = self._clock.monotonic()
         if not await self._lease.hold():
+            UNKNOWN.set(0)  # whoever sweeps now tells it
             return False
         self._held_until = asked + RENEW
         return True
@@ -126,7 +127,9 @@ class Sweeper:
         await self._due.open([row for row in rows if "open" not in row])
         await self._bus.publish_many([outgoing(wake_up(row, source=SOURCE, now=now)) for row in rows])
         await self._due.postpone([(row, now + _again(row)) for row in rows])
-        SWEPT.labels("woken").inc(len(rows))
+        missed = sum(_missed(row) for row in rows)
+        SWEPT.labels("missed").inc(missed)
+        SWEPT.labels("woken").inc(len(rows) - missed)
 
     async def _release(self, rows: list[Document], now: datetime) -> None:
         """Wake the conversations of messages that Meta settled, not their sender: others may wait behind them."""
@@ -151,6 +154,11 @@ def untold(row: Document) -> list[tuple[MessageStatus, datetime]]:
     if row["state"] == MessageStatus.FAILED.value:  # ours; a failure that Meta told has another last state of ours
         ours.add(MessageStatus.FAILED)
     return [(status, at) for status, at in times.items() if status in ours]
+
+
+def _missed(row: Document) -> bool:
+    """Tell whether a queued message was never tried nor put off: its wake-ups were lost, or nobody gets round to it."""
+    return not any(row.get(name) for name in ("not_before", "send_at", "claim"))
 
 
 def _again(row: Document) -> timedelta:

@@ -15,4 +15,15 @@ WEBHOOK_AGE = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 REPLAYED = Counter("wabus_tracker_replayed_total", "Webhook bodies that were read once more, on request.")
+META_DELAY = Histogram(
+    "wabus_tracker_meta_delay_seconds",
+    "From Meta's own time of a status or message (whole seconds) to its arrival at edge.",
+    buckets=(1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200, 172800),
+)
 LAG = Gauge("wabus_tracker_lag_records", "Webhook records not applied yet.")
+
+# A rate sees the first step only from a 0 that was there.
+for _reason in ("status_of_no_concern", "status_of_no_message", "unknown_account", "unknown_number"):
+    DROPPED.labels(_reason)
+for _how in ("keyword", "button", "status", "user_preferences"):
+    OPT_OUTS.labels(_how)

@@ -23,7 +23,7 @@ from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import Encounter, People
 from libs.runtime.clock import Clock
 from services.tracker import telling
-from services.tracker.metrics import CHANGES, DROPPED, DUPLICATE_SENDS, INBOUND, MISFITS, OPT_OUTS, STATUSES
+from services.tracker.metrics import CHANGES, DROPPED, DUPLICATE_SENDS, INBOUND, META_DELAY, MISFITS, OPT_OUTS, STATUSES
 from services.tracker.readings import (
     KNOWN_TYPES,
     REFERRAL,
@@ -172,6 +172,7 @@ class StatusTracker:
         if number is not None and _may(it, number.tenant):
             who, arrived = Heard(phone_number_id, bool(it.bound)), _arrived(it.record)
             said = min(moment(status.item.get("timestamp")) or arrived, arrived)
+            META_DELAY.observe((arrived - said).total_seconds())
             batch.heard[who] = max(said, batch.heard.get(who, said))
 
     def _is_news(self, encounter: Encounter) -> bool:
@@ -196,6 +197,7 @@ class StatusTracker:
         except DoesNotFit as error:
             self._keep(it, str(error), item.item, batch)
             return
+        META_DELAY.observe(max((arrived - read.at).total_seconds(), 0.0))
         INBOUND.labels(read.type if read.type in KNOWN_TYPES else "other").inc()
         _count_opt_outs(read.encounter)
         batch.encounters.append(read.encounter)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -244,3 +245,37 @@ def test_the_commands_and_targets_that_the_readme_names_are_there(stack: Stack) 
         assert re.search(rf"\b{command}\b", told), command
     for path in re.findall(r"`((?:services|libs|contracts|deploy|tests)/[\w./-]+)`", readme):
         assert (ROOT / path).exists(), path
+
+
+def program(guide: str, language: str) -> str:
+    """Return the one program of a language that a guide shows."""
+    [found] = re.findall(rf"^```{language}\n(.*?)^```$", (GUIDES / guide).read_text(), re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+@pytest.mark.parametrize(("guide", "language", "says"), [
+    ("api-users.md", "bash", "Your order is ready"), ("api-users.md", "python", "And it is wrapped"),
+    ("internal-producers.md", "python", "Your order is ready"),
+])  # fmt: skip
+def test_a_program_that_a_guide_shows_sends_its_message(
+    stack: Stack, number: Any, person: Callable[[], str], guide: str, language: str, says: str
+) -> None:
+    who = person()
+    greet(number, who)
+    environment = {
+        **os.environ, "API": stack.info["edge"], "KEY": stack.key, "KAFKA": stack.info["kafka"],
+        "TENANT": stack.info["tenant"], "FROM": number.id, "TO": f"+{who}",
+    }  # fmt: skip
+    command = [sys.executable, "-c"] if language == "python" else ["bash", "-c"]
+    done = subprocess.run(
+        [*command, program(guide, language)], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    def said() -> bool:
+        rows = stack.call("GET", f"/messages?direction=outbound&recipient={who}").json()["data"]
+        return [(row["content"]["body"], row["status"]) for row in rows] == [(says, "delivered")]
+
+    until(said, "it is delivered", 15)
+    if (guide, language) == ("api-users.md", "python"):
+        assert done.stdout.startswith("delivered [('queued', ")

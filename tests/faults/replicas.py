@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,9 +64,19 @@ class Replicas:
         return partitions
 
 
-def killed(stack: Stack, victim: str, numbers: list[Number], people: list[str]) -> Recovery:
-    """kill -9 a server that stays down, and measure with a message to each of these people by each number."""
+def killed(stack: Stack, victim: str, numbers: list[Number], people: list[str], behind: float = 0.0) -> Recovery:
+    """kill -9 a server that stays down, and measure with a message to each of these people by each number.
+
+    The others of its kind have followed for the last `behind` seconds in nothing: what only the victim has is gone.
+    """
+    kind = victim.partition("-")[0]
+    others = [name for name in stack.info["pids"] if name.partition("-")[0] == kind and name != victim]
+    for name in others if behind else ():
+        stack.signal(name, signal.SIGSTOP)
+    time.sleep(behind)
     stack.kill(victim)
+    for name in others:
+        stack.signal(name, signal.SIGCONT)
     began = time.monotonic()
     stack.cli("stop", victim)  # or the supervisor brings it back within a second, and nobody else has to lead
 

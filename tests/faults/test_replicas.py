@@ -18,6 +18,8 @@ MESSAGES = 2_400
 QUIET = 180.0
 ASIDE = PEOPLE[-4:]  # people whom only the measuring messages go to, so that these wait behind no others
 
+BEHIND = 2.0  # seconds that the others lag at the second death: less than a session, or they would be dead too
+
 Leader = Callable[[Replicas], str]
 
 
@@ -46,7 +48,7 @@ def test_the_death_of_a_leader_loses_and_doubles_nothing_and_is_over_within_seco
     for death in range(2):
         await_progress(workload, 200 + death * 800)
         victim = leader(replicas)
-        recoveries.append(killed(stack, victim, numbers, ASIDE))
+        recoveries.append(killed(stack, victim, numbers, ASIDE, BEHIND * death))
         stack.restart(victim)
         replicas.await_copies()
     settle(stack, workload, QUIET)

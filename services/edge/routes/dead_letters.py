@@ -179,6 +179,7 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
         "service": letter.service,
         "group": letter.group,
         "schema": letter.schema,
+        "replays": letter.replays,
     }
 
 

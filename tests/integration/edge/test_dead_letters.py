@@ -109,6 +109,7 @@ def test_a_letter_is_replayed_once_and_dies_again_as_another(stack: Stack, ours:
     newest = letters(stack, admin, f"topic={OURS}&limit=1")[0]
     old, new = (stack.call("GET", f"/dead_letters/{row}", key=admin).json() for row in (place, newest["id"]))
     assert (new["value"], new["headers"], new["record_key"]) == (old["value"], old["headers"], old["record_key"])
+    assert (old["replays"], new["replays"]) == (0, 1)
     assert place in {row["id"] for row in letters(stack, admin, "state=replayed&limit=100")}
     assert place not in {row["id"] for row in letters(stack, admin, "limit=100")}
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.topics import Topic, ensure_topics
+from deploy.local.topic_settings import Topic
+from deploy.local.topics import ensure_topics
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
 from libs.kafka.connection import KafkaConnection

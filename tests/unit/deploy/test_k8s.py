@@ -9,7 +9,7 @@ import yaml
 
 from deploy.local.plan import SERVICE_READY_WITHIN
 from deploy.local.services import settings_of
-from deploy.local.settings import TopicSettings
+from deploy.local.topic_settings import TopicSettings
 from libs.observability.http import operational_routes
 from libs.runtime.settings import PREFIX, BusSettings
 from tests.support.deployments import (

@@ -96,3 +96,12 @@ async def test_a_cancelled_inner_task_is_a_bug_but_our_own_cancellation_is_obeye
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_what_was_put_back_and_dies_again_does_not_stop_its_consumer() -> None:
+    handler, publisher = Handler(*[Poison(Reason.REFUSED)] * 6), FakePublisher()
+    one = attempts(handler, publisher)
+    for place in range(5):
+        await one.finish(record(place, headers=(("dlt_replays", b"1"),)), asyncio.Event())
+    await one.finish(record(), asyncio.Event())  # one of its own is below the ceiling still
+    assert len(publisher.published) == 6

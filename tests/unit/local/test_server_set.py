@@ -12,7 +12,7 @@ from deploy.local.mongod import Mongod
 from deploy.local.server_set import ServerOptions, ServerSet
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateDirectory
-from deploy.local.topics import Topic
+from deploy.local.topic_settings import Topic
 
 PORTS = {name: 20_000 + place for place, name in enumerate(
     ["kafka", "kafka-2", "kafka-3", "kafka-controller", "kafka-2-controller", "kafka-3-controller", "mongod",
@@ -103,10 +103,20 @@ def test_servers_of_ones_own_are_neither_secured_nor_counted(
         ServerSet(ServerOptions(**asked), state, LocalSettings.model_validate({variable: "mongodb://elsewhere"}))
 
 
+def test_access_without_the_servers_that_it_is_for_is_refused(state: StateDirectory, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    for access, missing in (
+        ({"kafka_security": "SSL"}, "WABUS_KAFKA_BOOTSTRAP"),
+        ({"mongo_ca_file": tmp_path / "ca.pem"}, "WABUS_MONGO_URL"),
+    ):
+        with pytest.raises(StackRefused, match=f"{missing} names none"):
+            ServerSet(ServerOptions(), state, LocalSettings.model_validate(access))
+
+
 def test_of_three_copies_two_must_have_a_record_and_of_one_that_one() -> None:
     topic = Topic("some.topic.v1", 4, 1_000, 1_000)
-    assert topic.as_new(3).topic_configs["min.insync.replicas"] == "2"
-    assert topic.as_new(1).topic_configs["min.insync.replicas"] == "1"
+    assert topic.settings(3)["min.insync.replicas"] == "2"
+    assert topic.settings(1)["min.insync.replicas"] == "1"
 
 
 @pytest.fixture

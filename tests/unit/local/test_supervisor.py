@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -143,6 +144,25 @@ async def test_the_door_stops_first_and_the_servers_last(small: Small) -> None:
     await eventually(lambda: all(_printed(small, plan.name) for plan in plans), "all hear")
     await supervisor.stop()
     assert order.read_text().split() == ["edge", "sender", "sandbox", "kafka"]
+
+
+async def test_brokers_of_one_tier_stop_in_turns_and_the_last_is_not_waited_for(small: Small) -> None:
+    """With the others gone there is no controller left that would let it go."""
+    order = small.folder / "order"
+    writes = LIVES.replace("exit(0)", "(time.sleep(0.2), open({path!r}, 'a').write({name!r} + ' '), exit(0))")
+    plans = [
+        replace(small.plan(name, Tier.SERVERS, writes.format(path=str(order), name=name)), stop_turn=turn)
+        for turn, name in enumerate(["kafka", "kafka-2"])
+    ]
+    stubborn = LIVES.replace("lambda *_: exit(0)", "signal.SIG_IGN")
+    plans.append(replace(small.plan("kafka-3", Tier.SERVERS, stubborn), stop_turn=2, stop_within=0.3))
+    supervisor = small.supervisor(*plans)
+    await supervisor.start(ALL, set())
+    await eventually(lambda: all(_printed(small, plan.name) for plan in plans), "all hear")
+    async with asyncio.timeout(10):
+        await supervisor.stop()
+    assert order.read_text().split() == ["kafka", "kafka-2"]
+    assert "kafka-3 did not stop within 0 s and was killed" in small.said
 
 
 def _printed(small: Small, name: str) -> bool:

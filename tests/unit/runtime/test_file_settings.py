@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from deploy.local.settings import TopicSettings
+from deploy.local.topic_settings import TopicSettings
 from libs.runtime.errors import StartRefused
 from libs.runtime.settings import BusSettings, ServiceSettings
 

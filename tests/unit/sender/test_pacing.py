@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.events.messages import Lane
 from libs.kafka.errors import LetGo
@@ -121,3 +122,26 @@ async def test_an_attempt_that_was_given_up_at_the_gate_costs_nobody_a_turn() ->
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait_for(second, 0.2)
+
+
+def _shown(name: str, number: str, **more: str) -> float | None:
+    return REGISTRY.get_sample_value(f"wabus_sender_number_{name}", {"phone_number_id": number} | more)
+
+
+async def test_the_gauges_of_a_number_show_its_bucket_and_go_with_it() -> None:
+    clock = HandClock()
+    pacers = Pacers(clock, 10_000)  # type: ignore[arg-type]
+    pacer = pacers.of("4711", 100)
+    waiting = asyncio.create_task(pacer.slot(Lane.BULK, 60.0))
+    await asyncio.sleep(0)
+    assert _shown("waiting_messages", "4711", lane="bulk") == 1
+    assert _shown("throughput", "4711") == 100
+    assert _shown("rate", "4711") == pytest.approx(98)
+    pacer.throttled()
+    assert _shown("rate", "4711") == pytest.approx(49)
+    clock.at += 2
+    assert _shown("rate", "4711") == pytest.approx(49 + 2 * 0.05 * 98)
+    pacers.let_go()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert _shown("rate", "4711") is None
+    assert _shown("waiting_messages", "4711", lane="bulk") is None
