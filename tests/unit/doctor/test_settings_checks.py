@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deploy.doctor.deployment import TRIAL, Deployment, is_inside, of_file
+from deploy.doctor.deployment import TRIAL, Deployment, is_inside, of_environment, of_file
 from deploy.doctor.findings import Level
 from deploy.doctor.settings_checks import examine_settings
 from deploy.local.errors import StackRefused
+from services.console.target import target_of
 
 NOW = time.datetime(2026, 11, 29, tzinfo=time.UTC)
 
@@ -143,3 +144,14 @@ def test_a_file_is_read_with_the_secrets_of_the_folder_that_it_names(tmp_path: P
 )  # fmt: skip
 def test_a_host_is_inside_by_its_address_or_by_a_name_without_a_public_domain(host: str, inside: bool) -> None:
     assert is_inside(host) is inside
+
+
+def test_in_a_container_it_sees_what_the_service_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "WABUS_ENCRYPTION_KEYS").write_text(f"{key('a')},{key('b')}\n")
+    monkeypatch.setenv("WABUS_SECRETS_DIR", str(tmp_path))
+    assert of_environment() is None
+    monkeypatch.setenv("WABUS_MONGO_URL", "mongodb://mongo:27017/")
+    found = of_environment()
+    assert found is not None
+    assert any("the ring still has b" in it.says for it in examine_settings(found, NOW))
+    assert target_of(tmp_path).need("encryption_keys").startswith("a:")
