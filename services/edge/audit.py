@@ -23,7 +23,7 @@ from libs.runtime.ids import derived_time_id, new_id
 from libs.web.errors import ApiError, OutcomeUnclear
 from services.edge.addresses import CallerAddress
 from services.edge.audit_store import UNCLEAR, AuditStore
-from services.edge.audited import audited
+from services.edge.audited import AUDITED, audited
 from services.edge.idempotency import REPLAYED
 
 BASE = "/api/v1/whatsapp"
@@ -42,6 +42,11 @@ class AuditTrail:
         self._store = store
         self._addresses = addresses
         self._clock = clock
+
+    @staticmethod
+    def has(method: str, path: str) -> bool:
+        """Tell whether calls of a path, as it is declared, are in the log."""
+        return f"{method} {path.removeprefix(BASE)}" in AUDITED
 
     async def noted(
         self, request: Request, actor: str, tenant: str | None, call: Callable[[], Awaitable[Response]]
