@@ -147,7 +147,7 @@ def test_a_key_leaves_the_ring_while_everything_goes_on(stack: Stack) -> None:
             until(lambda: len(world.sent) > count + 10, "work goes on")
         assert wrong == []
         assert (code, done["left"], done["removable"], done["problems"]) == (0, 0, ["A"], [])
-        assert done["changed"] >= 6
+        assert done["changed"] >= 3  # the token, the model's key, the kept answer: the work replaces the rest itself
         code, after = keyring(stack, "rotate")
         assert (code, after["changed"], after["removable"]) == (0, 0, ["A"])
         restarted_with(stack, B)
