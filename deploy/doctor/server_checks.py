@@ -1,6 +1,7 @@
 """Weaknesses that only the servers can tell: clocks, topics, pending steps, what answers at the public address."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -11,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from deploy.doctor.deployment import Deployment
 from deploy.doctor.findings import Finding, Level
+from deploy.doctor.settings_checks import LAST_CALL, RENEW_WITHIN
 from deploy.keyring.places import declared
 from deploy.keyring.verdict import judge
 from deploy.local.errors import StackRefused
@@ -27,6 +29,7 @@ from libs.runtime.access import KafkaAccess, MongoAccess
 from libs.runtime.clock import SystemClock
 from libs.runtime.errors import Outage, StartRefused
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 SKEW, BAD_SKEW = timedelta(seconds=2), timedelta(seconds=30)  # leases last seconds; webhooks and tokens minutes
 SHORT, LONG = timedelta(days=2), timedelta(days=35)  # a weekend without anybody, a month's mistakes
 WITHIN = 10.0  # seconds for one server: one that is away from here is not waited for
@@ -110,7 +113,15 @@ async def _edge(deployment: Deployment) -> Said:
     if not url:
         return
     async with httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False) as client:
-        health = await client.get("/healthz")
+        try:
+            health = await client.get("/healthz")
+        except httpx.ConnectError as error:
+            if UNTRUSTED not in str(error):
+                raise
+            yield Level.ERROR, f"{url} shows a certificate that nobody trusts: Meta and customers are refused by it"
+            return
+        if (said := _runs_out(url, health, datetime.now(UTC))) is not None:
+            yield said
         if (date := health.headers.get("date")) is not None:
             # Whole seconds: what is less than one second behind is not.
             said = _skew(f"edge at {urlsplit(url).hostname}", parsedate_to_datetime(date) - datetime.now(UTC))
@@ -122,6 +133,18 @@ async def _edge(deployment: Deployment) -> Said:
         internal = await client.get("/internal/tenants")
         if internal.status_code not in (401, 403, 404):
             yield Level.ERROR, f"{url}/internal/tenants answers {internal.status_code} without an identity"
+
+
+def _runs_out(url: str, answer: httpx.Response, now: datetime) -> tuple[Level, str] | None:
+    """Say when the certificate that came with an answer runs out, if that is soon."""
+    stream = answer.extensions.get("network_stream")
+    shown = stream.get_extra_info("ssl_object") if stream is not None else None
+    if shown is None:
+        return None
+    left = datetime.fromtimestamp(ssl.cert_time_to_seconds(shown.getpeercert()["notAfter"]), UTC) - now
+    if left >= RENEW_WITHIN:
+        return None
+    return Level.ERROR if left < LAST_CALL else Level.WARNING, f"the certificate of {url} runs out in {left.days} days"
 
 
 def _skew(whose: str, skew: timedelta) -> tuple[Level, str] | None:

@@ -4,14 +4,9 @@ import base64
 import json
 import os
 import subprocess
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from deploy.doctor.findings import Level
-from deploy.doctor.server_checks import _skew
 from tests.support.running import WABUS, Stack
 
 Findings = list[dict[str, Any]]
@@ -89,12 +84,3 @@ def test_servers_that_cannot_be_reached_from_here_are_a_note(stack: Stack, tmp_p
 def test_without_its_servers_only_the_settings_are_read(stack: Stack, tmp_path: Path) -> None:
     _, found = doctor("--env-file", described(tmp_path, stack), "--offline")
     assert {row["check"] for row in found} & {"database", "topics", "edge"} == set()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "level"), [(0.5, None), (-1.9, None), (3, Level.WARNING), (-40, Level.ERROR), (3600, Level.ERROR)]
-)
-def test_a_clock_that_is_off_is_told_by_how_much(seconds: float, level: Level | None) -> None:
-    found = _skew("MongoDB", timedelta(seconds=seconds))
-    assert (found and found[0]) == level
-    assert found is None or f"{seconds:+.1f} s off" in found[1]
