@@ -114,13 +114,14 @@ async def _edge(deployment: Deployment) -> Said:
         return
     async with httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False) as client:
         try:
-            health = await client.get("/healthz")
+            async with client.stream("GET", "/healthz") as health:  # its certificate is known while it is open
+                ends = _ends(health)
         except httpx.ConnectError as error:
             if UNTRUSTED not in str(error):
                 raise
             yield Level.ERROR, f"{url} shows a certificate that nobody trusts: Meta and customers are refused by it"
             return
-        if (said := _runs_out(url, health, datetime.now(UTC))) is not None:
+        if ends is not None and (said := _runs_out(url, ends, datetime.now(UTC))) is not None:
             yield said
         if (date := health.headers.get("date")) is not None:
             # Whole seconds: what is less than one second behind is not.
@@ -135,13 +136,17 @@ async def _edge(deployment: Deployment) -> Said:
             yield Level.ERROR, f"{url}/internal/tenants answers {internal.status_code} without an identity"
 
 
-def _runs_out(url: str, answer: httpx.Response, now: datetime) -> tuple[Level, str] | None:
-    """Say when the certificate that came with an answer runs out, if that is soon."""
+def _ends(answer: httpx.Response) -> datetime | None:
+    """Return when the certificate that an answer comes with runs out, None where it comes in the clear."""
     stream = answer.extensions.get("network_stream")
     shown = stream.get_extra_info("ssl_object") if stream is not None else None
     if shown is None:
         return None
-    left = datetime.fromtimestamp(ssl.cert_time_to_seconds(shown.getpeercert()["notAfter"]), UTC) - now
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown.getpeercert()["notAfter"]), UTC)
+
+
+def _runs_out(url: str, ends: datetime, now: datetime) -> tuple[Level, str] | None:
+    left = ends - now
     if left >= RENEW_WITHIN:
         return None
     return Level.ERROR if left < LAST_CALL else Level.WARNING, f"the certificate of {url} runs out in {left.days} days"

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.doctor.deployment import Deployment
 from deploy.doctor.findings import Level
-from deploy.doctor.server_checks import _edge, _findings, _runs_out, _skew
+from deploy.doctor.server_checks import _edge, _ends, _findings, _runs_out, _skew
 from deploy.local.certificates import Certificates
 
 
@@ -80,8 +80,11 @@ async def test_the_end_of_its_certificate_is_told_in_time(
 ) -> None:
     url, authority = secured
     later = datetime.now(UTC) + timedelta(days=days)
-    async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=authority)) as client:
-        told = _runs_out(url, await client.get(url), later)
+    context = ssl.create_default_context(cafile=authority)
+    async with httpx.AsyncClient(verify=context) as client, client.stream("GET", url) as shown:
+        ends = _ends(shown)
+    assert ends is not None
+    told = _runs_out(url, ends, later)
     assert (told and told[0]) == level
 
 
