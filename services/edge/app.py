@@ -115,14 +115,11 @@ class _Edge:
     """Everything edge is made of, in the order it is built."""
 
     def __init__(self, settings: Settings, bus: Bus, intake: type[Intake]) -> None:
-        self.clock = SystemClock()
-        self.bus = bus
-        self.mongo = Mongo.of(settings)
+        self.clock, self.bus, self.mongo = SystemClock(), bus, Mongo.of(settings)
         vault = Vault(settings.encryption_keys.get_secret_value())
         self.directory = Directory(self.mongo, vault, self.clock)
         announcements = Announcements(self.bus, self.clock)
-        keys = KeyStore(self.mongo)
-        accounts = AccountStore(self.mongo, vault)
+        keys, accounts = KeyStore(self.mongo), AccountStore(self.mongo, vault)
         self.census = Census(accounts, self.bus, self.mongo)
         self.certificate = PublicCertificate(settings.public_url)
         self.last_used = LastUsed(keys, self.clock, settings.edge_last_used_every)
@@ -146,15 +143,12 @@ class _Edge:
         self.forwarder = Forwarder(self.auth, self.guard, self.trail, settings.internal_secret.get_secret_value())
         receipts = Receipts(reader, self.directory, self.graph, self.clock)
         self.typing = TypingNotices(receipts, self.clock)
-        self.dead_letters = DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard)
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
             *self._media_routes(settings, reader),
             *self._account_routes(settings, vault, accounts, announcements),
-            *KeyRoutes(self.keys, self.guard).endpoints(BASE),
-            *self.dead_letters.endpoints(BASE),
-            *self.audit.endpoints(BASE),
+            *self._admin_routes(),
             *self._people_routes(settings),
             *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
@@ -186,6 +180,12 @@ class _Edge:
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
         ]
+
+    def _admin_routes(self) -> list[Endpoint]:
+        letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), self.clock)
+        self.dead_letters = DeadLetterRoutes(letters, self.guard)
+        keys = KeyRoutes(self.keys, self.guard)
+        return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]
 
     def _media_routes(self, settings: Settings, reader: MessageReader) -> list[Endpoint]:
         hosts = settings.edge_media_hosts.split(",")
