@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-ALONE = ("analytics", "kafka", "local", "sandbox")  # below tests/integration: they start servers of their own
+ALONE = ("analytics", "kafka", "local", "sandbox", "tracing")  # below tests/integration: with servers of their own
 
 
 def halves() -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 PREFIX = "ce_"
 SPEC_VERSION = ("ce_specversion", b"1.0")
 CONTENT_TYPE = ("content-type", b"application/json")
+TRACEPARENT = "ce_traceparent"
 REQUIRED = ("id", "type", "source", "time")
 
 
@@ -29,7 +30,8 @@ class Envelope(NamedTuple):
     """The metadata around an event. A tuple: one is made for every record, and a frozen dataclass is far dearer.
 
     `type` names the event and its version (`MessageStatusChanged.v1`); `subject` is what it is about, usually a
-    message id; `correlationid` is one business request across services; `causationid` is the event before this one.
+    message id; `correlationid` is one business request across services; `causationid` is the event before this one;
+    `traceparent` is the step of a trace that this goes on from (CloudEvents' distributed tracing extension).
     """
 
     id: str
@@ -40,6 +42,7 @@ class Envelope(NamedTuple):
     subject: str = ""
     correlationid: str = ""
     causationid: str = ""
+    traceparent: str = ""
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the Kafka headers; empty optional attributes are left out."""
@@ -59,6 +62,8 @@ class Envelope(NamedTuple):
             made.append(("ce_correlationid", self.correlationid.encode()))
         if self.causationid:
             made.append(("ce_causationid", self.causationid.encode()))
+        if self.traceparent:
+            made.append((TRACEPARENT, self.traceparent.encode()))
         return made
 
 
@@ -86,6 +91,7 @@ def read_envelope(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
         subject=found.get("subject", ""),
         correlationid=found.get("correlationid", ""),
         causationid=found.get("causationid", ""),
+        traceparent=found.get("traceparent", ""),
     )
 
 

@@ -28,6 +28,7 @@ ATTRIBUTES = {
     "ce_subject": "What it is about, usually a message id.",
     "ce_correlationid": "The same through all that one request causes.",
     "ce_causationid": "The id of the event that caused this one.",
+    "ce_traceparent": "W3C Trace Context: the step of a trace that this goes on from. Only where a trace is recorded.",
     "content-type": "Always application/json.",
 }
 NEEDED = ["ce_specversion", *(f"ce_{name}" for name in REQUIRED)]

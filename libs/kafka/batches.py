@@ -10,6 +10,7 @@ from libs.kafka.consumer import GroupConsumer
 from libs.kafka.dead_letters import Burial, DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
+from libs.kafka.traces import traced
 from libs.runtime.clock import Clock, SystemClock
 
 
@@ -41,7 +42,8 @@ class BatchConsumer(GroupConsumer):
         def attempts(of: Callable[[Record], Awaitable[object]]) -> Attempts:
             return Attempts(of, burial, dead_letters, watch, clock)
 
-        self._engine = BatchEngine(handle, attempts, watch, clock, membership.fetch.max_records, self._halt)
+        most = membership.fetch.max_records
+        self._engine = BatchEngine(traced(handle, group), attempts, watch, clock, most, self._halt)
         super().__init__(bus, topics, group, self._engine, membership)
         self._engine.feed = self._member
 

@@ -8,7 +8,10 @@ Partition = tuple[str, int]  # a topic's name and the number of one of its parti
 
 
 class Record(NamedTuple):
-    """One record as it stands in its partition; `timestamp` is in milliseconds since 1970."""
+    """One record as it stands in its partition; `timestamp` is in milliseconds since 1970.
+
+    `trace` is no part of it: the `traceparent` of the span in which this process handles it, where one is recorded.
+    """
 
     topic: str
     partition: int
@@ -17,6 +20,7 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Headers
     timestamp: int
+    trace: str | None = None
 
     def header(self, name: str) -> str | None:
         """Return the last header of that name as text, None when it is absent, null or not UTF-8."""

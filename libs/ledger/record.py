@@ -67,7 +67,7 @@ class OutboundDraft:
     `content` is the part of Graph's body that says what to send (`{"type": "text", "text": {...}}`). `recipient` is a
     phone number in E.164 or a business-scoped user id. `send_at` is a time ahead of us, or None for now. `same_as` is a
     field of the request and the conversation that the message has to belong to because of it. `needs_consent` is for
-    who checks it: only people who agreed may be written to.
+    who checks it: only people who agreed may be written to. `trace` is the step of a recorded trace that asked for it.
     """
 
     message_id: str
@@ -91,6 +91,7 @@ class OutboundDraft:
     conversation_id: str = ""
     first_look: timedelta = FIRST_LOOK
     needs_consent: bool = False
+    trace: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -129,7 +130,7 @@ class OutboundDraft:
         } | self.extra
         if self.send_at is None:
             document["open"] = True  # else the sweeper opens it when it is due: until then it holds nobody back
-        for name in ("template", "client_ref", "campaign_id", "send_at", "reply_to"):
+        for name in ("template", "client_ref", "campaign_id", "send_at", "reply_to", "trace"):
             if (value := getattr(self, name)) is not None:
                 document[name] = value
         if self.idempotency is not None:
@@ -148,9 +149,13 @@ def told(
     *,
     source: str,
     now: datetime,
+    trace: str | None = None,
     **more: Any,
 ) -> Told:
-    """Return the event that says this record reached this status; its id is the same each time it is told."""
+    """Return the event that says this record reached this status; its id is the same each time it is told.
+
+    `trace` is the step of the record's trace that found it out; else the event goes on from the record's own.
+    """
     error = document.get("error") if status is MessageStatus.FAILED else None
     template = document.get("template") or {}
     event = MessageStatusChanged(
@@ -179,6 +184,7 @@ def told(
         tenant=document["tenant"],
         subject=document["_id"],
         correlationid=document.get("correlation_id", ""),
+        traceparent=trace or document.get("trace", ""),
     )
     return Told(MESSAGES_STATUS, document["conversation_id"], envelope, event)
 

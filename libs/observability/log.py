@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from libs.observability import tracing
+
 _hash_key = b""
 
 # Fields that may stand in a log line. A field that is not here is replaced by its type: adding one is a decision.
@@ -20,8 +22,8 @@ ALLOWED = frozenset({
     "name", "number_count", "offset", "outcome", "owner", "part", "partition", "partitions", "path", "person",
     "phone_number_id", "policy", "port", "queue", "rate", "reason", "record_count", "removed", "request_id", "route",
     "scope", "seconds", "service", "settings", "share", "signature", "size", "source", "stack", "state", "status",
-    "step", "template_id", "tenant", "timestamp", "topic", "topics", "type", "url", "version", "waba_id", "waited",
-    "window",
+    "step", "template_id", "tenant", "timestamp", "topic", "topics", "trace_id", "type", "url", "version", "waba_id",
+    "waited", "window",
 })  # fmt: skip
 
 
@@ -33,6 +35,7 @@ def configure_logging(level: str, hash_key: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        with_trace,
     ]
     ending = [only_allowed_fields, safe_exception, structlog.processors.JSONRenderer()]
     structlog.configure(
@@ -61,6 +64,13 @@ def person(identifier: str) -> str:
 def masked(number: str) -> str:
     """Show a phone number as `+15*****67`: its country and last two digits."""
     return number[:3] + "*" * max(len(number) - 5, 1) + number[-2:]
+
+
+def with_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the recorded trace that a line belongs to."""
+    if (trace := tracing.trace_id()) is not None:
+        event["trace_id"] = trace
+    return event
 
 
 def only_allowed_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

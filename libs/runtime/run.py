@@ -17,6 +17,7 @@ from libs.observability.certificates import CertificateWatch
 from libs.observability.http import operational_routes
 from libs.observability.log import configure_logging
 from libs.observability.loop import LoopWatch
+from libs.observability.tracing import Tracing
 from libs.runtime.application import Application, Part
 from libs.runtime.errors import Outage, StartRefused
 from libs.runtime.http_connections import capped_http_protocol
@@ -49,7 +50,11 @@ async def _serve(app: Application, settings: ServiceSettings) -> None:
     stop = _stop_signal()
     started: list[Part] = []
     try:
-        for part in [CertificateWatch(settings.certificates()), *app.parts]:
+        ours: list[Part] = [
+            CertificateWatch(settings.certificates()),
+            Tracing(app.name, settings.traces_url, settings.traces_share),
+        ]
+        for part in [*ours, *app.parts]:
             await part.start()
             started.append(part)
         for server in _servers(app, settings):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -31,6 +31,15 @@ def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _collector(value: Any) -> Any:
+    if value == "":  # an environment file that leaves the line empty has not set it
+        return None
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc):
+        raise ValueError("has to be an address like http://collector:4318/v1/traces, without user and password")
+    return value
+
+
 class ServiceSettings(SecretFiles):
     """What every process needs to know; a service's own `Settings` adds its knobs.
 
@@ -52,6 +61,10 @@ class ServiceSettings(SecretFiles):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     log_hash_key: SecretStr = Field(min_length=16, description="Key of the hash that stands for a person in logs.")
     stop_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest orderly stop.")
+    traces_url: Annotated[str | None, BeforeValidator(_collector)] = Field(
+        default=None, description="Where traces go: OTLP over HTTP, as in http://collector:4318/v1/traces. Unset: none."
+    )
+    traces_share: float = Field(default=0.01, ge=0, le=1, description="Share of new traces that are recorded.")
 
     @classmethod
     def load(cls) -> Self:
@@ -134,8 +147,8 @@ _SHARED_BY_DEPLOYMENT = {
         "KAFKA_BOOTSTRAP", "MONGO_URL", "MONGO_DATABASE", "GRAPH_URL", "GRAPH_VERSION", "ENCRYPTION_KEYS",
         "INTERNAL_SECRET", "APP_ID", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "PUBLIC_URL", "TEMPLATES_URL",
         "NOTIFIER_URL", "CAMPAIGNS_URL", "ANALYTICS_URL", "AUTOREPLY_URL", "KAFKA_REPLICATION", "WEBHOOKS_KEPT",
-        "EGRESS_PORTS", "EGRESS_ALLOWED_PRIVATE", *(name.upper() for name in KafkaAccess.model_fields),
-        *(name.upper() for name in MongoAccess.model_fields),
+        "EGRESS_PORTS", "EGRESS_ALLOWED_PRIVATE", "TRACES_URL", "TRACES_SHARE",
+        *(name.upper() for name in KafkaAccess.model_fields), *(name.upper() for name in MongoAccess.model_fields),
     )
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -20,9 +21,16 @@ class MethodNotAllowed(ApiError):
     code = "method_not_allowed"
 
 
+# Ours is libs/observability/tracing.py. The framework's would send what requests and exceptions say, and could be
+# switched on by a variable of the environment.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
+
 def create_api(title: str, description: str, **options: Any) -> FastAPI:
     """Return a FastAPI app whose every error, routing's and validation's included, has our shape."""
-    api = FastAPI(title=title, description=description, version="1", redirect_slashes=False, **options)
+    api = FastAPI(
+        title=title, description=description, version="1", redirect_slashes=False, telemetry=_NO_TELEMETRY, **options
+    )
     api.add_exception_handler(ApiError, _refused)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _routing)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.mongo.client import MongoUnavailable
+from libs.observability import tracing
 from libs.runtime.ids import is_uuid, new_id
 from libs.web.answers import Answer, JsonAnswer
 from libs.web.errors import ApiError, Unavailable
@@ -25,6 +26,9 @@ SECONDS = Histogram(
 
 Handler = Callable[[Request], Awaitable[Response]]
 Headers = list[tuple[bytes, bytes]]
+TRACEPARENT = tracing.HEADER.encode()
+OPERATIONAL = frozenset({"/healthz", "/readyz", "/metrics"})  # asked all day by machines: no trace shows them
+ANSWERED = "wabus.answered"  # place in a scope for what became of the request: its route and status
 FORWARDED_ID = b"x-wabus-request-id"  # edge tells its request id to the services behind it
 
 log = structlog.get_logger()
@@ -53,9 +57,32 @@ class Door:
         started = time.perf_counter()
         request_id, extra = _ids(scope, self._behind_edge)
         scope["wabus.request_id"] = request_id
+        serve = self._serve if not tracing.is_on() or scope["path"] in OPERATIONAL else self._traced
+        try:
+            await serve(scope, receive, send, extra)
+        finally:
+            if ANSWERED in scope:
+                route, status = scope[ANSWERED]
+                self._count(route, status, time.perf_counter() - started)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, extra: Headers) -> None:
+        about = {"http.request.method": scope["method"], "wabus.request_id": scope["wabus.request_id"]}
+        # Behind edge nothing begins: edge decided whether this request is recorded.
+        with tracing.begin(scope["method"], "server", _parent(scope), about, root=not self._behind_edge) as span:
+            try:
+                await self._serve(scope, receive, send, extra)
+            finally:
+                route, status = scope.get(ANSWERED, ("unrouted", 500))
+                span.named(f"{scope['method']} {route}")
+                span.note({"http.route": route, "http.response.status_code": status})
+                if status >= 500:
+                    span.failed(str(status))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, extra: Headers) -> None:
+        """Answer, and leave route and status in the scope."""
         handler = self._hot.get((scope["method"], scope["path"]))
         if handler is None:
-            await self._cold(scope, receive, send, started, extra)
+            await self._cold(scope, receive, send, extra)
             return
         found = await answer(handler, Request(scope, receive))
         if not isinstance(found, Answer):
@@ -63,9 +90,9 @@ class Door:
         headers = [*found.raw_headers, *extra]
         await send({"type": "http.response.start", "status": found.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": found.body})
-        self._count(scope["path"], found.status_code, time.perf_counter() - started)
+        scope[ANSWERED] = scope["path"], found.status_code
 
-    async def _cold(self, scope: Scope, receive: Receive, send: Send, started: float, extra: Headers) -> None:
+    async def _cold(self, scope: Scope, receive: Receive, send: Send, extra: Headers) -> None:
         status = 500
 
         async def send_with_ids(message: Message) -> None:
@@ -79,7 +106,7 @@ class Door:
             with structlog.contextvars.bound_contextvars(request_id=scope["wabus.request_id"]):
                 await self.app(scope, receive, send_with_ids)
         finally:
-            self._count(_route_of(scope), status, time.perf_counter() - started)
+            scope[ANSWERED] = _route_of(scope), status
 
     def _count(self, route: str, status: int, seconds: float) -> None:
         pair = self._counters.get((route, status))
@@ -131,6 +158,10 @@ def _ids(scope: Scope, behind_edge: bool) -> tuple[str, list[tuple[bytes, bytes]
         request_id = new_id()
     extra = [(b"request-id", request_id.encode())]
     return request_id, [*extra, (b"x-request-id", given)] if given else extra
+
+
+def _parent(scope: Scope) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == TRACEPARENT), None)
 
 
 def _route_of(scope: Scope) -> str:

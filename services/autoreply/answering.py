@@ -40,6 +40,7 @@ class Spoken:
     tenant: str
     event: MessageReceived
     bot: Document
+    trace: str | None = None
 
     @property
     def who(self) -> str:
@@ -81,7 +82,7 @@ class Answering:
                 continue
             bot = await self._bot_of(envelope.tenant, event.phone_number_id) if is_for(record, SOURCE) else None
             if bot is not None:
-                threads[event.conversation_id].append(Spoken(envelope.tenant, event, bot))
+                threads[event.conversation_id].append(Spoken(envelope.tenant, event, bot, record.trace))
         for wave in zip_longest(*threads.values()):  # what is decided on one message may matter for the next
             await self._answer([spoken for spoken in wave if spoken is not None])
         if forgotten:
@@ -108,7 +109,7 @@ class Answering:
             case = await self._case(each, heard, talk, contact, now)
             found = decide(each.bot, heard, case)
             DECIDED.labels(found.outcome.value).inc()
-            made[each.event.message_id] = document_of(each.tenant, each.bot["_id"], each.event, found, now)
+            made[each.event.message_id] = document_of(each.tenant, each.bot["_id"], each.event, found, now, each.trace)
         kept = await self._talks.decide(list(made.values()))
         await self._carry_out([(kept[each.event.message_id], each) for each in spoken])
 

@@ -25,13 +25,15 @@ def recipient_of(event: MessageReceived) -> str:
     return f"+{event.sender}" if event.sender.isdigit() else event.user_id or event.sender
 
 
-def document_of(tenant: str, bot_id: str, event: MessageReceived, found: Decision, now: datetime) -> Document:
-    """Return a decision on a message, open where something is to be done."""
+def document_of(
+    tenant: str, bot_id: str, event: MessageReceived, found: Decision, now: datetime, trace: str | None = None
+) -> Document:
+    """Return a decision on a message, open where something is to be done, with the step of a trace that it goes on."""
     decision = {
         "_id": event.message_id, "tenant": tenant, "bot_id": bot_id, "conversation_id": event.conversation_id,
         "contact_id": event.contact_id, "phone_number_id": event.phone_number_id, "at": now,
         "outcome": found.outcome.value, "rule": found.rule, "handover": found.handover, "dialogue": found.dialogue,
-    }  # fmt: skip
+    } | ({"trace": trace} if trace is not None else {})  # fmt: skip
     if found.outcome in (Outcome.ANSWERED, Outcome.WAITING) or found.answers:
         return decision | to_do(decision, found.answers)
     return decision | {"answers": []}
@@ -70,5 +72,5 @@ def _envelope(decision: Document, place: int) -> Envelope:
     return Envelope(
         id=derived_id("answer", decision["_id"], str(place)), type=SendMessage.type_name(), source=SOURCE,
         time=decision["at"] + place * TICK, tenant=decision["tenant"], subject=decision["_id"],
-        correlationid=decision["_id"],
+        correlationid=decision["_id"], traceparent=decision.get("trace", ""),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from libs.kafka.events import outgoing
 from libs.ledger.intake import Intake, Stored
 from libs.ledger.reader import MessageReader
 from libs.ledger.record import OutboundDraft, wake_up
+from libs.observability import tracing
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError
 from services.campaigns.metrics import QUEUED
@@ -77,13 +78,18 @@ class Queueing:
         if components := row.get("components", variant.components):
             content["components"] = components
         ttl = timedelta(seconds=campaign["ttl"]) if campaign.get("ttl") else DEFAULT_TTL
+        message_id = message_id_in_round(row, campaign)
+        about = {
+            "wabus.message_id": message_id, "wabus.tenant": campaign["tenant"], "wabus.campaign_id": campaign["_id"],
+        }  # fmt: skip
         return OutboundDraft(
-            message_id=message_id_in_round(row, campaign), tenant=campaign["tenant"], waba_id=campaign["waba_id"],
+            message_id=message_id, tenant=campaign["tenant"], waba_id=campaign["waba_id"],
             phone_number_id=campaign["phone_number_id"], recipient=row["to"],
             content={"type": "template", "template": content}, lane=Lane.BULK, created_at=now, expires_at=now + ttl,
             template=template, campaign_id=campaign["_id"], correlation_id=campaign["_id"],
             needs_consent=bool(campaign.get("require_consent")),
             extra={"campaign_recipient_id": row["_id"], "campaign_round": row["round"]},
+            trace=tracing.step("queue message of campaign", "internal", None, about, root=True),
         )  # fmt: skip
 
 

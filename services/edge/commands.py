@@ -8,6 +8,7 @@ from libs.events.topics import MESSAGES_REJECTED
 from libs.kafka.bus import Bus
 from libs.ledger.intake import Stored
 from libs.ledger.record import Idempotency
+from libs.observability import tracing
 from libs.requests.commands import message_id_of
 from libs.requests.kinds import body_of
 from libs.runtime.clock import Clock
@@ -77,6 +78,7 @@ class SendCommands:
             subject=message_id,
             correlationid=envelope.correlationid or envelope.id,
             causationid=envelope.id,
+            traceparent=tracing.current() or "",
         )
         key = f"{told.get('phone_number_id', '')}:{told.get('to', '')}".encode()
         await self._bus.publish(MESSAGES_REJECTED, key=key, value=event.to_bytes(), headers=answer.headers())

@@ -8,6 +8,7 @@ import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
+from libs.observability import tracing
 from libs.web.bodies import JSON_LIMIT, read_body
 from libs.web.door import FORWARDED_ID
 from libs.web.errors import ApiError, NotFound, OutcomeUnclear, Unavailable
@@ -161,7 +162,10 @@ class Forwarder:
     def _headers(self, request: Request, caller: Caller) -> dict[str, str]:
         kept = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
         identity = sign_identity(self._secret, caller.tenant, caller.key_id, sorted(caller.scopes), caller.mode)
-        return kept | {HEADER: identity, FORWARDED_ID.decode(): request.scope["wabus.request_id"]}
+        ours = {HEADER: identity, FORWARDED_ID.decode(): request.scope["wabus.request_id"]}
+        if (trace := tracing.current()) is not None:
+            ours[tracing.HEADER] = trace
+        return kept | ours
 
 
 def _url(owner: str, request: Request) -> httpx.URL:

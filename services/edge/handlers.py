@@ -5,9 +5,12 @@ from libs.events.messages import SendMessage, ShowTyping
 from libs.kafka.events import read_event, read_expected
 from libs.kafka.record import Record
 from libs.kafka.replays import mark_of
+from libs.kafka.traces import consuming
 from services.edge.account_updates import AccountUpdates
 from services.edge.commands import SendCommands
 from services.edge.typing_notices import TypingNotices
+
+GROUP = "edge"
 
 
 class CommandHandlers:
@@ -24,7 +27,8 @@ class CommandHandlers:
         if kind is ShowTyping:
             self._typing.show(*read_event(record, ShowTyping))
         else:  # its value is a body: what does not fit is told its producer
-            await self._commands.send(envelope, record.value or b"")
+            with consuming(record, GROUP, root=True):
+                await self._commands.send(envelope, record.value or b"")
 
     async def account_command(self, record: Record) -> None:
         """Handle a record of `accounts.commands.v1`."""

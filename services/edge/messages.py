@@ -13,6 +13,7 @@ from libs.ledger.contacts import MARKETING
 from libs.ledger.intake import Intake, Stored
 from libs.ledger.recipients import is_user_id
 from libs.ledger.record import Idempotency, OutboundDraft
+from libs.observability import tracing
 from libs.requests.bodies import AUTHENTICATION_TTL, DEFAULT_TTL, MessageBody, TemplateBody
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
@@ -133,6 +134,7 @@ class MessageIntake:
             correlation_id=request.correlation_id,
             first_look=self._first_look,
             send_at=send_at,
+            trace=tracing.current(),
         )
 
     async def _template(self, tenant: str, waba_id: str, body: TemplateBody) -> TemplateEntry:

@@ -8,6 +8,7 @@ from libs.events.envelope import Envelope
 from libs.events.topics import META_WEBHOOKS
 from libs.events.webhooks import RAW_WEBHOOK_TYPE
 from libs.kafka.bus import Bus, BusUnavailable, Outgoing
+from libs.observability import tracing
 from libs.runtime.clock import Clock
 from libs.runtime.gather import Gather
 from libs.runtime.ids import new_id
@@ -74,7 +75,10 @@ class WebhookDoor:
 
         `tenant` binds it to one tenant: what was signed with a secret that a tenant holds speaks for that tenant only.
         """
-        envelope = Envelope(id=new_id(), type=RAW_WEBHOOK_TYPE, source="edge", time=self._clock.now(), tenant=tenant)
+        envelope = Envelope(
+            id=new_id(), type=RAW_WEBHOOK_TYPE, source="edge", time=self._clock.now(), tenant=tenant,
+            traceparent=tracing.current() or "",
+        )  # fmt: skip
         await self._gather(Outgoing(META_WEBHOOKS, key or None, raw, envelope.headers()))
 
     async def _publish(self, records: Sequence[Outgoing]) -> Sequence[Exception | None]:

@@ -120,6 +120,8 @@ class FanOut:
             "created_at": now,
             "expires_at": now + self._kept,
         }
+        if notice.trace is not None:
+            row["trace"] = notice.trace
         return row if held else row | {"due": now}
 
 

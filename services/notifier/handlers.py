@@ -1,6 +1,7 @@
 """Kafka in: our events, a batch at a time."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from libs.events.accounts import AccountChanged
@@ -64,7 +65,7 @@ class EventHandlers:
             if isinstance(event, MessageStatusChanged | MessageReceived) and event.forgotten:
                 forgotten.append((envelope.tenant, event.message_id))
             elif envelope.tenant in listening and (notice := notice_of(envelope, event)) is not None:
-                notices.append(notice)
+                notices.append(notice if record.trace is None else replace(notice, trace=record.trace))
         await self._fan_out.tell(await self._addressed(notices))
         await self._fan_out.forget(forgotten)  # after what was said before of the same messages, in this very batch
         return rejected

@@ -20,7 +20,10 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One event for a customer. Its id comes from our event's, so that a repeat is known as one."""
+    """One event for a customer. Its id comes from our event's, so that a repeat is known as one.
+
+    `trace` is the step of a recorded trace in which it was read.
+    """
 
     event_id: str
     type: str
@@ -28,6 +31,7 @@ class Notice:
     at: datetime
     data: Mapping[str, Any]
     phone_number_id: str | None = None
+    trace: str | None = None
 
     def body(self) -> bytes:
         """Return the bytes that are stored, signed and sent, the same at each attempt."""

@@ -10,6 +10,7 @@ from libs.egress.client import Answer, Egress, SendFailed
 from libs.egress.rotation import SigningSecrets
 from libs.egress.signing import signed_headers
 from libs.kafka.dead_letters import redacted
+from libs.observability import tracing
 from libs.runtime.clock import Clock
 from services.notifier.domain import Outcome
 from services.notifier.endpoint_store import secret_field
@@ -45,11 +46,30 @@ class Postman:
         self._clock = clock
 
     async def attempt(self, target: Target, delivery: Document) -> Outcome:
-        """Make one; whatever happens is an outcome."""
+        """Make one; whatever happens is an outcome. The customer's side may go on with the trace that led to it."""
+        parent = delivery.get("trace")
+        if parent is None:
+            return await self._attempt(target, delivery, None)
+        about = {
+            "wabus.tenant": delivery["tenant"], "wabus.delivery_id": delivery["_id"],
+            "wabus.endpoint_id": delivery["endpoint_id"], "wabus.event_type": delivery["type"],
+            "wabus.attempt": delivery["attempt_count"] + 1,
+        }  # fmt: skip
+        with tracing.begin("POST event to endpoint", "client", parent, about) as span:
+            outcome = await self._attempt(target, delivery, span.traceparent)
+            if outcome.status_code is not None:
+                span.note({"http.response.status_code": outcome.status_code})
+            if outcome.error is not None:
+                span.failed(outcome.error)
+        return outcome
+
+    async def _attempt(self, target: Target, delivery: Document, trace: str | None) -> Outcome:
         at, began = self._clock.now(), self._clock.monotonic()
         body = bytes(delivery["body"])
         headers = signed_headers(target.secrets, delivery["event_id"], at, body)
         headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        if trace is not None:
+            headers[tracing.HEADER] = trace
         try:
             answer = await self._egress.post(target.url, body, headers, ANSWER_BYTES)
         except SendFailed as failed:

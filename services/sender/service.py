@@ -10,8 +10,10 @@ from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry
 from libs.events.messages import Lane, MessageError, MessageStatus
 from libs.graph.errors import Policy
-from libs.graph.send import NotConnected, SendOutcome, payload
+from libs.graph.send import Accepted, NotConnected, SendOutcome, Unknown, payload
+from libs.graph.send import Refused as GraphRefusal
 from libs.ledger.claims import Claims, Settlement, Thread
+from libs.observability import tracing
 from libs.runtime.clock import Clock
 from services.sender.circuit import Circuit
 from services.sender.decisions import Decision, Stop, decide
@@ -175,13 +177,12 @@ class Sender:
         started = self._clock.monotonic()
         GATE_WAIT.observe(started - claimed)
         outcome: SendOutcome
+        trace = None
         if started - granted.asked > self._half_lease:
             CLAIMS_LOST.inc()  # we were stopped in between: nothing was written, so it is safe to say so
             outcome = NotConnected()
         else:
-            body = payload(record["_id"], record["recipient"], record["content"])
-            token = account.access_token.get_secret_value()
-            outcome = await self._graph.send(record["phone_number_id"], token, body, self._half_lease)
+            outcome, trace = await self._ask(record, account, claim.attempt)
             POST_SECONDS.observe(self._clock.monotonic() - started)
             ATTEMPTS.labels(type(outcome).__name__.lower()).inc()
         decision = decide(outcome, claim.attempt, self._stopped_wait)
@@ -196,10 +197,28 @@ class Sender:
             not_before=now + timedelta(seconds=wait),
             next_look=claim.lease_until,
         )
-        await self._settler.settle(Settled(record, settlement))
+        await self._settler.settle(Settled(record, settlement, trace))
         if decision.stop is not None and decision.error is not None:
             await self._stops.stop(record, decision.stop, decision.error.code, decision.meta_code)
         return decision.status is not MessageStatus.UNKNOWN and wait <= RECHECK
+
+    async def _ask(self, record: Document, account: AccountEntry, attempt: int) -> tuple[SendOutcome, str | None]:
+        """POST it; -> what came of it, and the step of the record's trace that this was."""
+        body = payload(record["_id"], record["recipient"], record["content"])
+        token = account.access_token.get_secret_value()
+        parent = record.get("trace")
+        if parent is None:
+            return await self._graph.send(record["phone_number_id"], token, body, self._half_lease), None
+        about = {
+            "wabus.message_id": record["_id"], "wabus.tenant": record["tenant"], "wabus.attempt": attempt,
+            "wabus.lane": record["lane"],
+        }  # fmt: skip
+        with tracing.begin("POST message to Graph", "client", parent, about) as span:
+            outcome = await self._graph.send(record["phone_number_id"], token, body, self._half_lease)
+            span.note({"wabus.outcome": type(outcome).__name__.lower()})
+            if not isinstance(outcome, Accepted):
+                span.failed(_why(outcome))
+        return outcome, span.traceparent
 
     def _learn(self, record: Document, decision: Decision, pacer: NumberPacer, answered: bool) -> float:
         """Tell the pacer, the pair and the circuit what the attempt showed; -> seconds before the next."""
@@ -233,6 +252,12 @@ class Sender:
         error = MessageError(type="invalid_request_error", code=refused.value, message=words, param=param)
         await self._settler.end(record, MessageStatus.FAILED, error)
         return True
+
+
+def _why(outcome: SendOutcome) -> str:
+    if isinstance(outcome, GraphRefusal):
+        return str(outcome.error.code)
+    return outcome.reason if isinstance(outcome, Unknown) else type(outcome).__name__.lower()
 
 
 def _outcome(decision: Decision) -> str:

@@ -24,10 +24,11 @@ SOURCE = "sender"
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A settlement with the record it is about."""
+    """A settlement with the record it is about; `trace` is its attempt, where that is recorded."""
 
     record: dict[str, Any]
     settlement: Settlement
+    trace: str | None = None
 
 
 class Settler:
@@ -102,4 +103,4 @@ class Settler:
 def _event(item: Settled, now: datetime) -> Told:
     settlement = item.settlement
     more: dict[str, Any] = {"attempt": settlement.claim.attempt, "error": settlement.error, "wamid": settlement.wamid}
-    return told(item.record, settlement.status, settlement.at, source=SOURCE, now=now, **more)
+    return told(item.record, settlement.status, settlement.at, source=SOURCE, now=now, trace=item.trace, **more)

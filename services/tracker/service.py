@@ -4,6 +4,7 @@ A batch is written in a few round trips, then told, then committed: each step ma
 between any two of them loses nothing.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from libs.ledger.inbound import InboundStore
 from libs.ledger.moves import Moves, StatusReport
 from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import Encounter, People
+from libs.observability import tracing
 from libs.runtime.clock import Clock
 from services.tracker import telling
 from services.tracker.metrics import CHANGES, DROPPED, DUPLICATE_SENDS, INBOUND, META_DELAY, MISFITS, OPT_OUTS, STATUSES
@@ -68,7 +70,8 @@ class _Batch:
     """What one batch of bodies came to."""
 
     reports: list[tuple[Document, StatusReport]] = field(default_factory=list)
-    inbound: list[tuple[MessageItem, Inbound, datetime]] = field(default_factory=list)
+    began: int = field(default_factory=time.time_ns)
+    inbound: list[tuple[MessageItem, Inbound, Record]] = field(default_factory=list)
     encounters: list[Encounter] = field(default_factory=list)
     misfits: list[KeptAside] = field(default_factory=list)
     events: list[Outgoing] = field(default_factory=list)
@@ -124,12 +127,13 @@ class StatusTracker:
         await self._moves.apply(reports, found_out, now)
         known = await self._people.meet(batch.encounters) if batch.encounters else {}
         self._remember(batch.encounters)
-        messages = [inbound_message(item, read, known, at) for item, read, at in batch.inbound]
+        messages = [inbound_message(item, read, known, _arrived(webhook)) for item, read, webhook in batch.inbound]
         await self._inbound.insert(messages)
         await self._misfits.keep(batch.misfits)
         for record, report in batch.reports:
-            batch.events += telling.statuses(record, report, now)
-        batch.events += [telling.received(message, now) for message in messages]
+            batch.events += telling.statuses(record, report, now, _applied(record, report, batch.began))
+        for message, (_, _, webhook) in zip(messages, batch.inbound, strict=True):
+            batch.events.append(telling.received(message, now, webhook.trace))
 
     async def _read_statuses(self, items: list[_Item], batch: _Batch) -> None:
         reports: list[tuple[_Item, StatusReport]] = []
@@ -201,7 +205,7 @@ class StatusTracker:
         INBOUND.labels(read.type if read.type in KNOWN_TYPES else "other").inc()
         _count_opt_outs(read.encounter)
         batch.encounters.append(read.encounter)
-        batch.inbound.append((item, read, arrived))
+        batch.inbound.append((item, read, it.record))
 
     async def _read_change(self, it: _Item, change: Change, batch: _Batch) -> None:
         arrived = _arrived(it.record)
@@ -240,6 +244,16 @@ class StatusTracker:
         batch.misfits.append(
             KeptAside(record.topic, record.partition, record.offset, it.place, reason, part, self._clock.now())
         )
+
+
+def _applied(record: Document, report: StatusReport, began: int) -> str | None:
+    """Record the step of the message's trace that applied a status; None where the message has none."""
+    if (parent := record.get("trace")) is None:
+        return None
+    about = {
+        "wabus.message_id": record["_id"], "wabus.tenant": record["tenant"], "wabus.status": report.status.value,
+    }  # fmt: skip
+    return tracing.step(f"apply {report.status.value}", "consumer", parent, about, began)
 
 
 def _may(it: _Item, tenant: str) -> bool:

@@ -29,12 +29,14 @@ ACCOUNT_FIELDS = frozenset({
 FIELDS = TEMPLATE_FIELDS | ACCOUNT_FIELDS | {"user_preferences", "messages.errors"}  # what a metric may name
 
 
-def statuses(record: dict[str, object], report: StatusReport, now: datetime) -> list[Outgoing]:
+def statuses(
+    record: dict[str, object], report: StatusReport, now: datetime, trace: str | None = None
+) -> list[Outgoing]:
     """Return the event of a status, whether or not its move was new: a crash may have come in between.
 
     Where the sender died before it could say that the message was accepted, the status proves it: that is told too.
     """
-    more = {"wamid": report.wamid or None, "recipient_id": report.recipient_id}
+    more = {"wamid": report.wamid or None, "recipient_id": report.recipient_id, "trace": trace}
     events = []
     times = record.get("times")
     if isinstance(times, dict) and MessageStatus.ACCEPTED.value not in times:
@@ -46,7 +48,7 @@ def statuses(record: dict[str, object], report: StatusReport, now: datetime) -> 
     return [outgoing(each) for each in [*events, event]]
 
 
-def received(message: InboundMessage, now: datetime) -> Outgoing:
+def received(message: InboundMessage, now: datetime, trace: str | None = None) -> Outgoing:
     """Return the event of an inbound message."""
     event = MessageReceived(
         message_id=message.message_id,
@@ -73,6 +75,7 @@ def received(message: InboundMessage, now: datetime) -> Outgoing:
         time=now,
         tenant=message.tenant,
         subject=message.message_id,
+        traceparent=trace or "",
     )
     try:
         return outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))

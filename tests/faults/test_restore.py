@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from tests.faults.ledgers import Ledgers
+from tests.faults.scenarios import PEOPLE as EVERYBODY
 from tests.faults.scenarios import QUICK
 from tests.faults.workload import Outcome
 from tests.support.running import WABUS, Number, Stack, running_stack, until
 
 pytestmark = pytest.mark.long
 
-PEOPLE = [f"1555010{i:04d}" for i in range(12)]
+PEOPLE = EVERYBODY[:12]
 AT_ONCE = {"sent": 0.01, "delivered": 0.01, "read": 0.01, "answer": 0.01, "read_share": 0.0, "seed": 1}
 
 
@@ -51,7 +52,7 @@ def funnel(stack: Stack) -> dict[str, Any]:
 
 
 def test_what_went_out_after_the_backup_is_not_sent_again_from_it(stack: Stack) -> None:
-    """The steps of deploy/README.md: without the sender, read the webhooks since the backup again, then the sender."""
+    """The steps of deploy/operating.md: without the sender, read the webhooks since then again, then the sender."""
     number = stack.connect(throughput=1000)
     number.open_windows(PEOPLE)
     early = send_to_all(number, "before")

@@ -101,11 +101,15 @@ class Stack:
         assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
         return answer.json()
 
-    def webhook(self, raw: bytes, signature: str | None = None, path: str = "/webhooks/whatsapp") -> httpx.Response:
+    def webhook(
+        self, raw: bytes, signature: str | None = None, path: str = "/webhooks/whatsapp", **headers: str
+    ) -> httpx.Response:
         """Post a body to Meta's webhook, signed unless a signature is given."""
         if signature is None:
             signature = "sha256=" + hmac.new(self.info["app_secret"].encode(), raw, hashlib.sha256).hexdigest()
-        return self.http.post(self.info["edge"] + path, content=raw, headers={"X-Hub-Signature-256": signature})
+        return self.http.post(
+            self.info["edge"] + path, content=raw, headers={"X-Hub-Signature-256": signature, **headers}
+        )
 
     # -- what a story needs
 

@@ -86,3 +86,12 @@ def test_the_simulated_meta_is_reached_by_those_who_call_meta_and_reaches_edge()
     assert components(both["ingress"][0]["from"][0]["podSelector"]) == calling
     assert components(both["egress"][0]["to"][0]["podSelector"]) == {"edge"}
     assert components(policy("sandbox-to-edge", "overlays/sandbox")["podSelector"]) == {"edge"}
+
+
+def test_all_that_may_record_traces_reach_a_collector_and_nothing_else_there() -> None:
+    assert components(policy("traces")["podSelector"]) == {*SERVICES} - {"sandbox"}
+    (rule,) = policy("traces")["egress"]
+    assert ports(rule) == {4318}
+    assert [peer["namespaceSelector"]["matchLabels"] for peer in rule["to"]] == [
+        {"kubernetes.io/metadata.name": "monitoring"}
+    ]
