@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -146,7 +146,7 @@ class Mongo:
         with outages():
             told = await self._database().command("hello")
         at: datetime = told["localTime"]
-        return at
+        return at.replace(tzinfo=UTC)  # commands are answered without the options of the database
 
     def hasty(self, name: str) -> Collection:
         """Return a collection whose writes do not wait for journal or majority: for what may be lost and done again."""
