@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from deploy.local.errors import StackRefused
-from deploy.local.services import ROOT
 from deploy.local.settings import given_variables
 from deploy.local.state import StateDirectory
 from libs.runtime.access import PREFIX
@@ -17,7 +16,6 @@ from libs.runtime.file_settings import FOLDER
 from libs.runtime.settings import META_HOST
 
 COMPOSE_FOLDER = "SECRETS_FOLDER"  # what docker-compose.yml calls the folder of its secrets
-TRIAL = ROOT / "deploy" / "docker" / "sandbox-secrets"
 INSIDE = (".svc", ".local", ".internal", ".lan", ".home.arpa")  # ends of names that no public resolver knows
 
 

@@ -11,12 +11,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deploy.doctor.deployment import TRIAL, Deployment, is_inside, of_environment, of_file
+from deploy.doctor.deployment import Deployment, is_inside, of_environment, of_file
 from deploy.doctor.findings import Level
-from deploy.doctor.settings_checks import examine_settings
+from deploy.doctor.settings_checks import PUBLISHED, examine_settings
 from deploy.local.errors import StackRefused
 from services.console.target import target_of
+from tests.support.deployments import ROOT
 
+TRIAL = ROOT / "deploy/docker/sandbox-secrets"
 NOW = time.datetime(2026, 11, 29, tzinfo=time.UTC)
 
 
@@ -155,3 +157,9 @@ def test_in_a_container_it_sees_what_the_service_sees(tmp_path: Path, monkeypatc
     assert found is not None
     assert any("the ring still has b" in it.says for it in examine_settings(found, NOW))
     assert target_of(tmp_path).need("encryption_keys").startswith("a:")
+
+
+def test_every_secret_of_the_trial_bears_its_mark() -> None:
+    secrets = [file for file in TRIAL.iterdir() if file.suffix != ".yaml"]
+    assert len(secrets) >= 6
+    assert all(PUBLISHED in file.read_text() for file in secrets)
