@@ -143,15 +143,9 @@ _CARRIED = ("campaign_id", "campaign_recipient_id", "campaign_round", "client_re
 
 
 def told(
-    document: dict[str, Any],
-    status: MessageStatus,
-    at: datetime,
-    *,
-    source: str,
-    now: datetime,
-    trace: str | None = None,
-    **more: Any,
-) -> Told:
+    document: dict[str, Any], status: MessageStatus, at: datetime, *, source: str, now: datetime,
+    trace: str | None = None, **more: Any,
+) -> Told:  # fmt: skip
     """Return the event that says this record reached this status; its id is the same each time it is told.
 
     `trace` is the step of the record's trace that found it out; else the event goes on from the record's own.
