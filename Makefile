@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test browser dashboards check fmt contracts bench faults load secrets lock clean
+.PHONY: help setup up demo test browser dashboards check audit sbom fmt contracts bench faults load secrets lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ check: setup  ## Lint, types, and contracts up to date
 	$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m libs.events.contracts --check && $(BIN)/python -m deploy.openapi --check
+	$(BIN)/python -m deploy.supply.audit
+
+audit: setup  ## Are there known vulnerabilities in what the lock names? Says so if it could not ask
+	$(BIN)/python -m deploy.supply.audit
+
+sbom: setup  ## What the image is made of, as CycloneDX JSON: sbom.cdx.json
+	$(BIN)/python -m deploy.supply.sbom
 
 fmt: setup  ## Format, and mend what the linter can
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -4,12 +4,12 @@ import platform
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
+from deploy.doctor.findings import Finding, Level
 from deploy.local.disk import check_disk
 from deploy.local.errors import StackRefused
 from deploy.local.jars import KAFKA_VERSION, missing_jars
@@ -21,15 +21,6 @@ from libs.runtime.settings import read_settings
 
 NEEDED_MEMORY = 1_500 * 2**20  # bytes: what the idle stack may take in all
 NETWORK_WITHIN = 5.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer of one check."""
-
-    check: str
-    ok: bool
-    says: str
 
 
 def examine(state: Path) -> list[Finding]:
@@ -47,9 +38,9 @@ def examine(state: Path) -> list[Finding]:
 
 def _finding(name: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(name, True, check())
+        return Finding(name, Level.OK, check())
     except (StackRefused, OSError) as refused:
-        return Finding(name, False, str(refused))
+        return Finding(name, Level.ERROR, str(refused))
 
 
 def _python() -> str:

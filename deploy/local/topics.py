@@ -63,6 +63,18 @@ async def ensure_topics(
     return changes
 
 
+async def broker_count(kafka: KafkaConnection) -> int:
+    """Return how many brokers there are; raises as `ensure_topics` does."""
+    try:
+        admin = await _connected(kafka)
+        try:
+            return len((await admin.describe_cluster())["brokers"])
+        finally:
+            await admin.close()
+    except (KafkaError, TimeoutError) as error:
+        raise StackRefused(f"Kafka at {kafka.bootstrap} does not answer: {error}") from error
+
+
 async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
     await knock(kafka)
     async with asyncio.timeout(REACHED_WITHIN):

@@ -24,8 +24,21 @@ class Vault:
     """
 
     def __init__(self, ring: str) -> None:
-        self._keys = dict(_key(entry) for entry in ring.split(","))
+        entries = [_key(entry) for entry in ring.split(",")]
+        self._keys = dict(entries)
+        if len(self._keys) < len(entries):  # of two keys under one id, one could never be used
+            raise StartRefused("WABUS_ENCRYPTION_KEYS has two keys of the same id")
         self._current = ring.split(",")[0].partition(":")[0].strip()
+
+    @property
+    def current(self) -> str:
+        """The id of the key that encrypts."""
+        return self._current
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the one that encrypts first."""
+        return tuple(self._keys)
 
     def encrypt(self, tenant: str, field: str, plain: str) -> str:
         """Return `key id:base64(nonce + ciphertext)`."""
@@ -46,7 +59,12 @@ class Vault:
 
     def is_current(self, text: str) -> bool:
         """Tell whether the text was encrypted with the ring's first key."""
-        return text.partition(":")[0] == self._current
+        return key_id_of(text) == self._current
+
+
+def key_id_of(text: str) -> str:
+    """Return the id of the key that a text was encrypted with."""
+    return text.partition(":")[0]
 
 
 def _key(entry: str) -> tuple[str, bytes]:

@@ -1,13 +1,14 @@
 """Signing secrets as they are kept: encrypted, the newest first, those that were rotated for a while beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.directory.vault import Vault
 from libs.egress.signing import new_secret
+from libs.runtime.clock import Clock
 from libs.web.errors import Conflict
 
 SECRETS_KEPT = 4  # that sign at once: whoever rotates more often in an overlap is testing
@@ -15,6 +16,8 @@ LONGEST_OVERLAP = 7 * 24 * 3600  # seconds: a secret that was rotated because it
 USUAL_OVERLAP = 24 * 3600  # seconds: a day to bring the new secret to the receiver
 
 Document = dict[str, Any]
+Kept = list[Document]
+D = TypeVar("D")
 
 
 class SecretJustRotated(Conflict):
@@ -51,6 +54,35 @@ class SigningSecrets:
         secret, until = new_secret(), now + timedelta(seconds=overlap)
         old = [{**each, "until": min(each.get("until") or until, until)} for each in kept]
         return secret, [self._sealed(secret), *[each for each in old if each["until"] > now][: SECRETS_KEPT - 1]]
+
+    async def rotate(
+        self,
+        current: Callable[[], Awaitable[Kept]],
+        replace: Callable[[Kept, Kept, datetime], Awaitable[D | None]],
+        clock: Clock,
+        overlap: int,
+    ) -> tuple[D, str]:
+        """Replace what is kept with one secret more, while it is still `current`; -> what `replace` returned, and it.
+
+        Raises SecretJustRotated where another rotation was quicker. That what is kept was only encrypted anew, with
+        another key of the ring, is no rotation.
+        """
+        kept = await current()
+        while True:
+            now = clock.now()
+            secret, secrets = self.rotated(kept, now, overlap)
+            changed = await replace(kept, secrets, now)
+            if changed is not None:
+                return changed, secret
+            before, kept = kept, await current()
+            if not self._same(before, kept):
+                raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
+
+    def _same(self, one: Kept, other: Kept) -> bool:
+        return self._opened(one) == self._opened(other)
+
+    def _opened(self, kept: Kept) -> list[tuple[str, datetime | None]]:
+        return [(self._vault.decrypt(self._tenant, self._field, each["sealed"]), each.get("until")) for each in kept]
 
     def valid(self, kept: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
         """Return the secrets that sign now, the newest first. Raises CannotDecrypt."""

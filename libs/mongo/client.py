@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -139,6 +140,13 @@ class Mongo:
     async def command(self, command: Document) -> None:
         """Run a command of the database's, for what a collection has no method for."""
         await self._database().command(command)
+
+    async def clock(self) -> datetime:
+        """Return what time it is by the server that answers."""
+        with outages():
+            told = await self._database().command("hello")
+        at: datetime = told["localTime"]
+        return at.replace(tzinfo=UTC)  # commands are answered without the options of the database
 
     def hasty(self, name: str) -> Collection:
         """Return a collection whose writes do not wait for journal or majority: for what may be lost and done again."""

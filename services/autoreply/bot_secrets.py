@@ -8,6 +8,7 @@ from libs.directory.vault import Vault
 from libs.egress.addresses import Limits, UrlRefused
 from libs.egress.rotation import SigningSecrets
 from libs.web.errors import wrong
+from services.autoreply.bot_store import key_field, signing_field
 
 SHOWN = 4  # last characters of a key, to tell it from another
 
@@ -34,7 +35,7 @@ class Secrets:
         A key is not sent where it was not given for: raises Invalid where the URL names another server.
         """
         if key is not None:
-            sealed = {"sealed": self._vault.encrypt(bot["tenant"], _key(bot), key), "ends_in": key[-SHOWN:]}
+            sealed = {"sealed": self._vault.encrypt(bot["tenant"], key_field(bot), key), "ends_in": key[-SHOWN:]}
             return sealed if key else None
         kept: Document | None = before.get("key")
         if kept is not None and urlsplit(url)[:2] != urlsplit(before["model"]["url"])[:2]:
@@ -43,12 +44,8 @@ class Secrets:
 
     def key(self, bot: Mapping[str, Any]) -> str | None:
         """Return a model's key. Raises CannotDecrypt."""
-        return self._vault.decrypt(bot["tenant"], _key(bot), bot["key"]["sealed"]) if bot.get("key") else None
+        return self._vault.decrypt(bot["tenant"], key_field(bot), bot["key"]["sealed"]) if bot.get("key") else None
 
     def signing(self, bot: Mapping[str, Any]) -> SigningSecrets:
         """Return what signs a webhook bot's questions."""
-        return SigningSecrets(self._vault, bot["tenant"], f"bot_secret:{bot['_id']}")
-
-
-def _key(bot: Mapping[str, Any]) -> str:
-    return f"bot_key:{bot['_id']}"
+        return SigningSecrets(self._vault, bot["tenant"], signing_field(bot))

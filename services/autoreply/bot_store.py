@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from libs.directory.directory import BOTS
+from libs.directory.sealed import Sealed
 from libs.mongo.client import Mongo, outages
 
 MOST = 100  # bots of a tenant
@@ -19,6 +20,19 @@ INDEXES = {
 }
 
 Document = dict[str, Any]
+
+
+def key_field(bot: Mapping[str, Any]) -> str:
+    """Return the name under which the key of a bot's model is encrypted."""
+    return f"bot_key:{bot['_id']}"
+
+
+def signing_field(bot: Mapping[str, Any]) -> str:
+    """Return the name under which a bot's signing secrets are encrypted."""
+    return f"bot_secret:{bot['_id']}"
+
+
+SEALED = (Sealed(BOTS, "key.sealed", key_field), Sealed(BOTS, "secrets.sealed", signing_field, many=True))
 
 
 class BotStore:

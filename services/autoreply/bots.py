@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from libs.directory.directory import Directory
-from libs.egress.rotation import RotateBody, SecretJustRotated
+from libs.egress.rotation import Kept, RotateBody
 from libs.runtime.clock import Clock
 from libs.runtime.ids import new_id
 from libs.web.bodies import parse
@@ -64,6 +65,8 @@ class Bots:
         if isinstance(given.get("model"), Mapping) and "model" in bot:
             whole["model"] = bot["model"] | given["model"]
         fields = self._made(bot, parse(kind, json.dumps(whole).encode()), bot)
+        if fields.get("key") is bot.get("key"):  # not given: it may be encrypted anew at this very moment
+            fields.pop("key", None)
         if (changed := await self._store.change(tenant, bot_id, fields, self._clock.now())) is None:
             raise _unknown()
         return changed
@@ -82,14 +85,18 @@ class Bots:
 
         Raises NoSuchBot, Conflict for one of another kind, and SecretJustRotated.
         """
-        bot, now = await self.get(tenant, bot_id), self._clock.now()
+        bot = await self.get(tenant, bot_id)
         if bot["kind"] != "webhook":
             raise Conflict("Only bots of the kind `webhook` have a signing secret.", code="no_secret", param="bot_id")
-        secret, secrets = self._secrets.signing(bot).rotated(bot["secrets"], now, body.overlap_seconds)
-        changed = await self._store.rotate(tenant, bot_id, bot["secrets"], secrets, now)
-        if changed is None:
-            raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
-        return changed, secret
+
+        async def current() -> Kept:
+            kept: Kept = (await self.get(tenant, bot_id))["secrets"]
+            return kept
+
+        async def replace(old: Kept, new: Kept, now: datetime) -> Document | None:
+            return await self._store.rotate(tenant, bot_id, old, new, now)
+
+        return await self._secrets.signing(bot).rotate(current, replace, self._clock, body.overlap_seconds)
 
     def _made(self, bot: Mapping[str, Any], body: AnyBody, before: Mapping[str, Any]) -> Document:
         """Return what is kept of a body; `before` is the bot as it was. Raises Invalid."""

@@ -17,6 +17,7 @@ class ConsoleSettings(KafkaAccess, MongoAccess, SecretFiles):
     api_key: SecretStr | None = Field(default=None, description="Key for the public API.")
     admin_key: SecretStr | None = Field(default=None, description="Key with the scope whatsapp:admin.")
     internal_secret: SecretStr | None = Field(default=None, description="Signs calls to edge's internal routes.")
+    encryption_keys: SecretStr | None = Field(default=None, description="The key ring of what is encrypted at rest.")
     kafka_bootstrap: str | None = Field(default=None, description="host:port[,host:port] of the Kafka brokers.")
     mongo_url: SecretStr | None = Field(default=None, description="MongoDB connection string.")
     mongo_database: str = Field(default="wabus", description="Database name.")

@@ -1,6 +1,6 @@
 """What a command talks to: the stack of the state directory, or a deployment that the environment names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.state import StateDirectory
@@ -21,6 +21,7 @@ class Target:
     api_key: str | None
     admin_key: str | None
     internal_secret: str | None
+    encryption_keys: str | None = field(repr=False)
     kafka: KafkaConnection | None
     mongo: Mongo | None
     tenant: str | None
@@ -52,18 +53,24 @@ def target_of(state: Path) -> Target:
     directory = StateDirectory(state)
     settings = read_settings(ConsoleSettings)
     stack = {} if settings.edge_url else (directory.stack() or {})
+    ring = settings.encryption_keys.get_secret_value() if settings.encryption_keys else None
     if stack:
         own = {name: stack.get(name) for name in ("edge", "sandbox", "api_key", "admin_key", "tenant")}
         access = KafkaAccess.model_validate(stack.get("kafka_access", {}))
         kafka = KafkaConnection.to(stack["kafka"], access) if "kafka" in stack else None
         mongo = Mongo(stack["mongo"], stack["mongo_database"]) if "mongo" in stack else None
-        return Target(**own, kafka=kafka, mongo=mongo, internal_secret=directory.secrets()["internal_secret"])
+        secrets = directory.secrets()
+        ring = ring or secrets["encryption_keys"]
+        return Target(
+            **own, kafka=kafka, mongo=mongo, internal_secret=secrets["internal_secret"], encryption_keys=ring
+        )  # fmt: skip
     return Target(
         edge=settings.edge_url,
         sandbox=settings.sandbox_url,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
         internal_secret=settings.internal_secret.get_secret_value() if settings.internal_secret else None,
+        encryption_keys=ring,
         kafka=KafkaConnection.to(settings.kafka_bootstrap, settings) if settings.kafka_bootstrap else None,
         mongo=_mongo_of(settings),
         tenant=None,

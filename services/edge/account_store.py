@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from libs.directory.directory import ACCOUNTS, NUMBERS, SECRET_FIELD, TOKEN_FIELD
+from libs.directory.sealed import Sealed
 from libs.directory.vault import Vault
 from libs.mongo.client import Mongo, outages
 from libs.runtime.ids import new_id
@@ -29,6 +30,11 @@ INDEXES = {
 Document = dict[str, Any]
 
 PIN_FIELD = "pin"  # the two-step PIN of a number that we registered
+SEALED = (
+    Sealed(ACCOUNTS, TOKEN_FIELD, lambda _: TOKEN_FIELD),
+    Sealed(ACCOUNTS, SECRET_FIELD, lambda _: SECRET_FIELD),
+    Sealed(NUMBERS, PIN_FIELD, lambda _: PIN_FIELD),
+)
 GONE = ["connecting", "disconnected"]  # not shown, and not changed, by anybody
 
 

@@ -7,6 +7,7 @@ from libs.events.accounts import ApplyAccountUpdate, StopAccount
 from libs.runtime.clock import Clock
 from services.edge.account_store import AccountStore
 from services.edge.announcements import Announcements
+from services.edge.audit import AuditTrail
 from services.edge.meta_facts import HIGH, limit_of
 
 # account_update events after which nothing can be sent, and those that lift it.
@@ -22,13 +23,19 @@ MOST_RESTRICTIONS = 20  # Meta knows a handful of kinds
 LIFTING = {"ACCOUNT_RECONNECTED", "PARTNER_APP_INSTALLED", "PARTNER_ADDED"}
 
 
+Command = ApplyAccountUpdate | StopAccount
+
+
 class AccountUpdates:
     """Applies commands about accounts; each may come any number of times."""
 
-    def __init__(self, store: AccountStore, directory: Directory, announcements: Announcements, clock: Clock) -> None:
+    def __init__(
+        self, store: AccountStore, directory: Directory, announcements: Announcements, trail: AuditTrail, clock: Clock
+    ) -> None:
         self._store = store
         self._directory = directory
         self._announcements = announcements
+        self._trail = trail
         self._clock = clock
 
     async def stop(self, command: StopAccount) -> None:
@@ -39,7 +46,7 @@ class AccountUpdates:
             row = await self._store.hear_number(query, changes, command.at, self._clock.now())
         else:
             row = await self._store.hear_account(command.waba_id, changes, command.at, self._clock.now())
-        await self._changed(row, command.waba_id, command.phone_number_id, "stopped")
+        await self._changed(row, command, command.phone_number_id, "stopped")
 
     async def apply(self, command: ApplyAccountUpdate, replay: str | None = None) -> None:
         """Apply a webhook's change; fields we do not act on are kept as they came, for people to read.
@@ -65,22 +72,28 @@ class AccountUpdates:
         for number in await self._store.numbers_of(command.waba_id):
             if digits and "".join(filter(str.isdigit, number["display_phone_number"])) == digits:
                 row = await self._store.hear_number({"_id": number["_id"]}, changes, command.at, self._clock.now())
-                await self._changed(row, command.waba_id, number["_id"], "updated", replay)
+                await self._changed(row, command, number["_id"], "updated", replay)
 
     async def _account(self, command: ApplyAccountUpdate, replay: str | None, changes: dict[str, Any]) -> None:
         if changes:
             row = await self._store.hear_account(command.waba_id, changes, command.at, self._clock.now())
             is_stopped = row is not None and row["status"] == "stopped" and "status" in changes
-            await self._changed(row, command.waba_id, None, "stopped" if is_stopped else "updated", replay)
+            await self._changed(row, command, None, "stopped" if is_stopped else "updated", replay)
 
     async def _changed(
-        self, row: dict[str, Any] | None, waba_id: str, phone_number_id: str | None, change: str,
+        self, row: dict[str, Any] | None, command: Command, phone_number_id: str | None, change: str,
         replay: str | None = None,
     ) -> None:  # fmt: skip
         if row is None:
             return  # not connected here (any more)
+        waba_id = command.waba_id
         self._directory.forget(tenant=row["tenant"], waba_id=waba_id, phone_number_id=phone_number_id)
         kind = "number" if phone_number_id else "account"
+        # Before the record is committed: who dies here does it again, and the entry is the same one.
+        await self._trail.meta_said(
+            row["tenant"], f"{kind}.{'stop' if change == 'stopped' else 'update'}", phone_number_id or waba_id,
+            command.code if isinstance(command, StopAccount) else command.field, command.at, command.model_dump_json(),
+        )  # fmt: skip
         await self._announcements.changed(
             row["tenant"], kind, change, replay=replay, waba_id=waba_id, phone_number_id=phone_number_id
         )  # fmt: skip

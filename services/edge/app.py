@@ -39,6 +39,7 @@ from libs.web.api import create_api
 from libs.web.door import Door
 from services.edge import (
     account_store,
+    audit_store,
     dead_letter_store,
     erasure_store,
     idempotency_store,
@@ -50,6 +51,8 @@ from services.edge.account_store import AccountStore
 from services.edge.account_updates import AccountUpdates
 from services.edge.addresses import CallerAddress
 from services.edge.announcements import Announcements
+from services.edge.audit import AuditTrail
+from services.edge.audit_store import AuditStore
 from services.edge.auth import Authenticator, Limits
 from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
@@ -82,6 +85,7 @@ from services.edge.receipts import Receipts
 from services.edge.refresh import NumberRefresh
 from services.edge.resources import add_forwarding, owned
 from services.edge.routes.accounts import AccountRoutes
+from services.edge.routes.audit import AuditRoutes
 from services.edge.routes.consent import ConsentRoutes
 from services.edge.routes.contacts import ContactRoutes
 from services.edge.routes.dead_letters import DeadLetterRoutes
@@ -105,21 +109,17 @@ BASE = "/api/v1/whatsapp"
 GROUP = "edge"
 ERASURE_LEASE = timedelta(seconds=6)  # two edges at once would do no harm, only work
 REFRESH_LEASE = timedelta(minutes=3)  # longer than a round of twenty accounts of a slow Meta
-META = "https://graph.facebook.com"
 
 
 class _Edge:
     """Everything edge is made of, in the order it is built."""
 
     def __init__(self, settings: Settings, bus: Bus, intake: type[Intake]) -> None:
-        self.clock = SystemClock()
-        self.bus = bus
-        self.mongo = Mongo.of(settings)
+        self.clock, self.bus, self.mongo = SystemClock(), bus, Mongo.of(settings)
         vault = Vault(settings.encryption_keys.get_secret_value())
         self.directory = Directory(self.mongo, vault, self.clock)
         announcements = Announcements(self.bus, self.clock)
-        keys = KeyStore(self.mongo)
-        accounts = AccountStore(self.mongo, vault)
+        keys, accounts = KeyStore(self.mongo), AccountStore(self.mongo, vault)
         self.census = Census(accounts, self.bus, self.mongo)
         self.certificate = PublicCertificate(settings.public_url)
         self.last_used = LastUsed(keys, self.clock, settings.edge_last_used_every)
@@ -128,6 +128,8 @@ class _Edge:
         self.auth = Authenticator(
             self.directory, Limits.of(settings, self.clock), addresses, self.last_used, self.clock
         )
+        self.audit_kept, audit_log = settings.edge_audit_kept, AuditStore(self.mongo)
+        self.trail, self.audit = AuditTrail(audit_log, addresses, self.clock), AuditRoutes(audit_log)
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo, vault), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
         reader = MessageReader(self.mongo)
@@ -138,21 +140,19 @@ class _Edge:
         )
         self.webhook_door = self._webhook_door(settings)
         self.webhooks = WebhookRoutes(self.webhook_door)
-        self.forwarder = Forwarder(self.auth, self.guard, settings.internal_secret.get_secret_value())
+        self.forwarder = Forwarder(self.auth, self.guard, self.trail, settings.internal_secret.get_secret_value())
         receipts = Receipts(reader, self.directory, self.graph, self.clock)
         self.typing = TypingNotices(receipts, self.clock)
-        self.dead_letters = DeadLetterRoutes(DeadLetters(bus, DeadLetterStore(self.mongo), self.clock), self.guard)
         self.endpoints: list[Endpoint] = [
             *MessageRoutes(messages, BulkIntake(messages)).endpoints(BASE),
             *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
             *self._media_routes(settings, reader),
             *self._account_routes(settings, vault, accounts, announcements),
-            *KeyRoutes(self.keys, self.guard).endpoints(BASE),
-            *self.dead_letters.endpoints(BASE),
+            *self._admin_routes(),
             *self._people_routes(settings),
             *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
-        updates = AccountUpdates(accounts, self.directory, announcements, self.clock)
+        updates = AccountUpdates(accounts, self.directory, announcements, self.trail, self.clock)
         self.handlers = CommandHandlers(SendCommands(messages, self.bus, self.clock), self.typing, updates)
 
     def _message_intake(self, settings: Settings, intake: type[Intake], reader: MessageReader) -> MessageIntake:
@@ -169,7 +169,7 @@ class _Edge:
     ) -> list[Endpoint]:
         runs = OnboardingStore(self.mongo, vault)
         self.onboarding = Onboarding(
-            self.graph, accounts, runs, self.directory, announcements, _credentials(settings), self.clock
+            self.graph, accounts, runs, self.directory, announcements, Credentials.of(settings), self.clock
         )
         turn = Lease(self.mongo, "edge-refresh", new_id(), REFRESH_LEASE)
         self.refresh = NumberRefresh(
@@ -180,6 +180,12 @@ class _Edge:
             *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
         ]
+
+    def _admin_routes(self) -> list[Endpoint]:
+        letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), self.clock)
+        self.dead_letters = DeadLetterRoutes(letters, self.guard)
+        keys = KeyRoutes(self.keys, self.guard)
+        return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]
 
     def _media_routes(self, settings: Settings, reader: MessageReader) -> list[Endpoint]:
         hosts = settings.edge_media_hosts.split(",")
@@ -219,7 +225,7 @@ class _Edge:
             IndexBuilder(
                 self.mongo, record.INDEXES, contacts.INDEXES, consent.INDEXES, account_store.INDEXES, key_store.INDEXES,
                 idempotency_store.INDEXES, media_store.INDEXES, onboarding_store.INDEXES, dead_letter_store.INDEXES,
-                erasure_store.INDEXES,
+                erasure_store.INDEXES, audit_store.INDEXES, audit_store.indexes(self.audit_kept),
             ),
             self.bus,
             self.graph,
@@ -263,10 +269,10 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
     )  # fmt: skip
     resources = owned(settings, BASE)
     for endpoint in edge.endpoints:
-        endpoint.register(api, edge.auth)
+        endpoint.register(api, edge.auth, edge.trail)
     add_forwarding(api, edge.forwarder, resources)
-    internal = InternalRoutes(edge.keys, edge.clock, settings.internal_secret.get_secret_value())
-    internal.register(api, edge.dead_letters.for_our_tools())
+    internal = InternalRoutes(edge.keys, edge.trail, edge.clock, settings.internal_secret.get_secret_value())
+    internal.register(api, [*edge.dead_letters.for_our_tools(), *edge.audit.for_our_tools()])
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.handshake, ["GET"], include_in_schema=False)
     api.add_route("/webhooks/whatsapp/{account}", edge.webhooks.take, ["POST"], include_in_schema=False)
     if settings.edge_docs:
@@ -281,19 +287,11 @@ def create_app(settings: Settings, *, bus: Bus | None = None, intake: type[Intak
 
 def _hot(edge: _Edge) -> dict[tuple[str, str], Any]:
     hot = {
-        (it.method, it.path): it.guarded(edge.auth) for it in edge.endpoints if it.path.startswith(f"{BASE}/messages")
+        (it.method, it.path): it.guarded(edge.auth, edge.trail)
+        for it in edge.endpoints
+        if it.path.startswith(f"{BASE}/messages")
     }
     hot = {place: handler for place, handler in hot.items() if "{" not in place[1]}
     hot["POST", "/webhooks/whatsapp"] = edge.webhooks.take
     hot["GET", "/webhooks/whatsapp"] = edge.webhooks.handshake
     return hot
-
-
-def _credentials(settings: Settings) -> Credentials:
-    return Credentials(
-        app_id=settings.app_id,
-        app_secret=settings.app_secret.get_secret_value(),
-        verify_token=settings.verify_token.get_secret_value(),
-        public_url=settings.public_url.rstrip("/"),
-        sandbox=not settings.graph_url.startswith(META),
-    )

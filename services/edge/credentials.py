@@ -1,11 +1,13 @@
 """Whether an access token may be used: whose app it is of, what it may do, and for which account."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from libs.graph.client import GraphClient
 from libs.graph.errors import GraphRefused
+from services.edge.settings import Settings
 
+META = "https://graph.facebook.com"
 # Meta's names of the two permissions that sending and managing need.
 SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
 MOST_ACCOUNTS = 20  # looked at for the number: people share one or two
@@ -21,6 +23,17 @@ class Credentials:
     verify_token: str
     public_url: str
     sandbox: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what the settings say."""
+        return cls(
+            app_id=settings.app_id,
+            app_secret=settings.app_secret.get_secret_value(),
+            verify_token=settings.verify_token.get_secret_value(),
+            public_url=settings.public_url.rstrip("/"),
+            sandbox=not settings.graph_url.startswith(META),
+        )
 
 
 class TokenRefused(Exception):

@@ -15,6 +15,7 @@ from libs.web.errors import ApiError, NotFound, OutcomeUnclear, Unavailable
 from libs.web.identity import HEADER, sign_identity
 from libs.web.multipart import ClientGone
 from services.edge.api_keys import Scope
+from services.edge.audit import AuditTrail
 from services.edge.auth import Authenticator, Caller
 from services.edge.idempotency import IdempotencyGuard, Kept, key_of
 
@@ -68,8 +69,11 @@ class MethodRefused(ApiError):
 class Forwarder:
     """Passes requests on. A part: holds the connections to the owners."""
 
-    def __init__(self, authenticator: Authenticator, guard: IdempotencyGuard, internal_secret: str) -> None:
+    def __init__(
+        self, authenticator: Authenticator, guard: IdempotencyGuard, trail: AuditTrail, internal_secret: str
+    ) -> None:  # fmt: skip
         self._auth = authenticator
+        self._trail = trail
         self._guard = guard
         self._secret = internal_secret
         self._client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
@@ -87,6 +91,11 @@ class Forwarder:
         if scope is None:
             raise MethodRefused(f"{request.method} is not allowed here.")
         caller = await self._auth.caller(request, scope)
+        return await self._trail.noted(
+            request, caller.key_id, caller.tenant, lambda: self._passed_on(request, resource, caller)
+        )  # fmt: skip
+
+    async def _passed_on(self, request: Request, resource: Resource, caller: Caller) -> Response:
         if request.method in ("GET", "DELETE"):
             return await self._stream(request, resource, caller, b"")
         if resource.takes_upload(request.scope["path"]):

@@ -6,6 +6,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
+from libs.directory.sealed import Sealed
 from libs.directory.vault import CannotDecrypt, Vault
 from libs.ledger.record import Idempotency
 from libs.mongo.client import Mongo, outages
@@ -15,6 +16,12 @@ COLLECTION = "idempotency_keys"
 ANSWER_FIELD = "idempotent_answer"  # bound into the encryption with the key: an answer cannot be moved to another
 KEPT = timedelta(hours=48)  # clients are promised a day; the other one is for their clocks and ours
 INDEXES = {COLLECTION: [IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=int(KEPT.total_seconds()))]}
+
+SEALED = (
+    Sealed(
+        COLLECTION, "answer.body", lambda row: _field(row["_id"]), tenant=lambda row: str(row["_id"]).split("\x1f")[0]
+    ),
+)
 
 
 class IdempotencyStore:

@@ -11,6 +11,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from libs.directory.directory import TOKEN_FIELD
+from libs.directory.sealed import Sealed
 from libs.directory.vault import Vault
 from libs.mongo.client import Document, Mongo, outages
 from services.edge.account_store import PIN_FIELD
@@ -24,6 +25,11 @@ INDEXES = {
         IndexModel([("tenant", ASCENDING), ("waba_id", ASCENDING)], name="account"),
     ]
 }
+
+SEALED = (
+    Sealed(ONBOARDINGS, TOKEN_FIELD, lambda _: TOKEN_FIELD),
+    Sealed(ONBOARDINGS, PIN_FIELD, lambda _: PIN_FIELD),
+)
 
 
 class Running(Exception):

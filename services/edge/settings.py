@@ -55,6 +55,9 @@ class Settings(GraphSettings):
         default=timedelta(minutes=2), ge=timedelta(seconds=1),
         description="After a person was forgotten their data is looked for once more: longer than any write may hang.",
     )  # fmt: skip
+    edge_audit_kept: timedelta = Field(
+        default=timedelta(days=400), ge=timedelta(days=1), description="How long entries of the audit log are kept."
+    )
     edge_docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
     edge_metrics: bool = Field(default=True, description="Whether /metrics is served on this address.")
     edge_media_hosts: str = Field(

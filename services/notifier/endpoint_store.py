@@ -11,6 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from libs.directory.sealed import Sealed
 from libs.mongo.client import Mongo, outages
 from services.notifier.domain import CIRCUIT_AFTER, DisabledReason, EndpointStatus, Health
 
@@ -25,6 +26,14 @@ INDEXES = {
 }
 
 Document = dict[str, Any]
+
+
+def secret_field(endpoint_id: str) -> str:
+    """Return the name under which an endpoint's secrets are encrypted."""
+    return f"webhook_secret:{endpoint_id}"
+
+
+SEALED = (Sealed(ENDPOINTS, "secrets.sealed", lambda row: secret_field(row["_id"]), many=True),)
 
 
 class EndpointStore:

@@ -1,22 +1,22 @@
 """What customers do with their endpoints: make, change, remove, rotate, try, and have things sent again."""
 
+from datetime import datetime
 from typing import Any
 
 from libs.directory.vault import Vault
 from libs.egress.addresses import Limits, UrlRefused
-from libs.egress.rotation import RotateBody, SecretJustRotated, SigningSecrets
+from libs.egress.rotation import Kept, RotateBody, SigningSecrets
 from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid, new_id
 from libs.web.errors import BadRequest, NotFound, wrong
 from services.notifier.bodies import CreateBody, ReplayBody, UpdateBody
 from services.notifier.delivery_store import DeliveryStore, Span
 from services.notifier.domain import DeliveryState, DisabledReason, EndpointStatus
-from services.notifier.endpoint_store import MOST, EndpointStore, disabled
+from services.notifier.endpoint_store import MOST, EndpointStore, disabled, secret_field
 from services.notifier.errors import EndpointDisabled, TooManyEndpoints
 from services.notifier.event_types import pattern
 from services.notifier.fan_out import FanOut
 from services.notifier.notices import test_notice
-from services.notifier.postman import secret_field
 from services.notifier.subscriptions import Subscriptions
 
 MOST_REPLAYED = 100_000  # deliveries of one call: what one update does well within MongoDB's deadline
@@ -111,12 +111,15 @@ class Endpoints:
 
     async def rotate(self, tenant: str, endpoint_id: str, body: RotateBody) -> tuple[Document, str]:
         """Give it a new secret; the old ones sign too for the overlap. -> the endpoint and the secret."""
-        row, now = await self.get(tenant, endpoint_id), self._clock.now()
-        secret, secrets = self._secrets(tenant, endpoint_id).rotated(row["secrets"], now, body.overlap_seconds)
-        changed = await self._store.rotate(tenant, endpoint_id, row["secrets"], secrets, now)
-        if changed is None:
-            raise SecretJustRotated("The secret was rotated at the same moment; rotate again.")
-        return changed, secret
+
+        async def current() -> Kept:
+            kept: Kept = (await self.get(tenant, endpoint_id))["secrets"]
+            return kept
+
+        async def replace(old: Kept, new: Kept, now: datetime) -> Document | None:
+            return await self._store.rotate(tenant, endpoint_id, old, new, now)
+
+        return await self._secrets(tenant, endpoint_id).rotate(current, replace, self._clock, body.overlap_seconds)
 
     async def test(self, tenant: str, endpoint_id: str) -> Document:
         """Send a test event; -> its delivery. Raises NotFound, EndpointDisabled."""

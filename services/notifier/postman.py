@@ -13,16 +13,12 @@ from libs.kafka.dead_letters import redacted
 from libs.observability import tracing
 from libs.runtime.clock import Clock
 from services.notifier.domain import Outcome
+from services.notifier.endpoint_store import secret_field
 
 ANSWER_BYTES = 512  # of an answer that the log shows: enough for an error message, too few to be an archive
 USER_AGENT = "Wabus-Webhooks/1"
 
 Document = dict[str, Any]
-
-
-def secret_field(endpoint_id: str) -> str:
-    """Return the name under which an endpoint's secrets are encrypted."""
-    return f"webhook_secret:{endpoint_id}"
 
 
 @dataclass(frozen=True, slots=True)

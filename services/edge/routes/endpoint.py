@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from libs.web.door import Handler
 from services.edge.api_keys import Scope
+from services.edge.audit import AuditTrail
 from services.edge.auth import Authenticator, Caller
 
 CallerHandler = Callable[[Request, Caller], Awaitable[Response]]
@@ -45,17 +46,22 @@ class Endpoint:
     form: dict[str, Any] | None = None
     file: bool = False
 
-    def guarded(self, authenticator: Authenticator) -> Handler:
-        """Return the handler behind the check of the caller's key."""
+    def guarded(self, authenticator: Authenticator, trail: AuditTrail) -> Handler:
+        """Return the handler behind the check of the caller's key; what it does is written down where it is audited."""
 
         async def handle(request: Request) -> Response:
             return await self.handler(request, await authenticator.caller(request, self.scope))
 
-        return handle
+        async def noted(request: Request) -> Response:
+            caller = await authenticator.caller(request, self.scope)
+            return await trail.noted(request, caller.key_id, caller.tenant, lambda: self.handler(request, caller))
 
-    def register(self, api: FastAPI, authenticator: Authenticator) -> None:
+        # Messages are not audited, and must not pay for looking whether they are.
+        return noted if trail.has(self.method, self.path) else handle
+
+    def register(self, api: FastAPI, authenticator: Authenticator, trail: AuditTrail) -> None:
         """Add the endpoint to the application and its document."""
-        handle = self.guarded(authenticator)
+        handle = self.guarded(authenticator, trail)
 
         async def endpoint(request: Request) -> Response:
             return await handle(request)

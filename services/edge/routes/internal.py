@@ -15,6 +15,7 @@ from libs.web.door import Handler
 from libs.web.errors import Forbidden, Unauthenticated
 from libs.web.identity import HEADER, INTERNAL, IdentityRefused, read_identity
 from services.edge import views
+from services.edge.audit import CONSOLE, AuditTrail
 from services.edge.key_bodies import InternalKeyBody, Name, RollBody
 from services.edge.keys import Keys, KeyWish
 
@@ -30,8 +31,9 @@ class TenantBody(BaseModel):
 class InternalRoutes:
     """Makes, lists, rolls and revokes keys; makes and lists tenants."""
 
-    def __init__(self, keys: Keys, clock: Clock, internal_secret: str) -> None:
+    def __init__(self, keys: Keys, trail: AuditTrail, clock: Clock, internal_secret: str) -> None:
         self._keys = keys
+        self._trail = trail
         self._clock = clock
         self._secret = internal_secret
 
@@ -57,7 +59,7 @@ class InternalRoutes:
                 raise Unauthenticated("This is for our own tools.", code="no_identity") from None
             if INTERNAL not in identity.scopes:
                 raise Forbidden("This is for our own tools.")
-            return await handler(request)
+            return await self._trail.noted(request, CONSOLE, None, lambda: handler(request))
 
         return guarded
 

@@ -13,7 +13,8 @@ from tests.support.running import API, Number, Stack
 from tests.support.shared_stack import SHAPE
 
 EXPECTED = {
-    ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"), ("POST", "/messages"),
+    ("GET", "/audit_log"), ("POST", "/onboarding/manual"), ("GET", "/accounts"), ("GET", "/phone_numbers"),
+    ("POST", "/messages"),
     ("POST", "/messages/template"), ("POST", "/messages/media"), ("POST", "/messages/interactive"),
     ("POST", "/messages/location"), ("POST", "/messages/contacts"), ("POST", "/messages/reaction"),
     ("POST", "/messages/bulk"), ("POST", "/messages/{message_id}/read"), ("POST", "/messages/{message_id}/cancel"),
@@ -108,7 +109,7 @@ def test_generated_calls_meet_no_crash_and_no_answer_out_of_shape(stack: Stack, 
 
 
 def _explore(stack: Stack, operation: Any) -> None:
-    of_admins = operation.path.startswith((f"{API}/keys", f"{API}/dead_letters"))
+    of_admins = operation.path.startswith((f"{API}/keys", f"{API}/dead_letters", f"{API}/audit_log"))
     key = stack.info["admin_key"] if of_admins else stack.key
 
     @settings(

@@ -22,6 +22,8 @@ GROUPS = {
     "bots": ["try"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
+    "audit": ["list"],
+    "keyring": ["status", "rotate"],
     "dead-letters": ["list", "show", "replay", "discard"],
 }
 ALL = [[name] for name in COMMANDS if name not in GROUPS] + [[name, sub] for name in GROUPS for sub in GROUPS[name]]

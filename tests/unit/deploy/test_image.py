@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.support.deployments import ROOT
 
 DOCKERFILE = ROOT / "deploy/docker/Dockerfile"
+FOLDERS = ("libs", "services", "deploy/local", "deploy/migrations", "deploy/keyring", "deploy/doctor")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -56,7 +57,7 @@ def test_both_stages_have_the_python_that_the_locks_are_resolved_for() -> None:
 
 def test_it_holds_what_the_services_import_and_no_more() -> None:
     copied = {line.split()[1] for line in instructions() if line.startswith("COPY ") and "--from" not in line}
-    assert copied == {"deploy/docker/requirements.lock", "contracts", "libs", "services", "deploy/local"}
+    assert copied == {"deploy/docker/requirements.lock", "contracts", *FOLDERS}
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert allowed == copied
 
@@ -97,10 +98,27 @@ def test_every_module_in_it_is_imported_without_what_only_the_local_stack_and_th
     distributions = packages_distributions()
     missing = [
         f"{path.relative_to(ROOT)} imports {module}"
-        for folder in ("libs", "services", "deploy/local")
+        for folder in FOLDERS
         for path in sorted((ROOT / folder).rglob("*.py"))
         for module in imported_at_once(ast.parse(path.read_text()).body)
         if (top := module.partition(".")[0]) not in ours
         and not locked & {normal(name) for name in distributions.get(top, ())}
     ]
     assert missing == []
+
+
+def test_every_module_of_ours_that_is_imported_in_it_is_in_it() -> None:
+    """Where nothing of a folder is copied, a command would only fail once it is asked for."""
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    imported = {
+        (module, path)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        if module.split(".")[0] in ("libs", "services", "deploy")
+    }
+    assert {
+        f"{path.relative_to(ROOT)} imports {module}"
+        for module, path in imported
+        if not module.replace(".", "/").startswith(FOLDERS)
+    } == set()

@@ -43,7 +43,7 @@ def test_a_damaged_text_is_refused(damage: object) -> None:
         vault.decrypt("t", "f", damage(vault.encrypt("t", "f", "x")))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("ring", ["", "k1", "k1:", "k1:AAAA", ":" + "A" * 44, "k1:not base64!"])
+@pytest.mark.parametrize("ring", ["", "k1", "k1:", "k1:AAAA", ":" + "A" * 44, "k1:not base64!", f"{OLD},{OLD}"])
 def test_a_ring_that_is_none_stops_the_start(ring: str) -> None:
     with pytest.raises(StartRefused):
         Vault(ring)

@@ -8,8 +8,9 @@ import pytest
 from libs.directory.vault import Vault
 from libs.egress.signing import new_secret, signature, signed_headers
 from services.notifier.domain import CIRCUIT_AFTER, JITTER, Health, Outcome, Patience
+from services.notifier.endpoint_store import secret_field
 from services.notifier.event_types import matches, pattern
-from services.notifier.postman import Target, error_of, secret_field
+from services.notifier.postman import Target, error_of
 from services.notifier.settings import RETRIES, Settings
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
