@@ -7,14 +7,18 @@ from itertools import chain
 from time import monotonic
 from typing import Any, cast
 
+import structlog
 from aiokafka import ConsumerRebalanceListener  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
 from faststream.middlewares import AckPolicy
 
 from libs.kafka.tolerant_records import install as read_tolerantly
+
+log = structlog.get_logger()
 
 Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
@@ -62,7 +66,11 @@ class GatheringSubscriber(BatchSubscriber):
         await asyncio.sleep(self.batch_timeout_ms / 1000)
         for wait in (0, ROUND_TRIP_MS):
             if not self._is_full(fetched):
-                more = await consumer.getmany(timeout_ms=wait, max_records=(self.max_records or 0) - len(fetched))
+                try:
+                    more = await consumer.getmany(timeout_ms=wait, max_records=(self.max_records or 0) - len(fetched))
+                except KafkaError as error:  # of one partition: what the others gave has left the buffers and is ours
+                    log.warning("gathering_broke_off", error=type(error).__name__)
+                    break
                 fetched += tuple(chain(*more.values()))
         return fetched
 

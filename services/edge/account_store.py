@@ -201,17 +201,17 @@ class AccountStore:
         return await self._update(NUMBERS, query | {"status": {"$ne": "disconnected"}}, changes)
 
     async def hear_account(self, waba_id: str, changes: Document, at: datetime, now: datetime) -> Document | None:
-        """Change what nothing later was heard of; -> its record after it, None where it is not connected, or later.
+        """Change what nothing later was heard of; -> its record after it, None where that is nothing.
 
         Meta's times are whole seconds, so what happened in the second of the connection counts as after it.
         """
         query = {"waba_id": waba_id, "owned": True, "status": {"$ne": "connecting"}}
-        return await self._update(ACCOUNTS, query | _connected_by(at), _heard(changes, at, now))
+        return _taken(await self._update(ACCOUNTS, query | _connected_by(at), _heard(changes, at, now)), changes, at)
 
     async def hear_number(self, query: Document, changes: Document, at: datetime, now: datetime) -> Document | None:
         """Change what nothing later was heard of a number; -> as above."""
         query = query | {"status": {"$ne": "disconnected"}} | _connected_by(at)
-        return await self._update(NUMBERS, query, _heard(changes, at, now))
+        return _taken(await self._update(NUMBERS, query, _heard(changes, at, now)), changes, at)
 
     async def numbers_of(self, waba_id: str) -> list[Document]:
         """Return all connected numbers of an account."""
@@ -247,6 +247,11 @@ class AccountStore:
                 query, update, return_document=ReturnDocument.AFTER
             )
         return row
+
+
+def _taken(row: Document | None, changes: Document, at: datetime) -> Document | None:
+    """Return the record if any of the changes was news; told again, they are still."""
+    return row if row is not None and any(row["heard"][name] <= at for name in changes) else None
 
 
 def _connected_by(at: datetime) -> Document:

@@ -58,7 +58,7 @@ from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
 from services.edge.census import Census
 from services.edge.commands import SendCommands
-from services.edge.credentials import Credentials
+from services.edge.credentials import Credentials, is_sandbox
 from services.edge.dead_letter_store import DeadLetterStore
 from services.edge.dead_letters import DeadLetters
 from services.edge.erasure_store import ErasureStore
@@ -148,7 +148,7 @@ class _Edge:
             *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
             *self._media_routes(settings, reader),
             *self._account_routes(settings, vault, accounts, announcements),
-            *self._admin_routes(),
+            *self._admin_routes(settings),
             *self._people_routes(settings),
             *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
@@ -181,9 +181,9 @@ class _Edge:
             *NumberRoutes(numbers).endpoints(BASE),
         ]
 
-    def _admin_routes(self) -> list[Endpoint]:
+    def _admin_routes(self, settings: Settings) -> list[Endpoint]:
         letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), self.clock)
-        self.dead_letters = DeadLetterRoutes(letters, self.guard)
+        self.dead_letters = DeadLetterRoutes(letters, self.guard, sandbox=is_sandbox(settings))
         keys = KeyRoutes(self.keys, self.guard)
         return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]
 

@@ -32,7 +32,7 @@ class Credentials:
             app_secret=settings.app_secret.get_secret_value(),
             verify_token=settings.verify_token.get_secret_value(),
             public_url=settings.public_url.rstrip("/"),
-            sandbox=not settings.graph_url.startswith(META),
+            sandbox=is_sandbox(settings),
         )
 
 
@@ -131,3 +131,8 @@ def _check_permissions(data: dict[str, Any], waba_id: str) -> None:
             targets = []
         if granted.get("scope") in SCOPES and targets is not None and waba_id not in [str(item) for item in targets]:
             raise TokenRefused("waba_id", "token_not_for_account", "The token was not granted for this account.")
+
+
+def is_sandbox(settings: Settings) -> bool:
+    """Tell whether accounts are those of a simulated Meta."""
+    return not settings.graph_url.startswith(META)

@@ -8,9 +8,12 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from libs.mongo.client import Mongo, duplicates, outages
+from libs.mongo.leases import Lease
+from libs.runtime.ids import new_id
 
 COLLECTION = "dead_letter_notes"
 KEPT = timedelta(days=31)  # a day longer than Kafka keeps dead letters
+TURN = timedelta(seconds=60)  # of a process that died; longer than a call takes
 INDEXES = {
     COLLECTION: [
         IndexModel([("tenant", ASCENDING)], name="tenant"),
@@ -26,6 +29,10 @@ class DeadLetterStore:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+
+    def turn(self) -> Lease:
+        """Return the right to put letters back or discard them: two at once would put the same ones back twice."""
+        return Lease(self._mongo, "dead-letters", new_id(), TURN)
 
     async def settle(self, tenant: str, mark: str, state: str, why: str | None, now: datetime) -> Document:
         """Note what became of a letter; -> the note that stands, this one or an earlier one."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from libs.kafka.bus import Bus, BusUnavailable
 from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader
 from libs.runtime.clock import Clock
+from libs.runtime.errors import Outage
 from libs.web.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable, wrong
 from services.edge.dead_letter_choice import DISCARDED, REPLAYED, STATES, Choice
 from services.edge.dead_letter_store import DeadLetterStore, Document
@@ -75,20 +76,22 @@ class DeadLetters:
 
         Raises NotFound, and Conflict where it was replayed or discarded, or does not say where it came from.
         """
-        letter, note = await self.get(tenant, place)
-        if note is not None:
-            raise _settled(note)
-        if not letter.returnable:
-            raise Conflict("The dead letter does not say where it came from.", code="dead_letter_without_source")
-        await self._put_back([letter])
-        note = await self._store.settle(letter.tenant, letter.mark, REPLAYED, None, self._clock.now())
+        async with self._turn():
+            letter, note = await self.get(tenant, place)
+            if note is not None:
+                raise _settled(note)
+            if not letter.returnable:
+                raise Conflict("The dead letter does not say where it came from.", code="dead_letter_without_source")
+            await self._put_back([letter])
+            note = await self._store.settle(letter.tenant, letter.mark, REPLAYED, None, self._clock.now())
         DEAD_LETTERS_SETTLED.labels(letter.record.topic, REPLAYED).inc()
         return letter, note
 
     async def discard(self, tenant: str | None, place: str, why: str | None) -> tuple[DeadLetter, Document]:
         """Note that nothing is to become of a letter, and why. Raises NotFound, and Conflict where it was replayed."""
-        letter, before = await self.get(tenant, place)
-        note = await self._store.settle(letter.tenant, letter.mark, DISCARDED, why, self._clock.now())
+        async with self._turn():
+            letter, before = await self.get(tenant, place)
+            note = await self._store.settle(letter.tenant, letter.mark, DISCARDED, why, self._clock.now())
         if note["state"] != DISCARDED:
             raise _settled(note)
         if before is None:
@@ -107,6 +110,10 @@ class DeadLetters:
         return await self._all(choice, limit, DISCARDED, why, dry_run=dry_run)
 
     async def _all(self, choice: Choice, limit: int, state: str, why: str | None, *, dry_run: bool) -> Settled:
+        async with self._turn():
+            return await self._each(choice, limit, state, why, dry_run=dry_run)
+
+    async def _each(self, choice: Choice, limit: int, state: str, why: str | None, *, dry_run: bool) -> Settled:
         done, waiting, size = Settled(), list[DeadLetter](), 0
         settled = await self._store.settled(choice.tenant)
         async with self._reader(choice.tenant) as reader:
@@ -146,10 +153,21 @@ class DeadLetters:
             raise _away() from None
 
     @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        turn = self._store.turn()
+        if not await turn.hold():
+            raise _busy()
+        try:
+            yield
+        finally:
+            with suppress(Outage):  # it runs out
+                await turn.release()
+
+    @asynccontextmanager
     async def _reader(self, tenant: str | None) -> AsyncIterator[DeadLetterReader]:
         others = len(self._reading - {None})
         if tenant in self._reading or (tenant is not None and others == READERS):
-            raise TooManyRequests("Dead letters are being read now.", code="busy", retry_after=1)
+            raise _busy()
         self._reading.add(tenant)
         try:
             async with asyncio.timeout(READ_WITHIN), DeadLetterReader(self._bus) as reader:
@@ -184,6 +202,10 @@ def _is_number(text: str, digits: int) -> bool:
 
 def _settled(note: Document) -> Conflict:
     return Conflict(f"The dead letter was {note['state']} before.", code=f"dead_letter_{note['state']}")
+
+
+def _busy() -> TooManyRequests:
+    return TooManyRequests("Others are at the dead letters now.", code="busy", retry_after=1)
 
 
 def _away() -> Unavailable:

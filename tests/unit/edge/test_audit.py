@@ -97,7 +97,9 @@ def mutating_calls() -> set[str]:
     of_keys = {f"{method.upper()} {path.removeprefix(API)}" for path, ways in paths.items() for method in ways}
     api: Any = Paths()
     nothing: Any = None
-    InternalRoutes(nothing, nothing, nothing, "s").register(api, DeadLetterRoutes(nothing, nothing).for_our_tools())
+    InternalRoutes(nothing, nothing, nothing, "s").register(
+        api, DeadLetterRoutes(nothing, nothing, sandbox=True).for_our_tools()
+    )
     return {call for call in [*of_keys, *api.calls] if not call.startswith("GET ")}
 
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+from aiokafka.errors import CorruptRecordException, KafkaError  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 
 from libs.kafka.subscription import FetchSettings, subscribe
@@ -15,17 +17,19 @@ TOPIC = "messages.inbound.v1"
 class Broker:
     """Answers each fetch after a wait."""
 
-    def __init__(self, *answers: tuple[float, Sequence[str]]) -> None:
+    def __init__(self, *answers: tuple[float, Sequence[str] | KafkaError]) -> None:
         self._answers = list(answers)
 
     async def getmany(self, *, timeout_ms: int, max_records: int | None) -> dict[str, Sequence[str]]:
         """Return the next answer."""
         wait, records = self._answers.pop(0) if self._answers else (0.0, ())
         await asyncio.sleep(wait)
+        if isinstance(records, KafkaError):
+            raise records
         return {"partition": records} if records else {}
 
 
-async def fetched(lull_ms: int, *answers: tuple[float, Sequence[str]]) -> tuple[Any, ...]:
+async def fetched(lull_ms: int, *answers: tuple[float, Sequence[str] | KafkaError]) -> tuple[Any, ...]:
     async def take(_: Any) -> None:
         return None
 
@@ -44,3 +48,10 @@ async def test_records_that_follow_one_another_are_gathered() -> None:
 
 async def test_where_latency_does_not_count_a_lull_makes_no_difference() -> None:
     assert await fetched(0, (2 * LULL, ["a"]), (0, ["b"])) == ("a", "b")
+
+
+async def test_an_error_of_one_partition_takes_nothing_from_the_others_that_was_fetched_before_it() -> None:
+    answers = ((0, ["a", "b"]), (0, CorruptRecordException("crc")), (0, ["c"]))
+    assert await fetched(10_000, *answers) == ("a", "b")
+    with pytest.raises(CorruptRecordException):  # it comes by itself where nothing was fetched
+        await fetched(10_000, (0, CorruptRecordException("crc")))
