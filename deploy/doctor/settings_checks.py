@@ -90,12 +90,18 @@ def _addresses(deployment: Deployment) -> Said:
     if not public.hostname or is_here(public.hostname):
         return
     if deployment.get("EDGE_METRICS").lower() not in ("false", "0", "no", "off"):
-        yield Level.WARNING, "WABUS_EDGE_METRICS is not false: /metrics is on edge's public port (WABUS_METRICS_PORT)"
+        yield (
+            Level.WARNING,
+            "WABUS_EDGE_METRICS is not false: /metrics is on edge's public port (Compose says it)",
+        )
     if deployment.get("EDGE_DOCS").lower() not in ("false", "0", "no", "off"):
         yield Level.NOTE, "WABUS_EDGE_DOCS is not false: everybody can read /docs and /openapi.json"
     if not deployment.get("EDGE_TRUSTED_PROXIES"):
         words = "lists of allowed addresses, the limit on wrong keys and the audit log see the proxy as the caller"
-        yield Level.WARNING, f"WABUS_EDGE_TRUSTED_PROXIES is not set: behind a proxy, {words}"
+        yield (
+            Level.WARNING,
+            f"WABUS_EDGE_TRUSTED_PROXIES is not set for edge: behind a proxy, {words}",
+        )
 
 
 def _kafka(deployment: Deployment) -> Said:
@@ -172,8 +178,9 @@ def _certificates(deployment: Deployment, now: datetime) -> Said:
 
 def _files(deployment: Deployment) -> Said:
     for file in deployment.files:
-        if file.name.isupper() and file.stat().st_mode & (stat.S_IWGRP | stat.S_IRWXO) and not is_mounted(file):
-            yield Level.WARNING, f"{file} can be read or changed by others: chmod 600"
+        is_open = file.stat().st_mode & (stat.S_IWGRP | stat.S_IRWXO) and file.parent.stat().st_mode & stat.S_IRWXO
+        if file.name.isupper() and is_open and not is_mounted(file):
+            yield Level.WARNING, f"{file} can be read or changed by others: chmod 700 {file.parent}"
 
 
 def is_mounted(file: Path) -> bool:

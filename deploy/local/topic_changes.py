@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic  # type: ignore[import-untyped]
@@ -10,11 +10,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  #
 
 from deploy.local.errors import StackRefused
 from deploy.local.topic_settings import Topic
+from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
 
 LED_WITHIN = 30.0  # seconds until each new partition has its leader
 BETWEEN_LOOKS = 0.2  # seconds
 NO_ERROR = 0
 ALREADY_EXISTS = 36  # Kafka's error code TOPIC_ALREADY_EXISTS: another process was quicker
+IN_SYNC = "min.insync.replicas"
 SET_ON_TOPIC = 1  # Kafka's source of a setting: said of this very topic
 
 
@@ -38,7 +40,7 @@ async def differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], repli
     """Return what is to be done, in the contract's order. More partitions than wanted stay: Kafka takes none back."""
     have, found = await _partitions(admin, topics, led=False), list[Difference]()
     settings = await _settings(admin, [topic for topic in topics if topic.name in have])
-    for topic in topics:
+    for topic in _alike(topics, have):
         if topic.name not in have:
             kept = f"kept {topic.retention_ms / 3_600_000:g} h"
             found.append(Difference(topic, "topic", None, f"{topic.partitions} partitions, {kept}"))
@@ -46,7 +48,10 @@ async def differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], repli
         if have[topic.name] < topic.partitions:
             found.append(Difference(topic, "partitions", str(have[topic.name]), str(topic.partitions)))
         for name, wants in topic.settings(replication).items():
-            if (has := settings[topic.name].get(name, ("", 0))[0]) != wants:
+            has = settings[topic.name].get(name, ("", 0))[0]
+            if name == IN_SYNC and has.isdigit() and int(has) > int(wants):
+                continue  # whoever forgot to say how many copies there are must not weaken them
+            if has != wants:
                 found.append(Difference(topic, name, has, wants))
     return found
 
@@ -66,6 +71,13 @@ async def apply(admin: AIOKafkaAdminClient, changes: Sequence[Difference], repli
         await _set(admin, other, replication)
     if missing or small:
         await _until_led(admin, [*missing, *small])
+
+
+def _alike(topics: Sequence[Topic], have: dict[str, int]) -> list[Topic]:
+    """Return the topics as wanted, both lanes' with as many partitions as the larger one has: one sender owns both."""
+    lanes = [topic for topic in topics if topic.name in (OUTBOUND_INTERACTIVE, OUTBOUND_BULK)]
+    most = max((max(topic.partitions, have.get(topic.name, 0)) for topic in lanes), default=0)
+    return [replace(topic, partitions=most) if topic in lanes else topic for topic in topics]
 
 
 async def _set(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:

@@ -1,5 +1,6 @@
 """Bring a Kafka's topics to the form of `contracts/topics.yaml`; what is different is said first."""
 
+import argparse
 import asyncio
 import sys
 from pathlib import Path
@@ -94,7 +95,9 @@ def main() -> None:
 
     With `--dry-run` it only says what it would change. Exit code 1 if refused.
     """
-    dry_run = "--dry-run" in sys.argv[1:]
+    parser = argparse.ArgumentParser(description="Bring Kafka's topics to the form of contracts/topics.yaml.")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be changed")
+    dry_run: bool = parser.parse_args().dry_run
     try:
         settings = read_settings(TopicSettings)
         kafka = KafkaConnection.to(settings.kafka_bootstrap, settings)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from libs.kafka.ceiling import CeilingWatch
-from libs.kafka.dead_letters import Burial, DeadLetterPolicy, Story, was_put_back
-from libs.kafka.errors import LetGo, Poison
+from libs.kafka.dead_letters import Burial, DeadLetterPolicy, Story, redacted, was_put_back
+from libs.kafka.errors import LetGo, Poison, Reason, RecordRefused
 from libs.kafka.record import Record
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
@@ -72,6 +72,9 @@ class Attempts:
                 await waits.for_outage()
             else:
                 failed += 1
+                if isinstance(again, RecordRefused):  # what follows from it cannot be written, ever
+                    story = Story(Reason.REFUSED, redacted(str(again)), failed, first_seen)
+                    return await self.bury(record, story, leaving, counts=False)
                 if isinstance(again, Poison) or failed >= self._policy.tries:
                     return await self.bury(record, Story.of(again, failed, first_seen), leaving)
                 log.warning("handler_raised", topic=record.topic, attempt=failed, exc_info=again)
@@ -79,10 +82,13 @@ class Attempts:
             again = await self._try(record)
         return None
 
-    async def bury(self, record: Record, story: Story, leaving: asyncio.Event) -> None:
-        """Write the dead letter, however long the broker is away; raises LetGo and CeilingReached as above."""
-        # What was put back does not count: who replays poison, a tenant's admin perhaps, must not stop all others.
-        counts = not was_put_back(record)
+    async def bury(self, record: Record, story: Story, leaving: asyncio.Event, *, counts: bool = True) -> None:
+        """Write the dead letter, however long the broker is away; raises LetGo and CeilingReached as above.
+
+        What a single sender can bring about does not count (too much in one record, or put back and dead again): the
+        ceiling is for bugs of ours, and nobody must be able to stop the consumer for all others.
+        """
+        counts = counts and not was_put_back(record)
         if counts and not self._watch.allows():
             raise CeilingReached
         waits = Waits(leaving)

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
-from libs.kafka.dead_letters import PREFIX, REPLAYS
+from libs.kafka.dead_letters import CUT, PREFIX, REPLAYS
 from libs.kafka.record import Outgoing, Record, raw_record
 
 SUFFIX = ".dlt"
@@ -79,8 +79,12 @@ class DeadLetter:
 
     @property
     def returnable(self) -> bool:
-        """Whether it says where it came from, and lies where what came from there is put."""
-        return bool(self.topic) and dead_letter_topic(self.topic, self.group) == self.record.topic
+        """Whether it is whole, says where it came from, and lies where what came from there is put."""
+        return (
+            self.record.header(CUT) is None
+            and bool(self.topic)
+            and dead_letter_topic(self.topic, self.group) == self.record.topic
+        )
 
     def without_value(self) -> Self:
         """Return it without the record's value, for lists: a value may have megabytes."""

@@ -10,7 +10,7 @@ import structlog
 
 from libs.events.topics import dead_letter_topic
 from libs.kafka.ceiling import Ceiling
-from libs.kafka.errors import Poison, Reason
+from libs.kafka.errors import Poison, Reason, RecordRefused
 from libs.kafka.metrics import DEAD_LETTERS
 from libs.kafka.record import Record
 from libs.observability.log import frames
@@ -18,9 +18,8 @@ from libs.runtime.clock import rfc3339
 from libs.runtime.errors import Outage
 
 PREFIX = "dlt_"  # of the headers that are added; all others are the record's own
-REPLAYS = (
-    PREFIX + "replays"
-)  # how often a record was put back: of a dead letter, and of the record that it was put back as
+REPLAYS = PREFIX + "replays"  # how often it was put back; the record that is put back has this one header too
+CUT = PREFIX + "value_left_out"  # bytes of a record that was too large for the dead-letter topic
 ERROR_BYTES = 1024  # enough for a sentence and a stack, small beside the record
 PUBLISH_FOR = 20.0  # seconds for one try to write a dead letter; it is tried until it succeeds
 DIGITS = re.compile(r"\+?\d[\d \-().]{5,}\d")  # what may be a phone number
@@ -98,13 +97,11 @@ class Burial:
 
     async def bury(self, record: Record, story: Story) -> None:
         """Write the dead letter, then run the policy's hook; raises Outage when either has to wait."""
-        await self._publisher.publish(
-            dead_letter_topic(record.topic, self._group),
-            key=record.key,
-            value=record.value if record.value is not None or record.key is not None else b"",
-            headers=[*record.headers, *self._added(record, story)],
-            timeout=PUBLISH_FOR,
-        )
+        try:
+            await self._write(record, [*record.headers, *self._added(record, story)])
+        except RecordRefused:  # it fits its own topic compressed only: its story is kept, and not what it says
+            left_out = (CUT, str(len(record.value or b"")).encode())
+            await self._write(record._replace(key=None, value=b""), [*self._added(record, story), left_out])
         DEAD_LETTERS.labels(record.topic, self._group, str(story.reason)).inc()
         log.error(
             "record_buried",
@@ -121,6 +118,11 @@ class Burial:
             raise
         except Exception:
             log.exception("dead_letter_hook_failed", topic=record.topic, offset=record.offset, group=self._group)
+
+    async def _write(self, record: Record, headers: list[tuple[str, bytes | None]]) -> None:
+        value = record.value if record.value is not None or record.key is not None else b""
+        topic = dead_letter_topic(record.topic, self._group)
+        await self._publisher.publish(topic, key=record.key, value=value, headers=headers, timeout=PUBLISH_FOR)
 
     def _added(self, record: Record, story: Story) -> list[tuple[str, bytes | None]]:
         told = {

@@ -81,7 +81,10 @@ class DeadLetters:
             if note is not None:
                 raise _settled(note)
             if not letter.returnable:
-                raise Conflict("The dead letter does not say where it came from.", code="dead_letter_without_source")
+                raise Conflict(
+                    "The dead letter is not whole, or does not say where it came from.",
+                    code="dead_letter_without_source",
+                )
             await self._put_back([letter])
             note = await self._store.settle(letter.tenant, letter.mark, REPLAYED, None, self._clock.now())
         DEAD_LETTERS_SETTLED.labels(letter.record.topic, REPLAYED).inc()

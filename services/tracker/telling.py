@@ -1,5 +1,6 @@
 """What the tracker tells others: statuses, inbound messages, and commands to who owns accounts and templates."""
 
+import contextlib
 from datetime import datetime
 
 from libs.events.accounts import ApplyAccountUpdate
@@ -18,6 +19,7 @@ from libs.ledger.record import told
 from libs.runtime.ids import derived_id
 
 SOURCE = "tracker"
+LARGEST = 900_000  # bytes of an event: topics take 1 MB with headers, and a number may be written longer than it came
 TEMPLATE_FIELDS = frozenset({
     "message_template_status_update", "message_template_quality_update", "message_template_components_update",
     "template_category_update",
@@ -77,11 +79,13 @@ def received(message: InboundMessage, now: datetime, trace: str | None = None) -
         subject=message.message_id,
         traceparent=trace or "",
     )
-    try:
-        return outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
-    except ValueError:  # nested more deeply than can be written: the record has it, the event says that it came
-        event = event.model_copy(update={"content": None, "referral": None})
-        return outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
+    with contextlib.suppress(ValueError):  # nested more deeply than can be written
+        whole = outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
+        if len(whole.value or b"") <= LARGEST:
+            return whole
+    # The record has what it says; the event says that it came.
+    event = event.model_copy(update={"content": None, "referral": None})
+    return outgoing(Told(MESSAGES_INBOUND, message.conversation_id, envelope, event))
 
 
 def waba_of(change: Change) -> str:
@@ -105,6 +109,9 @@ def command(change: Change, tenant: str, at: datetime, now: datetime) -> Outgoin
         )  # fmt: skip
     else:
         return None
-    digest = derived_id("change", waba_id, change.field, at.isoformat(), event.to_bytes().decode())
+    written = event.to_bytes()
+    if len(written) > LARGEST:
+        raise ValueError("larger than its topic takes")
+    digest = derived_id("change", waba_id, change.field, at.isoformat(), written.decode())
     envelope = Envelope(id=digest, type=event.type_name(), source=SOURCE, time=now, tenant=tenant, subject=waba_id)
     return outgoing(Told(topic, waba_id, envelope, event))

@@ -1,6 +1,7 @@
 """The embedded servers are what they say: a Kafka with the contract's topics, a MongoDB that takes majority writes."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
@@ -10,6 +11,7 @@ from pymongo.write_concern import WriteConcern
 
 from deploy.local.topic_settings import Topic
 from deploy.local.topics import ensure_topics, read_topics
+from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
 from libs.kafka.connection import KafkaConnection
 
 
@@ -33,6 +35,26 @@ async def test_a_topic_is_brought_to_its_form_and_what_is_different_is_said_firs
     assert await said(later) == wanted
     assert await said(later) == []
     assert await said(Topic("grows.v1", 2, 7_200_000, 2_000)) == []  # Kafka takes no partition back
+
+
+async def test_both_lanes_get_as_many_partitions_as_the_larger_one_and_copies_in_step_are_not_weakened(
+    kafka_bootstrap: str,
+) -> None:
+    kafka = KafkaConnection(kafka_bootstrap)
+    lanes = [topic for topic in read_topics() if topic.name in (OUTBOUND_INTERACTIVE, OUTBOUND_BULK)]
+    larger = replace(lanes[0], partitions=lanes[0].partitions + 2)
+    assert [it.wants for it in await ensure_topics(kafka, [larger, lanes[1]], dry_run=True)] == ["14", "14"]
+    strict = Topic("strict.v1", 1, 3_600_000, 1_000)
+    await ensure_topics(kafka, [strict])
+    assert "min.insync.replicas 1 -> 2" in str((await ensure_topics(kafka, [strict], 3, dry_run=True))[0])
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        own = strict.settings(1) | {"min.insync.replicas": "2"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "strict.v1", own)])
+    finally:
+        await admin.close()
+    assert await ensure_topics(kafka, [strict], 1, dry_run=True) == []
 
 
 async def test_what_an_operator_said_of_a_topic_beside_ours_stays(kafka_bootstrap: str) -> None:

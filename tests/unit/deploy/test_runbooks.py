@@ -3,18 +3,22 @@
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from deploy.local.services import present_services, variables_of
 from deploy.local.settings import LocalSettings
+from deploy.local.topic_settings import TopicSettings
 from libs.runtime.settings import PREFIX
 from services.console.__main__ import command_line
 from tests.support.asking import DEPLOY, boards
 from tests.support.metric_names import known_labels, selectors
 
 PAGES = sorted((DEPLOY / "runbooks").glob("*.md"))
+BOOKS = [*PAGES, *DEPLOY.glob("*.md"), DEPLOY.parent / "README.md", DEPLOY.parent / "CHANGELOG.md"]
+WHOLE = re.compile(r"`(?:\.venv/bin/)?wabus ([a-z][^`]*)`")
 COMMAND = re.compile(r"`wabus ([a-z][a-z -]*[a-z])")
 CODE = re.compile(r"`([^`]+)`")
 SETTING = re.compile(r"\bWABUS_[A-Z_]*[A-Z]\b")
@@ -24,7 +28,7 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 
 @cache
 def settings() -> set[str]:
-    local = {PREFIX + name.upper() for name in LocalSettings.model_fields}
+    local = {PREFIX + name.upper() for kind in (LocalSettings, TopicSettings) for name in kind.model_fields}
     return local.union(*(variables_of(service.name) for service in present_services()))
 
 
@@ -49,6 +53,22 @@ def test_a_runbook_names_only_what_exists(path: Path) -> None:
     assert [link for link in LINK.findall(text) if not (path.parent / link).exists()] == []
     for selector in [found for span in CODE.findall(text) for found in selectors(span)]:
         assert selector.labels <= known_labels(selector.metric), selector
+
+
+def unknown_options(words: list[str]) -> list[str]:
+    """Return the options that the command, which the words begin with, does not have."""
+    known: Any = typer.main.get_command(command_line(words))
+    for word in words:
+        if word in (getattr(known, "commands", None) or {}):
+            known = known.commands[word]
+    has = {name for param in known.params for name in param.opts} | {"--help"}
+    return [word for word in words if word.startswith("--") and word.partition("=")[0] not in has]
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_commands_are_written_with_options_that_they_have(path: Path) -> None:
+    said = [shown.split() for shown in WHOLE.findall(path.read_text())]
+    assert [words for words in said if unknown_options(words)] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

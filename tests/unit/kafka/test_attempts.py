@@ -1,11 +1,13 @@
 import asyncio
+from typing import Any
 
 import pytest
 
 from libs.kafka.attempts import Attempts, CeilingReached
 from libs.kafka.ceiling import Ceiling, CeilingWatch
+from libs.kafka.dead_letter_reader import DeadLetter
 from libs.kafka.dead_letters import Burial, DeadLetterPolicy
-from libs.kafka.errors import LetGo, Poison, Reason
+from libs.kafka.errors import LetGo, Poison, Reason, RecordRefused
 from libs.kafka.record import Record
 from libs.runtime.errors import Outage
 from tests.unit.kafka.fakes import FakeClock, FakePublisher, record
@@ -105,3 +107,31 @@ async def test_what_was_put_back_and_dies_again_does_not_stop_its_consumer() -> 
         await one.finish(record(place, headers=(("dlt_replays", b"1"),)), asyncio.Event())
     await one.finish(record(), asyncio.Event())  # one of its own is below the ceiling still
     assert len(publisher.published) == 6
+
+
+async def test_what_cannot_be_written_because_of_a_record_is_buried_at_once_and_stops_nobody() -> None:
+    handler, publisher = Handler(*[RecordRefused("too large")] * 5), FakePublisher()
+    one = attempts(handler, publisher)
+    for place in range(5):  # a tenant's own, who would like the consumer of all to stand still
+        await one.finish(record(place), asyncio.Event())
+    assert handler.runs == 5
+    reasons = [dict(headers)["dlt_reason"] for *_, headers in publisher.published]
+    assert reasons == [b"refused"] * 5
+    await one.finish(record(6), asyncio.Event())  # and it goes on
+
+
+async def test_a_record_that_fits_its_topic_compressed_only_is_buried_without_its_value() -> None:
+    class Narrow(FakePublisher):
+        async def publish(self, topic: str, *, key: Any, value: Any, headers: Any, timeout: float) -> None:
+            if len(value or b"") > 10:
+                raise RecordRefused("too large")
+            await super().publish(topic, key=key, value=value, headers=headers, timeout=timeout)
+
+    publisher = Narrow()
+    large = record(value=b"a" * 100, headers=(("ce_id", b"1"),))
+    await attempts(Handler(Poison(Reason.UNREADABLE)), publisher).finish(large, asyncio.Event())
+    [(topic, key, value, headers)] = publisher.published
+    story = dict(headers)
+    assert (value, story["dlt_value_left_out"], story["dlt_reason"]) == (b"", b"100", b"unreadable")
+    letter = DeadLetter.read(Record(topic, 0, 0, key, value, tuple(headers), 0))
+    assert not letter.returnable
