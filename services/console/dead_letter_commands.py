@@ -116,7 +116,7 @@ def discard_dead_letters(
     if all_of_them:
         done = _all(calls, "discard", asked | {"why": why}, dry_run)
     else:
-        done = _each(calls, "discard", ids or [], {"reason": why}, dry_run)
+        done = _each(calls, "discard", ids or [], {"why": why}, dry_run)
     _tell(done, "discarded", "discarded", dry_run, as_json)
 
 

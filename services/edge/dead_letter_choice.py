@@ -35,7 +35,7 @@ class DiscardBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[Why | None, Field(description="Why; it is kept with the dead letter.")] = None
+    why: Annotated[Why | None, Field(description="It is kept with the dead letter.")] = None
 
 
 class ReplayManyBody(ChoiceBody):

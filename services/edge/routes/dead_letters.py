@@ -137,7 +137,7 @@ class DeadLetterRoutes:
     async def discard(self, request: Request, tenant: str | None, raw: bytes) -> Response:
         """Discard one."""
         body = parse(DiscardBody, raw or b"{}")
-        letter, note = await self._letters.discard(tenant, request.path_params["dead_letter_id"], body.reason)
+        letter, note = await self._letters.discard(tenant, request.path_params["dead_letter_id"], body.why)
         return JsonAnswer(_summary(letter) | _state(note))
 
     async def replay_many(self, _: Request, tenant: str | None, raw: bytes) -> Response:

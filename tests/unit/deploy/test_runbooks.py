@@ -13,6 +13,7 @@ from deploy.local.settings import LocalSettings
 from deploy.local.topic_settings import TopicSettings
 from libs.runtime.settings import PREFIX
 from services.console.__main__ import command_line
+from services.console.settings import ConsoleSettings
 from tests.support.asking import DEPLOY, boards
 from tests.support.metric_names import known_labels, selectors
 
@@ -28,7 +29,9 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 
 @cache
 def settings() -> set[str]:
-    local = {PREFIX + name.upper() for kind in (LocalSettings, TopicSettings) for name in kind.model_fields}
+    local = {
+        PREFIX + name.upper() for kind in (LocalSettings, TopicSettings, ConsoleSettings) for name in kind.model_fields
+    }
     return local.union(*(variables_of(service.name) for service in present_services()))
 
 
