@@ -11,7 +11,7 @@ from services.console.errors import CommandRefused
 from services.console.http_calls import Calls, public_api, sandbox_control
 from services.console.options import DEFAULT_STATE, State
 from services.console.printing import console
-from services.console.sandbox_commands import USER, only_number
+from services.console.sandbox_commands import only_number
 from services.console.target import target_of
 
 SOON = 100.0  # seconds for a decision: tenths of one by a rule, up to a minute by who thinks, after half of one
@@ -19,6 +19,8 @@ WAITS = "waiting"  # the outcome of a message that somebody still thinks about
 LOOK_EVERY = 0.1  # seconds between looks
 
 Document = dict[str, Any]
+
+TALKER = "15550110000"  # nobody whom the other examples write to: an answer of a person silences a bot
 
 bots = typer.Typer(no_args_is_help=True, help="Bots: talk to the one of a number.")
 
@@ -32,7 +34,7 @@ def register(app: typer.Typer) -> None:
 @bots.command("try")
 def attempt(
     said: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Else it is asked for.")] = None,
-    user: Annotated[str, typer.Option("--as", help="The simulated user who writes.")] = f"+{USER}",
+    user: Annotated[str, typer.Option("--as", help="The simulated user who writes.")] = f"+{TALKER}",
     number: Annotated[str | None, typer.Option("--to", metavar="PHONE_NUMBER_ID", help="The only one if not said.")]
     = None,
     state: State = DEFAULT_STATE,

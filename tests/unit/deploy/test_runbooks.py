@@ -29,9 +29,8 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 
 @cache
 def settings() -> set[str]:
-    local = {
-        PREFIX + name.upper() for kind in (LocalSettings, TopicSettings, ConsoleSettings) for name in kind.model_fields
-    }
+    kinds = (LocalSettings, TopicSettings, ConsoleSettings)
+    local = {PREFIX + name.upper() for kind in kinds for name in kind.model_fields}
     return local.union(*(variables_of(service.name) for service in present_services()))
 
 
