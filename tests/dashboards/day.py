@@ -196,6 +196,8 @@ class Day:
     def _dead_letter(self) -> None:
         """A command that edge cannot read is buried."""
         spoil(self.stack, self.stack.info["tenant"], b"no json")
+        self.stack.cli("dead-letters", "discard", "--all", "--why", "a day that is played")
+        self.stack.cli("replay", "webhooks")
 
     def _mongodb_away(self) -> None:
         """Without MongoDB nothing is accepted; then all goes on."""
