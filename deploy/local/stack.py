@@ -211,7 +211,7 @@ class _Stack:
             **self._servers.described(),
             "mongo_database": self._shared["WABUS_MONGO_DATABASE"],
             "metrics": {name: f"{url}/metrics" for name, url in urls.items() if name not in self._options.without},
-            **{name: self._shared["WABUS_" + name.upper()] for name in ("app_secret", "verify_token")},
+            **{name: self._shared[PREFIX + name.upper()] for name in ("app_secret", "verify_token")},
             **self._keys,
             "pids": self._supervisor.pids() | {"supervisor": os.getpid()},
         }

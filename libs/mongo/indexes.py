@@ -23,19 +23,24 @@ class IndexBuilder:
         """Create what is missing; raises MongoUnavailable when MongoDB is away."""
         for indexes in self._declared:
             for collection, models in indexes.items():
-                for model in models:
-                    await self._make(collection, model)
+                await self._make(collection, models)
 
-    async def _make(self, collection: str, model: IndexModel) -> None:
+    async def _make(self, collection: str, models: Sequence[IndexModel]) -> None:
         try:
             with outages():
-                await self._mongo.collection(collection).create_indexes([model])
+                await self._mongo.collection(collection).create_indexes(list(models))
         except OperationFailure as error:
-            kept = model.document.get("expireAfterSeconds")
-            if error.code != OTHER_OPTIONS or kept is None:
+            if error.code != OTHER_OPTIONS:
+                raise
+            if len(models) > 1:  # which one it is is found one by one
+                for model in models:
+                    await self._make(collection, [model])
+                return
+            kept = models[0].document.get("expireAfterSeconds")
+            if kept is None:
                 raise
             with outages():  # how long rows are kept is a setting, and was another one
-                change = {"name": model.document["name"], "expireAfterSeconds": kept}
+                change = {"name": models[0].document["name"], "expireAfterSeconds": kept}
                 await self._mongo.command({"collMod": collection, "index": change})
 
     async def stop(self) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource
 
+from libs.runtime.access import PREFIX
+
 FOLDER = "WABUS_SECRETS_DIR"
-OURS = "WABUS_"  # other files of the folder, a server's certificate for example, are somebody else's
 
 
 class SecretFiles(BaseSettings):
@@ -46,7 +47,8 @@ def secret_file_problems(known: Collection[str]) -> list[str]:
 
 
 def _problems(folder: Path, known: Collection[str]) -> Iterator[str]:
-    files = [file for file in folder.iterdir() if file.name.upper().startswith(OURS)]
+    # Other files of the folder, a server's certificate for example, are somebody else's.
+    files = [file for file in folder.iterdir() if file.name.upper().startswith(PREFIX)]
     names = Counter(file.name.upper() for file in files)
     yield from (
         f"{name}: there are {count} files of this name in {folder}" for name, count in names.items() if count > 1

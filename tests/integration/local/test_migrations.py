@@ -142,5 +142,5 @@ async def test_what_was_said_of_a_number_before_it_was_connected_anew_is_left_al
 async def test_how_long_rows_are_kept_may_be_changed(mongo: Mongo) -> None:
     for days in (90, 30):
         kept = IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=days * 86_400)
-        await IndexBuilder(mongo, {"rows": [kept]}).start()
+        await IndexBuilder(mongo, {"rows": [IndexModel([("name", ASCENDING)], name="name"), kept]}).start()
     assert (await mongo.collection("rows").index_information())["forget"]["expireAfterSeconds"] == 30 * 86_400
