@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
@@ -15,8 +16,35 @@ from libs.kafka.record import Outgoing, Record, raw_record
 SUFFIX = ".dlt"
 POLL_MS = 500  # one poll; the end of what is read is known beforehand
 CHUNK = 2_000  # records looked at at once on the way back through a topic where not all are wanted; values are dropped
+# Records of a partition bear the times of the processes that wrote them, whose clocks differ, and a write may have been
+# tried for a while: one that is older than a time may lie so much behind the first that is not.
+SKEW_MS = 300_000
 
 Choice = Callable[["DeadLetter"], bool]
+
+
+class Place(NamedTuple):
+    """Where a letter lies; places sort as `walk` goes through them."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When what is looked for was buried: at or after `since`, before `until`; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Stretch(NamedTuple):
+    """The offsets of a partition from `first` on and before `end`."""
+
+    partition: TopicPartition
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +139,7 @@ class DeadLetterReader:
         self._bus = bus
         self._chunk = chunk
         self._consumer: Any = None
+        self.looked_at = 0  # letters that Kafka gave us so far
 
     async def __aenter__(self) -> Self:
         self._consumer = await self._started()
@@ -124,38 +153,33 @@ class DeadLetterReader:
         return sorted(topic for topic in await self._bus.all_topics() if topic.endswith(SUFFIX))
 
     async def page(
-        self, topics: Iterable[str], limit: int, chosen: Choice, after: DeadLetter | None = None
+        self, topics: Iterable[str], limit: int, chosen: Choice, span: Span, after: DeadLetter | None = None
     ) -> Sequence[DeadLetter]:
-        """Return the newest dead letters that are chosen, those older than `after`, without their values."""
+        """Return the newest dead letters of the span that are chosen and older than `after`, without their values."""
         found: list[DeadLetter] = []
-        partitions = [
-            TopicPartition(topic, number) for topic in topics for number in await self._partitions(topic)
-        ]  # fmt: skip
-        ends = await self._consumer.end_offsets(partitions)
-        starts = await self._consumer.beginning_offsets(partitions)
-        for partition in partitions:
+        for partition, start, end in await self._stretches(topics, span, after):
             mine: list[DeadLetter] = []
-            end = ends[partition]
-            while len(mine) < limit and end > starts[partition]:
-                first = max(starts[partition], end - self._chunk)
+            while len(mine) < limit and end > start:
+                first = max(start, end - self._chunk)
                 older = await self._read(partition, first, end, values=False)
                 mine += [it for it in older if (after is None or newness(it) < newness(after)) and chosen(it)]
                 end = first
             found = sorted(found + mine, key=newness, reverse=True)[:limit]
         return found
 
-    async def walk(self, topics: Iterable[str], chosen: Choice) -> AsyncGenerator[DeadLetter, None]:
-        """Yield the dead letters that are chosen and lie there now, with their values, each partition's in order."""
-        partitions = [TopicPartition(topic, number) for topic in topics for number in await self._partitions(topic)]
-        ends = await self._consumer.end_offsets(partitions)
-        starts = await self._consumer.beginning_offsets(partitions)
-        for partition in partitions:
-            if starts[partition] == ends[partition]:
+    async def walk(
+        self, topics: Iterable[str], span: Span, after: Place | None = None
+    ) -> AsyncGenerator[DeadLetter, None]:  # fmt: skip
+        """Yield the dead letters of the span that lie there now, and some beside it; with values, in order of place."""
+        for partition, start, end in await self._stretches(sorted(topics), span):
+            if after is not None and partition < after[:2]:
                 continue
-            async with aclosing(self._each(partition, starts[partition], ends[partition])) as letters:
+            first = start if after is None or partition > after[:2] else max(start, after.offset + 1)
+            if first >= end:
+                continue
+            async with aclosing(self._each(partition, first, end)) as letters:
                 async for letter in letters:
-                    if chosen(letter):
-                        yield letter
+                    yield letter
 
     async def show(self, topic: str, partition: int, offset: int) -> DeadLetter | None:
         """Return the dead letter at this place in its dead-letter topic, None when there is none (any more)."""
@@ -180,6 +204,31 @@ class DeadLetterReader:
             raise
         return consumer
 
+    async def _stretches(
+        self, topics: Iterable[str], span: Span, after: DeadLetter | None = None
+    ) -> Sequence[Stretch]:  # fmt: skip
+        """Return what has to be read of each partition for the letters of a span; `after` is newer than all of them."""
+        partitions = [TopicPartition(topic, number) for topic in topics for number in await self._partitions(topic)]
+        starts = await self._consumer.beginning_offsets(partitions)
+        ends = await self._consumer.end_offsets(partitions)
+        firsts, lasts = starts, ends
+        if span.since is not None:
+            firsts = await self._at(partitions, _milliseconds(span.since), ends)
+        bounds = [] if span.until is None else [_milliseconds(span.until)]
+        bounds += [] if after is None else [after.record.timestamp]
+        if bounds:
+            lasts = await self._at(partitions, min(bounds) + SKEW_MS, ends)
+        found = [Stretch(it, max(starts[it], firsts[it]), min(ends[it], lasts[it])) for it in partitions]
+        return [stretch for stretch in found if stretch.first < stretch.end]
+
+    async def _at(
+        self, partitions: Sequence[TopicPartition], milliseconds: int, ends: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Return each partition's first offset that is not older than a time, its end where all is older."""
+        wanted = dict.fromkeys(partitions, max(milliseconds, 0))
+        found = await self._consumer.offsets_for_times(wanted) if wanted else {}
+        return {it: ends[it] if found[it] is None else int(found[it].offset) for it in partitions}
+
     async def _partitions(self, topic: str) -> Sequence[int]:
         return range((await self._bus.partition_counts([topic]))[topic])
 
@@ -200,9 +249,14 @@ class DeadLetterReader:
                 for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
                     for raw in records:
                         if raw.offset < end:
+                            self.looked_at += 1
                             yield DeadLetter.read(raw_record(raw))
         finally:
             await consumer.stop()
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def newness(letter: DeadLetter) -> tuple[int, str, int, int]:

@@ -1,5 +1,8 @@
 """Commands for dead letters, everybody's: look at them, put them back, let nothing become of them."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -8,16 +11,20 @@ import typer
 
 from libs.runtime.clock import rfc3339
 from services.console.errors import CommandRefused
-from services.console.http_calls import Calls, internal_routes
+from services.console.http_calls import Calls, answered, internal_routes
 from services.console.options import DEFAULT_STATE, AsJson, State
-from services.console.printing import console, print_json, print_rows
+from services.console.printing import console, errors_console, print_json, print_rows
 from services.console.target import target_of
 
 PAGE = 100  # rows of one call
 AT_ONCE = 1_000  # letters of one call
+BUSY = 429  # nothing was done: others put letters back or discard them, or the key asks too often
+PATIENCE = 120.0  # seconds: a process that died at the dead letters blocks others for a minute
+SHORTEST = 0.2  # seconds to wait at least
 DONE = {"replay": "replayed", "discard": "discarded"}
 COLUMNS = ("id", "at", "reason", "error", "attempts", "service", "state")
 
+Sums = dict[str, int]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids as `list` shows them.")]
 Topic = Annotated[str | None, typer.Option(help="The dead-letter topic that they lie in.")]
 Reason = Annotated[str | None, typer.Option(help="What they died of, e.g. handler_failed.")]
@@ -89,8 +96,11 @@ def replay_dead_letters(
     """
     calls, asked = internal_routes(target_of(state)), _filter(topic, reason, error, since, until)
     _check(ids, all_of_them, asked)
-    done = _all(calls, "replay", asked, dry_run) if all_of_them else _each(calls, "replay", ids or [], {}, dry_run)
-    _tell(done, "replayed", "put back", dry_run, as_json)
+    with _told("replayed", "put back", dry_run, as_json) as sums:
+        if all_of_them:
+            _all(calls, "replay", asked, dry_run, sums)
+        else:
+            _each(calls, "replay", ids or [], {}, dry_run, sums)
 
 
 @dead_letters.command("discard")
@@ -113,11 +123,11 @@ def discard_dead_letters(
     """
     calls, asked = internal_routes(target_of(state)), _filter(topic, reason, error, since, until)
     _check(ids, all_of_them, asked)
-    if all_of_them:
-        done = _all(calls, "discard", asked | {"why": why}, dry_run)
-    else:
-        done = _each(calls, "discard", ids or [], {"why": why}, dry_run)
-    _tell(done, "discarded", "discarded", dry_run, as_json)
+    with _told("discarded", "discarded", dry_run, as_json) as sums:
+        if all_of_them:
+            _all(calls, "discard", asked | {"why": why}, dry_run, sums)
+        else:
+            _each(calls, "discard", ids or [], {"why": why}, dry_run, sums)
 
 
 def _filter(
@@ -134,29 +144,62 @@ def _check(ids: list[str] | None, all_of_them: bool, asked: dict[str, str]) -> N
         raise CommandRefused("--topic, --reason, --error, --from and --to go with --all, not with ids")
 
 
-def _all(calls: Calls, act: str, asked: dict[str, str], dry_run: bool) -> dict[str, int]:
+def _all(calls: Calls, act: str, asked: dict[str, str], dry_run: bool, sums: Sums) -> None:
     # What dies again meanwhile is not met once more: it was buried after now.
     body: dict[str, Any] = {"to": rfc3339(datetime.now(UTC))} | asked | {"limit": AT_ONCE, "dry_run": dry_run}
-    sums: dict[str, int] = {}
     while True:
-        done = calls.do("POST", f"/dead_letters/{act}", body)
+        done = _do(calls, f"/dead_letters/{act}", body)
         for name in ("matched", DONE[act], "without_source"):
             sums[name] = sums.get(name, 0) + done.get(name, 0)
-        if not done["has_more"] or dry_run:
-            return sums
+        if not done["has_more"]:
+            return
+        body["starting_after"] = done["reached"]
 
 
-def _each(calls: Calls, act: str, ids: list[str], body: dict[str, str], dry_run: bool) -> dict[str, int]:
+def _each(calls: Calls, act: str, ids: list[str], body: dict[str, str], dry_run: bool, sums: Sums) -> None:
     for dead_letter_id in ids:
-        calls.do("GET", _path(dead_letter_id)) if dry_run else calls.do("POST", f"{_path(dead_letter_id)}/{act}", body)
-    return {"matched": len(ids), DONE[act]: 0 if dry_run else len(ids)}
+        if dry_run:
+            calls.do("GET", _path(dead_letter_id))
+        else:
+            _do(calls, f"{_path(dead_letter_id)}/{act}", body)
+        sums["matched"] = sums.get("matched", 0) + 1
+        sums[DONE[act]] = sums.get(DONE[act], 0) + (not dry_run)
+
+
+def _do(calls: Calls, path: str, body: dict[str, Any]) -> Any:
+    """Post; where others are at the dead letters, wait as long as the answer says, and ask again for `PATIENCE`."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        answer = calls.ask("POST", path, body)
+        wait = _seconds(answer.headers.get("retry-after"))
+        if answer.status != BUSY or time.monotonic() + wait > ends:
+            return answered(answer)
+        time.sleep(wait)
+
+
+def _seconds(retry_after: str | None) -> float:
+    return max(float(retry_after), SHORTEST) if retry_after is not None and retry_after.isdecimal() else SHORTEST
+
+
+@contextmanager
+def _told(name: str, words: str, dry_run: bool, as_json: bool) -> Iterator[Sums]:
+    """Give sums that are printed at the end, where that comes early too: what is done is done."""
+    sums: Sums = {}
+    try:
+        yield sums
+    except BaseException:
+        if sums:
+            errors_console.print("[yellow]it ended early; until then:[/]")
+            _tell(sums, name, words, dry_run, as_json)
+        raise
+    _tell(sums, name, words, dry_run, as_json)
 
 
 def _path(dead_letter_id: str) -> str:
     return f"/dead_letters/{quote(dead_letter_id, safe=':')}"
 
 
-def _tell(done: dict[str, int], name: str, words: str, dry_run: bool, as_json: bool) -> None:
+def _tell(done: Sums, name: str, words: str, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(done | {"dry_run": dry_run})
         return

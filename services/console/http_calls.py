@@ -42,10 +42,7 @@ class Calls:
 
     def do(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Call and return the body; raises CommandRefused with the error's own words for a status of 400 or more."""
-        answer = self.ask(method, path, body, **headers)
-        if answer.status >= 400:
-            raise CommandRefused(refusal(answer))
-        return answer.body
+        return answered(self.ask(method, path, body, **headers))
 
     def upload(self, path: str, body: Iterator[bytes], media_type: str) -> Any:
         """Post a stream and return the answer's body; raises as `do` does."""
@@ -54,10 +51,7 @@ class Calls:
             response = self._client.post(path, content=body, headers=headers, timeout=UPLOAD_TIMEOUT)
         except httpx.HTTPError as error:
             raise CommandRefused(f"{self._client.base_url} broke off: {error}") from error
-        answer = _answer(response)
-        if answer.status >= 400:
-            raise CommandRefused(refusal(answer))
-        return answer.body
+        return answered(_answer(response))
 
     def download(self, path: str) -> Iterator[bytes]:
         """Yield an answer's body as it comes; raises as `do` does."""
@@ -88,6 +82,13 @@ class Calls:
 def _answer(response: httpx.Response) -> Answer:
     is_json = "json" in response.headers.get("content-type", "")
     return Answer(response.status_code, response.json() if is_json else response.text, response.headers)
+
+
+def answered(answer: Answer) -> Any:
+    """Return an answer's body; raises CommandRefused with the error's own words for a status of 400 or more."""
+    if answer.status >= 400:
+        raise CommandRefused(refusal(answer))
+    return answer.body
 
 
 def refusal(answer: Answer) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -28,6 +28,7 @@ T = TypeVar("T")
 CHUNK = 200  # records written at once: a few MB of raw webhooks at most as a rule
 RATE = 500  # a second: what tracker does beside what comes from Meta meanwhile
 REACHED_WITHIN = 15.0  # seconds to find Kafka and read a topic's state
+ANSWERED_WITHIN = 10  # minutes: autoreply's `WABUS_AUTOREPLY_STALE_AFTER`, where it was not set
 ACTING = ("autoreply", "notifier")  # what acts on the world outside, and passes replays by unless it is asked
 
 replay = typer.Typer(no_args_is_help=True, help="Let records be read once more: webhooks.")
@@ -55,6 +56,9 @@ def replay_webhooks(
     tell: Annotated[
         list[str] | None, typer.Option(help=f"Who acts on them as if they were new: {', '.join(ACTING)}.")
     ] = None,
+    answered_within: Annotated[
+        int, typer.Option(min=1, help="Minutes: what WABUS_AUTOREPLY_STALE_AFTER says where autoreply has it set.")
+    ] = ANSWERED_WITHIN,
     rate: Annotated[int, typer.Option(min=1, help="At most so many a second: new ones wait behind them.")] = RATE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
     state: State = DEFAULT_STATE,
@@ -62,7 +66,8 @@ def replay_webhooks(
 ) -> None:
     """Let tracker read raw webhooks once more: what was lost is there again, what is known stays as it is.
 
-    Nobody is answered, and no customer is told, of what is read again, unless --tell says so.
+    Nobody is answered, and no customer is told, of what is read again, unless --tell says so. Bots answer only who
+    wrote a short while ago: --tell autoreply needs a --from that is not older.
 
     Example: wabus replay webhooks --from 2026-11-23T09:00:00Z --to 2026-11-23T10:00:00Z
     """
@@ -70,6 +75,8 @@ def replay_webhooks(
         raise CommandRefused("offsets mean something within one partition only: give --partition too")
     if unknown := sorted(set(tell or ()) - set(ACTING)):
         raise CommandRefused(f"--tell {unknown[0]}: must be one of {', '.join(ACTING)}")
+    if "autoreply" in (tell or ()):
+        _check_answered(_time(since), answered_within)
     wanted = Range(partition, from_offset, to_offset, _time(since), _time(until))
     writing = _produce_again(target_of(state).need_kafka(), wanted, mark_for(tell or ()), rate, dry_run)
     count = _run(writing)
@@ -77,6 +84,15 @@ def replay_webhooks(
         print_json({"topic": META_WEBHOOKS, "records": count, "dry_run": dry_run})
     else:
         console.print(f"{count} webhooks {'would be' if dry_run else 'will be'} read again")
+
+
+def _check_answered(since: datetime | None, minutes: int) -> None:
+    # It would note of each older message, for good, that nobody answers it: a second try would come too late.
+    if since is None or datetime.now(UTC) - since > timedelta(minutes=minutes):
+        raise CommandRefused(
+            f"autoreply answers nobody who wrote more than {minutes} minutes ago: say --from within them, or leave "
+            "autoreply out; or run it with a longer WABUS_AUTOREPLY_STALE_AFTER, and say that here by --answered-within"
+        )
 
 
 async def _produce_again(kafka: KafkaConnection, wanted: Range, mark: str, rate: int, dry_run: bool) -> int:

@@ -1,13 +1,13 @@
 """Which dead letters are meant, and the bodies of calls that name many of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from libs.kafka.dead_letter_reader import DeadLetter
+from libs.kafka.dead_letter_reader import DeadLetter, Place, Span
 from services.edge.key_bodies import Moment
 
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
@@ -28,6 +28,9 @@ class ChoiceBody(BaseModel):
     since: Annotated[Moment | None, Field(alias="from", description="Buried at or after this time.")] = None
     until: Annotated[Moment | None, Field(alias="to", description="Buried before this time.")] = None
     limit: Annotated[int, Field(ge=1, le=MOST, description="At most so many, the oldest first.")] = MOST
+    starting_after: Annotated[
+        str | None, Field(max_length=300, description="Go on behind this one: `reached` of the call before.")
+    ] = None
 
 
 class DiscardBody(BaseModel):
@@ -63,6 +66,11 @@ class Choice:
     until: datetime | None = None
     state: str = OPEN
 
+    @property
+    def span(self) -> Span:
+        """When the letters that are meant were buried."""
+        return Span(self.since, self.until)
+
     def takes(self, letter: DeadLetter, settled: Mapping[str, str]) -> bool:
         """Tell whether a letter is meant; `settled` has the state of each that is not open."""
         at = datetime.fromtimestamp(letter.record.timestamp / 1000, UTC)
@@ -74,3 +82,16 @@ class Choice:
             and (self.until is None or at < self.until)
             and settled.get(letter.mark, OPEN) == self.state
         )
+
+
+def place_of(text: str, topics: Sequence[str]) -> Place | None:
+    """Read the id of a dead letter, `topic:partition:offset`; None where it is none in one of these topics."""
+    topic, _, rest = text.partition(":")
+    partition, _, offset = rest.partition(":")
+    if topic not in topics or not _is_number(partition, 6) or not _is_number(offset, 18):
+        return None
+    return Place(topic, int(partition), int(offset))
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= digits

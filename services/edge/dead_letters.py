@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from libs.kafka.bus import Bus, BusUnavailable
-from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader
+from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader, Place
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from libs.web.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable, wrong
-from services.edge.dead_letter_choice import DISCARDED, REPLAYED, STATES, Choice
+from services.edge.dead_letter_choice import DISCARDED, REPLAYED, STATES, Choice, place_of
 from services.edge.dead_letter_store import DeadLetterStore, Document
 from services.edge.metrics import DEAD_LETTERS_SETTLED
 
 READ_WITHIN = 15.0  # seconds: the caller waits
+LOOK_FOR = 10.0  # seconds after which a call for many ends with what it has done so far, and says where it is
 READERS = 2  # of tenants at once, one each, beside one of the operator's: each is a connection to Kafka of its own
 AT_ONCE = 200  # letters put back, then noted: whoever dies in between puts at most so many back twice
 AT_ONCE_BYTES = 16 * 1024 * 1024
@@ -24,14 +25,15 @@ AT_ONCE_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Settled:
-    """What became of many: how many were meant, were put back or discarded; and how many could not be put back, which
-    are beside these.
+    """What became of many: how many were meant, were put back or discarded; how many could not be put back, which are
+    beside these; and the last one that was looked at. `has_more`: there may be some behind it.
     """
 
     matched: int = 0
     settled: int = 0
     without_source: int = 0
     has_more: bool = False
+    reached: str | None = None
 
 
 class DeadLetters:
@@ -41,27 +43,33 @@ class DeadLetters:
     letter without a tenant (a webhook as Meta sent it may speak of several) is for the operator, whose tenant is None.
     """
 
-    def __init__(self, bus: Bus, store: DeadLetterStore, clock: Clock) -> None:
+    def __init__(
+        self, bus: Bus, store: DeadLetterStore, clock: Clock, *,
+        look_for: float = LOOK_FOR, read_within: float = READ_WITHIN,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._store = store
         self._clock = clock
+        self._look_for = look_for
+        self._read_within = read_within
         self._reading: set[str | None] = set()
 
     async def page(self, choice: Choice, limit: int, after: str | None) -> Sequence[DeadLetter]:
         """Return the letters that are meant, newest first.
 
-        Raises Invalid for no such topic or state, BadRequest for a cursor that is no letter of the tenant's.
+        Raises Invalid for no such topic or state, BadRequest for a cursor that is no letter of the tenant's,
+        Unavailable where there are too many to look at in time.
         """
         if choice.state not in STATES:
             raise wrong("state", f"Must be one of {', '.join(STATES)}.")
         settled = await self._store.settled(choice.tenant)
-        async with self._reader(choice.tenant) as reader:
+        async with self._reader(choice.tenant, lists=True) as reader:
             topics, known = await self._topics(reader, choice)
             last = await self._found(reader, known, choice.tenant, after) if after is not None else None
             if after is not None and last is None:
                 words = "starting_after must be the id of the last row of the page before."
                 raise BadRequest(words, param="starting_after")
-            return await reader.page(topics, limit, lambda letter: choice.takes(letter, settled), last)
+            return await reader.page(topics, limit, lambda letter: choice.takes(letter, settled), choice.span, last)
 
     async def get(self, tenant: str | None, place: str) -> tuple[DeadLetter, Document | None]:
         """Return a letter, and what became of it. Raises NotFound."""
@@ -101,31 +109,45 @@ class DeadLetters:
             DEAD_LETTERS_SETTLED.labels(letter.record.topic, DISCARDED).inc()
         return letter, note
 
-    async def replay_all(self, choice: Choice, limit: int, *, dry_run: bool) -> Settled:
-        """Put the open letters that are meant back, those of a partition in their order, at most `limit`.
+    async def replay_all(self, choice: Choice, limit: int, after: str | None, *, dry_run: bool) -> Settled:
+        """Put the open letters that are meant back, at most `limit`, in the order of their places, beginning behind the
+        one that an earlier call reached.
 
-        What dies again while this goes on is another letter, and is not met. Raises Invalid for no such topic.
+        What dies again while this goes on is another letter, and is not met. Raises Invalid for no such topic,
+        BadRequest for an `after` that is no letter's id.
         """
-        return await self._all(choice, limit, REPLAYED, None, dry_run=dry_run)
+        return await self._all(choice, limit, after, REPLAYED, None, dry_run=dry_run)
 
-    async def discard_all(self, choice: Choice, limit: int, why: str, *, dry_run: bool) -> Settled:
-        """Let nothing become of the open letters that are meant. Raises Invalid for no such topic."""
-        return await self._all(choice, limit, DISCARDED, why, dry_run=dry_run)
+    async def discard_all(
+        self, choice: Choice, limit: int, after: str | None, why: str, *, dry_run: bool
+    ) -> Settled:  # fmt: skip
+        """Let nothing become of the open letters that are meant; raises as `replay_all` does."""
+        return await self._all(choice, limit, after, DISCARDED, why, dry_run=dry_run)
 
-    async def _all(self, choice: Choice, limit: int, state: str, why: str | None, *, dry_run: bool) -> Settled:
+    async def _all(
+        self, choice: Choice, limit: int, after: str | None, state: str, why: str | None, *, dry_run: bool
+    ) -> Settled:
         async with self._turn():
-            return await self._each(choice, limit, state, why, dry_run=dry_run)
+            return await self._each(choice, limit, after, state, why, dry_run=dry_run)
 
-    async def _each(self, choice: Choice, limit: int, state: str, why: str | None, *, dry_run: bool) -> Settled:
-        done, waiting, size = Settled(), list[DeadLetter](), 0
+    async def _each(
+        self, choice: Choice, limit: int, after: str | None, state: str, why: str | None, *, dry_run: bool
+    ) -> Settled:
+        done, waiting, size = Settled(reached=after), list[DeadLetter](), 0
         settled = await self._store.settled(choice.tenant)
+        ends = self._clock.monotonic() + self._look_for
         async with self._reader(choice.tenant) as reader:
-            topics, _ = await self._topics(reader, choice)
-            async with aclosing(reader.walk(topics, lambda it: choice.takes(it, settled))) as letters:
+            topics, known = await self._topics(reader, choice)
+            async with aclosing(reader.walk(topics, choice.span, _behind(after, known))) as letters:
                 async for letter in letters:
-                    if done.matched == limit:
+                    is_meant = choice.takes(letter, settled)
+                    is_late = done.reached != after and self._clock.monotonic() >= ends
+                    if is_late or (is_meant and done.matched == limit):
                         done.has_more = True
                         break
+                    done.reached = letter.place
+                    if not is_meant:
+                        continue
                     if state == REPLAYED and not letter.returnable:
                         done.without_source += 1
                         continue
@@ -167,16 +189,20 @@ class DeadLetters:
                 await turn.release()
 
     @asynccontextmanager
-    async def _reader(self, tenant: str | None) -> AsyncIterator[DeadLetterReader]:
+    async def _reader(self, tenant: str | None, *, lists: bool = False) -> AsyncIterator[DeadLetterReader]:
         others = len(self._reading - {None})
         if tenant in self._reading or (tenant is not None and others == READERS):
             raise _busy()
         self._reading.add(tenant)
+        reader = DeadLetterReader(self._bus)
         try:
-            async with asyncio.timeout(READ_WITHIN), DeadLetterReader(self._bus) as reader:
-                yield reader
-        except (KafkaError, BusUnavailable, TimeoutError):
+            async with AsyncExitStack() as held:  # it is let go of when the time is up, and that is waited for
+                async with asyncio.timeout(self._read_within):
+                    yield await held.enter_async_context(reader)
+        except (KafkaError, BusUnavailable):
             raise _away() from None
+        except TimeoutError:
+            raise (_too_wide(reader.looked_at) if lists and reader.looked_at else _away()) from None
         finally:
             self._reading.remove(tenant)
 
@@ -190,17 +216,20 @@ class DeadLetters:
     async def _found(
         self, reader: DeadLetterReader, known: Sequence[str], tenant: str | None, place: str
     ) -> DeadLetter | None:
-        topic, _, rest = place.partition(":")
-        partition, _, offset = rest.partition(":")
-        if topic not in known or not _is_number(partition, 6) or not _is_number(offset, 18):
+        where = place_of(place, known)
+        if where is None:
             return None
-        letter = await reader.show(topic, int(partition), int(offset))
+        letter = await reader.show(*where)
         is_theirs = letter is not None and tenant in (None, letter.tenant)
         return letter if letter is not None and is_theirs and letter.place == place else None
 
 
-def _is_number(text: str, digits: int) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= digits
+def _behind(after: str | None, known: Sequence[str]) -> Place | None:
+    if after is None:
+        return None
+    if (place := place_of(after, known)) is None:
+        raise BadRequest("starting_after must be what an earlier call reached.", param="starting_after")
+    return place
 
 
 def _settled(note: Document) -> Conflict:
@@ -213,3 +242,8 @@ def _busy() -> TooManyRequests:
 
 def _away() -> Unavailable:
     return Unavailable("The queue does not answer; what was not put back is still open. Try again.", retry_after=2)
+
+
+def _too_wide(count: int) -> Unavailable:
+    words = f"{count} dead letters were looked at, and the time was up: name a topic, and from and to that are closer."
+    return Unavailable(words, code="search_too_wide")

@@ -143,13 +143,17 @@ class DeadLetterRoutes:
     async def replay_many(self, _: Request, tenant: str | None, raw: bytes) -> Response:
         """Replay all that match."""
         body = parse(ReplayManyBody, raw or b"{}")
-        done = await self._letters.replay_all(_choice(tenant, body), body.limit, dry_run=body.dry_run)
+        done = await self._letters.replay_all(
+            _choice(tenant, body), body.limit, body.starting_after, dry_run=body.dry_run
+        )
         return JsonAnswer(_done(REPLAYED, done) | {"without_source": done.without_source})
 
     async def discard_many(self, _: Request, tenant: str | None, raw: bytes) -> Response:
         """Discard all that match."""
         body = parse(DiscardManyBody, raw or b"{}")
-        done = await self._letters.discard_all(_choice(tenant, body), body.limit, body.why, dry_run=body.dry_run)
+        done = await self._letters.discard_all(
+            _choice(tenant, body), body.limit, body.starting_after, body.why, dry_run=body.dry_run
+        )
         return JsonAnswer(_done(DISCARDED, done))
 
 
@@ -164,6 +168,7 @@ def _choice(tenant: str | None, body: ChoiceBody) -> Choice:
 def _done(state: str, done: Settled) -> dict[str, Any]:
     return {
         "object": "dead_letter_batch", "matched": done.matched, state: done.settled, "has_more": done.has_more,
+        "reached": done.reached,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from deploy.local.topics import ensure_topics
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus
 from libs.kafka.connection import KafkaConnection
-from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader
+from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader, Span
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.record import Record
@@ -88,4 +88,4 @@ async def consume(bus: Bus) -> AsyncIterator[Consume]:
 async def buried(bus: Bus, topic: str) -> list[DeadLetter]:
     """Return the dead letters of the topic, oldest first."""
     async with DeadLetterReader(bus) as reader:
-        return [letter async for letter in reader.walk([dead_letter_topic(topic, GROUP)], lambda _: True)]
+        return [letter async for letter in reader.walk([dead_letter_topic(topic, GROUP)], Span())]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.events.topics import dead_letter_topic
 from libs.kafka.bus import Bus, Outgoing
 from libs.kafka.ceiling import Ceiling
-from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader
+from libs.kafka.dead_letter_reader import DeadLetter, DeadLetterReader, Span
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Poison, Reason
 from libs.kafka.record import Record
@@ -115,10 +115,10 @@ async def test_a_page_of_chosen_letters_goes_back_as_far_as_it_must(bus: Bus, ma
             assert all(letter.record.value is None for letter in letters)
             return [letter.record.offset * 2 + topics.index(letter.record.topic) for letter in letters]
 
-        rare = await reader.page(topics, 5, lambda letter: letter.tenant == "rare")
+        rare = await reader.page(topics, 5, lambda letter: letter.tenant == "rare", Span())
         assert numbers(rare) == [6, 0]
-        first = await reader.page(topics, 3, lambda letter: letter.tenant == "frequent")
-        rest = await reader.page(topics, 20, lambda letter: letter.tenant == "frequent", first[-1])
+        first = await reader.page(topics, 3, lambda letter: letter.tenant == "frequent", Span())
+        rest = await reader.page(topics, 20, lambda letter: letter.tenant == "frequent", Span(), first[-1])
         assert sorted(numbers([*first, *rest]), reverse=True) == [11, 10, 9, 8, 7, 5, 4, 3, 2, 1]
         assert len(first) == 3
-        assert await reader.page([], 5, lambda _: True) == []
+        assert await reader.page([], 5, lambda _: True, Span()) == []

@@ -1,14 +1,16 @@
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from services.autoreply.settings import Settings
 from services.console.__main__ import MODULES, command_line
 from services.console.errors import CommandRefused
 from services.console.http_calls import Answer, refusal
-from services.console.replay_commands import _time
+from services.console.replay_commands import ANSWERED_WITHIN, _time
 from services.console.target import target_of
 
 RUNNER = CliRunner()
@@ -67,6 +69,22 @@ def test_a_refusal_is_told_in_the_apis_own_words() -> None:
     error = {"message": "No such number.", "param": "to", "code": "number_unknown"}
     assert refusal(Answer(422, {"error": error}, {})) == "No such number. (to) [422 number_unknown]"
     assert refusal(Answer(502, "<html>", {})) == "HTTP 502: <html>"
+
+
+@pytest.mark.parametrize("more", [[], ["--from", "2026-11-23T09:00:00Z"], ["--partition", "0", "--from-offset", "7"]])
+def test_bots_are_not_asked_to_answer_what_they_would_not(more: list[str]) -> None:
+    words = ["replay", "webhooks", "--tell", "autoreply", *more]
+    done = RUNNER.invoke(command_line(words), words)
+    assert "nobody who wrote more than 10 minutes ago" in str(done.exception)
+    assert timedelta(minutes=ANSWERED_WITHIN) == Settings.model_fields["autoreply_stale_after"].default
+
+
+@pytest.mark.parametrize(("ago", "more"), [(9, []), (90, ["--answered-within", "120"])])
+def test_bots_are_asked_where_they_would_answer(ago: int, more: list[str]) -> None:
+    since = (datetime.now(UTC) - timedelta(minutes=ago)).isoformat()
+    words = ["replay", "webhooks", "--tell", "autoreply", "--from", since, *more]
+    done = RUNNER.invoke(command_line(words), words)
+    assert "set WABUS_KAFKA_BOOTSTRAP" in str(done.exception)  # it came as far as looking for a stack
 
 
 def test_a_time_without_a_zone_is_utc_and_nonsense_is_refused() -> None:
