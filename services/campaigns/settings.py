@@ -12,8 +12,9 @@ class Settings(BusSettings):
 
     internal_secret: SecretStr = Field(min_length=16, description="Signs the identity header between our services.")
     campaigns_ahead: timedelta = Field(
-        default=timedelta(seconds=10), ge=timedelta(seconds=1), le=timedelta(minutes=1),
-        description="How much work of a campaign may wait in the ledger, in seconds of its number's rate.",
+        default=timedelta(seconds=10), ge=timedelta(seconds=1), le=timedelta(days=7),
+        description="How much work of a campaign may wait in the ledger, in seconds of its number's rate. More than a "
+        "minute is for restoring a copy of MongoDB only.",
     )  # fmt: skip
     campaigns_round_every: timedelta = Field(
         default=timedelta(milliseconds=250), description="Between rounds of an idle fan-out."

@@ -4,11 +4,12 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.faults.campaigns import Campaign
 from tests.faults.ledgers import Ledgers
 from tests.faults.scenarios import PEOPLE as EVERYBODY
 from tests.faults.scenarios import QUICK
@@ -18,6 +19,8 @@ from tests.support.running import WABUS, Number, Stack, running_stack, until
 pytestmark = pytest.mark.long
 
 PEOPLE = EVERYBODY[:12]
+AUDIENCE = [f"4917{i:08d}" for i in range(600)]
+RATE = 40  # messages a second: the campaign is in its middle for as long as stopping and starting take
 AT_ONCE = {"sent": 0.01, "delivered": 0.01, "read": 0.01, "answer": 0.01, "read_share": 0.0, "seed": 1}
 
 
@@ -78,6 +81,42 @@ def test_what_went_out_after_the_backup_is_not_sent_again_from_it(stack: Stack) 
     Ledgers(stack).await_quiet(Outcome(0), 60)  # whatever the sweeper would send again has been sent by then
     assert set(arrived(stack, early + queued + late).values()) == {1}
     until(lambda: funnel(stack) == {"sent": 36, "delivered": 36}, "all are counted again, once", 30, 0.5)
+
+
+def told_of(campaign: Campaign) -> int:
+    """Return how many of a campaign's people Meta said to have been reached."""
+    counts = campaign.read()["counts"]
+    return int(counts["delivered"] + counts["read"])
+
+
+def test_a_campaign_that_ran_when_the_copy_was_taken_writes_to_nobody_twice(stack: Stack) -> None:
+    """The steps of deploy/operating.md: whom it reached since the copy is pending in it, and has no message there."""
+    campaign = Campaign(stack, AUDIENCE, RATE)
+    until(lambda: told_of(campaign) >= 50, "it runs", 60)
+    stop(stack)
+    taken_at, data = datetime.now(UTC), stack.directory / "mongod"
+    shutil.copytree(data, stack.directory / "backup")
+    stack.up()
+    until(lambda: told_of(campaign) >= 250, "it goes on", 60)
+    stack.cli("stop", "sender")
+    sent = len(stack.sends())
+    until(lambda: told_of(campaign) == sent, "Meta told of all that were sent", 60)
+    assert 250 <= sent < len(AUDIENCE), "the disaster comes in its middle"
+    stop(stack)
+    shutil.rmtree(data)
+    shutil.copytree(stack.directory / "backup", data)
+    stack.environment["WABUS_CAMPAIGNS_AHEAD"] = "P1D"
+    stack.up("--without", "sender")
+    assert told_of(campaign) < sent, "the copy is from before"
+    until(lambda: not campaign.read()["counts"]["pending"], "all have their message", 60, 0.5)
+    stack.cli("replay", "webhooks", "--from", (taken_at - timedelta(minutes=5)).isoformat())
+    until(lambda: told_of(campaign) == sent, "it is known who was reached", 60, 0.5)
+    stack.restart("sender")
+    campaign.check(120)
+    Ledgers(stack).await_quiet(Outcome(0), 60)
+    assert len(stack.sends()) == len(AUDIENCE)
+    everybody = {"sent": len(AUDIENCE), "delivered": len(AUDIENCE)}
+    until(lambda: funnel(stack) == everybody, "all are counted, once", 30, 0.5)
 
 
 def test_without_anything_that_was_in_kafka_what_was_accepted_is_sent_and_counted(stack: Stack) -> None:

@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[2]
 SHAPELESS = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc"}
 OUR_TOOLS = {"console"}  # the command line starts and tests the others from outside; it imports the local stack
 DRIVER_LIBS = ("libs/mongo/", "libs/ledger/", "libs/directory/")
+# Stores with writes that may be lost: what is counted again, looked at once more, or said again by the next webhook.
+HASTY = {
+    "libs/ledger/claims.py", "libs/ledger/flow.py", "services/analytics/sums_store.py",
+    "services/autoreply/talk_store.py", "services/edge/key_store.py",
+}  # fmt: skip
 TOPICS_FILE = "libs/events/topics.py"
 TOPIC_NAME = re.compile(r"^[a-z]+\.[a-z]+\.v\d+(\.[a-z]+\.dlt)?$")
 
@@ -138,6 +143,23 @@ def test_motor_is_imported_in_one_lib() -> None:
     ]
     broken(
         "motor will be replaced one day, in one place: take the types and the client from libs/mongo/client.py.",
+        findings,
+    )
+
+
+def test_a_write_waits_for_the_majority_unless_it_may_be_lost_and_done_again() -> None:
+    named = {"WriteConcern", "write_concern", "with_options"}
+    findings = [
+        f"{source.path}: {word}"
+        for source in CODE
+        if source.path != "libs/mongo/client.py"
+        for node in ast.walk(source.tree)
+        for word in (node.attr if isinstance(node, ast.Attribute) else getattr(node, "arg", None),)
+        if word in named or (word == "hasty" and source.path not in HASTY)
+    ]
+    broken(
+        "How safe a write is stands in libs/mongo/client.py. `hasty` is for what may be lost and is done again by "
+        "itself: where that holds add the file to HASTY, else write to `collection`.",
         findings,
     )
 
