@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test browser dashboards check audit sbom fmt contracts bench faults load secrets lock clean
+.PHONY: help setup up demo test browser javascript dashboards check audit sbom fmt contracts bench faults load secrets lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup  ## Every test that belongs in CI, real Kafka and real mongod includ
 
 browser: setup  ## The sandbox's page in a headless chromium, which is installed (apt-get) if need be
 	tests/browser/install.sh && $(PYTEST) tests/browser
+
+javascript: setup  ## The guides' JavaScript by node (apt-get, npm), and the AsyncAPI document by the official schema
+	tests/javascript/install.sh && $(PYTEST) tests/javascript
 
 dashboards: setup  ## Alerts by promtool, and every query of dashboards and rules against a real Prometheus (apt-get)
 	tests/dashboards/install.sh && $(PYTEST) tests/dashboards

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.guides import GUIDES, program, sends
 from tests.support.running import API, WABUS, Stack, until
 from tests.support.shared_stack import greet, install
 
 ROOT = Path(__file__).parents[2]
-GUIDES = ROOT / "contracts" / "guides"
 CALL = re.compile(r"^ {4}(GET|POST|PATCH|DELETE)\s+(/\S+)(?:\s+(\{.*))?$", re.DOTALL)
 NAMED = re.compile(r"`(GET|POST|PATCH|DELETE) (/[a-z_]+[^`\s?]*)")
 NOWHERE = "http://127.0.0.1:9/"
@@ -247,12 +247,6 @@ def test_the_commands_and_targets_that_the_readme_names_are_there(stack: Stack) 
         assert (ROOT / path).exists(), path
 
 
-def program(guide: str, language: str) -> str:
-    """Return the one program of a language that a guide shows."""
-    [found] = re.findall(rf"^```{language}\n(.*?)^```$", (GUIDES / guide).read_text(), re.DOTALL | re.MULTILINE)
-    return str(found)
-
-
 @pytest.mark.parametrize(("guide", "language", "says"), [
     ("api-users.md", "bash", "Your order is ready"), ("api-users.md", "python", "And it is wrapped"),
     ("internal-producers.md", "python", "Your order is ready"),
@@ -260,22 +254,7 @@ def program(guide: str, language: str) -> str:
 def test_a_program_that_a_guide_shows_sends_its_message(
     stack: Stack, number: Any, person: Callable[[], str], guide: str, language: str, says: str
 ) -> None:
-    who = person()
-    greet(number, who)
-    environment = {
-        **os.environ, "API": stack.info["edge"], "KEY": stack.key, "KAFKA": stack.info["kafka"],
-        "TENANT": stack.info["tenant"], "FROM": number.id, "TO": f"+{who}",
-    }  # fmt: skip
     command = [sys.executable, "-c"] if language == "python" else ["bash", "-c"]
-    done = subprocess.run(
-        [*command, program(guide, language)], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-
-    def said() -> bool:
-        rows = stack.call("GET", f"/messages?direction=outbound&recipient={who}").json()["data"]
-        return [(row["content"]["body"], row["status"]) for row in rows] == [(says, "delivered")]
-
-    until(said, "it is delivered", 15)
+    printed = sends(stack, number, person(), [*command, program(guide, language)], says)
     if (guide, language) == ("api-users.md", "python"):
-        assert done.stdout.startswith("delivered [('queued', ")
+        assert printed.startswith("delivered [('queued', ")
