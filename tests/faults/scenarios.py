@@ -68,7 +68,7 @@ def die(stack: Stack, moment: str, after: int = 1, seconds: float = 60.0) -> Non
     Its stand-in runs in the service's own environment until it dies.
     """
     service = MOMENTS[moment][0]
-    environment = _environment(stack.info["pids"][service])
+    environment = environment_of(stack.info["pids"][service])
     stack.cli("stop", service)
     log = open(Path(stack.directory) / "logs" / "dying.log", "ab")  # noqa: SIM115  # the child's
     child = subprocess.Popen(
@@ -85,7 +85,8 @@ def die(stack: Stack, moment: str, after: int = 1, seconds: float = 60.0) -> Non
     assert code == -9, f"{service} ended with {code} instead of dying {moment}"
 
 
-def _environment(pid: int) -> dict[str, str]:
+def environment_of(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with."""
     raw = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     pairs = (entry.decode().partition("=") for entry in raw if entry)
     return {name: value for name, _, value in pairs} | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}

@@ -53,8 +53,13 @@ class Stack:
             capture_output=True, text=True, timeout=timeout, env={**os.environ, **self.environment}, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"wabus {' '.join(arguments)}: {(done.stdout + done.stderr)[-2000:]}"
-        self.info = json.loads((self.directory / "stack.json").read_text())
+        self.info = self.state()
         return done.stdout
+
+    def state(self) -> dict[str, Any]:
+        """Return what the stack's own file says of it."""
+        found: dict[str, Any] = json.loads((self.directory / "stack.json").read_text())
+        return found
 
     def kill(self, name: str) -> None:
         """kill -9 a process of the stack."""
