@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 TESTS = Path(__file__).parent
 AT_ONCE = 3
-ALONE = ("analytics", "kafka", "sandbox", "tracing")  # below tests/integration: they start the servers they need
+ALONE = ("analytics", "kafka", "mongo", "sandbox", "tracing")  # below tests/integration: they start the servers they need
 
 
 class Outcome(NamedTuple):
