@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 TESTS = Path(__file__).parent
 AT_ONCE = 3
-ALONE = ("analytics", "kafka", "mongo", "sandbox", "tracing")  # below tests/integration: they start the servers they need
+# Below tests/integration: they start the servers they need.
+ALONE = ("analytics", "kafka", "mongo", "sandbox", "tracing")
 
 
 class Outcome(NamedTuple):
