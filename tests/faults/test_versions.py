@@ -62,6 +62,6 @@ def test_two_versions_side_by_side_and_then_the_new_one_lose_and_double_nothing(
     await_progress(workload, workload.sent + RATE)
     workload.stopped.set()
     outcome = settle(stack, workload, QUIET)
-    print(f"{len(outcome.accepted)} accepted, {halfway} of them by half of each")  # noqa: T201
+    print(f"{len(outcome.accepted)} accepted, {halfway} of them before half were of each version")  # noqa: T201
     assert not outcome.unclear
     campaign.check(QUIET)
