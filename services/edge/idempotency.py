@@ -1,8 +1,8 @@
 """Idempotency keys: on messages they stand on the record itself, for every other POST they are kept here.
 
 One key, one answer: the same body gets the first answer again, another body is refused, and while the first call runs
-the second is told to wait. A call that died leaves a lease; the next caller goes on after it. A tenant's test keys are a
-caller of their own, apart from its live ones.
+the second is told to wait. A call that died leaves a lease; the next caller goes on after it. Test keys are a caller of
+their own, apart from the live keys of their tenant.
 """
 
 import asyncio

@@ -100,7 +100,7 @@ def belongings(stack: Stack, who: str) -> dict[str, str]:
     return {
         "message_id": heard["id"], "outbound": outbound, "template_id": template, "job_id": job, "media_id": media,
         "waba_id": made["waba_id"], "phone_id": phone, "onboarding_id": signed_up["onboarding_id"],
-        "endpoint_id": hook, "delivery_id": delivery, "user": who,
+        "endpoint_id": hook, "delivery_id": delivery, "user": who, "access_token": made["access_token"],
         "contact_id": heard["contact_id"], "conversation_id": heard["conversation_id"],
         "dead_letter_id": dead_letter(stack), "bot_id": bot(stack), **campaign(stack, number),
     }  # fmt: skip
