@@ -47,7 +47,8 @@ class Wanted:
             query["at"] = bounds
         if self.seen is None:
             return query
-        either = [{"actor": {"$in": list(self.seen.actors)}}, {"object_id": {"$in": list(self.seen.objects)}}]
+        objects = {"$in": list(self.seen.objects)}
+        either = [{"actor": {"$in": list(self.seen.actors)}}, {"object_id": objects}, {"made_id": objects}]
         return {"$and": [query, {"$or": either}]}
 
 

@@ -53,14 +53,15 @@ class AuditRoutes:
         return [("GET", "/audit_log", partial(self._page, known=OF_ALL))]
 
     async def of_tenant(self, request: Request, caller: Caller) -> Response:
-        """List a tenant's; to who does not reach all of its accounts what was done to the others, or by its like."""
+        """List a tenant's; to a key that does not reach all accounts, what its like did, and what was done to these, to
+        the tenant and to what is reached.
+        """
         reach = await self._directory.reach(caller.tenant, caller.mode)
         if not reach.limited:
             return await self._page(request, caller.tenant)
         likes = await self._keys.ids_of(caller.tenant, caller.mode)
-        return await self._page(
-            request, caller.tenant, seen=Seen(likes, [*(reach.wabas or ()), *(reach.numbers or ())])
-        )
+        seen = Seen(likes, [caller.tenant, *likes, *(reach.wabas or ()), *(reach.numbers or ())])
+        return await self._page(request, caller.tenant, seen=seen)
 
     async def _page(
         self, request: Request, tenant: str | None = None, known: tuple[tuple[str, str], ...] = QUERY,
