@@ -24,6 +24,7 @@ from libs.web.errors import ApiError, OutcomeUnclear
 from services.edge.addresses import CallerAddress
 from services.edge.audit_store import UNCLEAR, AuditStore
 from services.edge.audited import AUDITED, audited
+from services.edge.errors import SandboxOnly
 from services.edge.idempotency import REPLAYED
 
 BASE = "/api/v1/whatsapp"
@@ -92,7 +93,8 @@ class AuditTrail:
         return entry_id
 
     async def _close(self, entry_id: str, outcome: str, status: int, **facts: Any) -> None:
-        if status == 404:  # nobody has such a thing: what was named may be anything, a person's number too
+        if status == 404 or facts.get("code") == SandboxOnly.code:
+            # Nobody has such a thing, or nobody looked: what was named may be anything, a person's number too.
             facts["object_id"] = None
         try:
             await self._store.close(entry_id, {"outcome": outcome, "status": status, **facts})
