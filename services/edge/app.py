@@ -204,11 +204,10 @@ class _Edge:
             self.bus, turn, self.clock, settings.edge_forget_settles,
         )  # fmt: skip
         opt_outs, words = OptOuts(People(self.mongo), log, book, self.clock), OptOutWordsBook(self.mongo, self.clock)
-        met, talks = MetPeople(book, reader), TalkReader(self.mongo)
-        common = CommonThings(self.directory, is_sandbox(settings))
+        met, common = MetPeople(book, reader), CommonThings(self.directory, is_sandbox(settings))
         return [
             *ConsentRoutes(opt_outs, met, words, self.directory, common, self.guard).endpoints(BASE),
-            *ContactRoutes(met, book, log, reader, talks, self.directory, self.clock).endpoints(BASE),
+            *ContactRoutes(met, book, log, reader, TalkReader(self.mongo), self.directory, self.clock).endpoints(BASE),
             *ErasureRoutes(self.erasures, common, self.guard).endpoints(BASE),
         ]
 
@@ -223,8 +222,7 @@ class _Edge:
 
     def parts(self) -> list[Any]:
         """Return the parts in the order they start."""
-        letters = DeadLetterPolicy(service="edge")
-        listener = DirectoryListener(self.directory)
+        letters, listener = DeadLetterPolicy(service="edge"), DirectoryListener(self.directory)
         return [
             self.mongo,
             IndexBuilder(

@@ -148,8 +148,9 @@ def test_filters_that_name_things_of_a_live_account_find_what_unknown_ones_find(
 
 def test_a_cursor_of_a_live_account_is_none_or_tells_nothing(worlds: Worlds, calls: list[Call]) -> None:
     for call in (call for call in calls if "starting_after" in call.query and not call.names):
-        if call.path not in CURSORS:
-            continue
+        if call.path.startswith("/analytics") or call.path == "/audit_log":
+            continue  # figures are tried where there are some; a cursor of the log is a bound, and shows nothing
+        assert call.path in CURSORS, f"say in CURSORS what {call.path} lists"
         live, nothing = (
             worlds.call("test", call, f"{call.path}?starting_after={ids[CURSORS[call.path]]}")
             for ids in (worlds.live, unknown(worlds.live))

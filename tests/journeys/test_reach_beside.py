@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.support.belongings import NOWHERE, said, unknown
+from tests.support.belongings import NOWHERE, UNKNOWN, said, unknown
 from tests.support.running import Number, until
 from tests.support.shared_stack import greet, refused
 from tests.support.worlds import ADMIN, Worlds
@@ -88,6 +88,13 @@ def test_figures_are_those_of_the_sandboxs_numbers(worlds: Worlds) -> None:
     for path in ("funnel?", "timeseries?", "costs?", "costs?group_by=phone_number_id,day&", "costs/lines?"):
         until(partial(alike, path), f"{path} is of the sandbox's", 20)
         assert counts(path, "live") != counts(path, "test"), f"{path} proves nothing"
+    [line, *_] = counts("costs/lines?", "live", live)["data"]
+    cursors = [
+        worlds.stack.call("GET", f"/analytics/costs/lines?starting_after={each}", key=worlds.key("test"))
+        for each in (line["id"], UNKNOWN)
+    ]
+    assert [each.status_code for each in cursors] == [422, 422]
+    assert said(cursors[0]) == said(cursors[1])
 
 
 def test_a_bot_that_answers_for_a_live_number_is_out_of_reach(worlds: Worlds) -> None:
@@ -119,7 +126,8 @@ def test_an_endpoint_of_a_test_key_is_told_of_the_sandboxs_account_alone(worlds:
 
     def told(mode: str) -> int:
         path = f"/webhook_endpoints/{made[mode]['id']}/deliveries"
-        return len(stack.call("GET", path, key=worlds.key("live")).json()["data"])
+        rows = stack.call("GET", path, key=worlds.key("live")).json()["data"]
+        return sum(row["event_type"] == "number.changed" for row in rows)
 
     until(lambda: told("live") >= 2, "the live key's is told of both", 20)
     until(lambda: told("test") >= 1, "the test key's is told of one", 20)
