@@ -5,7 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.support.belongings import NOWHERE, UNKNOWN, said, unknown
+from tests.support.belongings import UNKNOWN, said, unknown
+from tests.support.receiver import receiving
 from tests.support.running import Number, until
 from tests.support.shared_stack import greet, refused
 from tests.support.worlds import ADMIN, Worlds
@@ -114,23 +115,24 @@ def test_a_bot_that_answers_for_a_live_number_is_out_of_reach(worlds: Worlds) ->
 
 
 def test_an_endpoint_of_a_test_key_is_told_of_the_sandboxs_account_alone(worlds: Worlds) -> None:
-    stack = worlds.stack
-    made = {
-        mode: stack.call("POST", "/webhook_endpoints", {"url": NOWHERE, "events": ["*"]}, key=worlds.key(mode)).json()
-        for mode in ("live", "test")
-    }
-    assert {mode: each["mode"] for mode, each in made.items()} == {"live": "live", "test": "test"}
-    for ids in (worlds.live, worlds.sandbox):
-        path = f"/phone_numbers/{ids['phone_id']}/autoreply"
-        assert stack.call("POST", path, {"enabled": False}, key=worlds.key("live")).status_code == 200
+    stack, keys = worlds.stack, ("live", "test")
+    live, sandbox = worlds.live["phone_id"], worlds.sandbox["phone_id"]
+    with receiving() as receiver:
+        made = {}
+        for mode in keys:
+            body = {"url": receiver.url(f"/{mode}"), "events": ["number.changed"]}
+            answer = stack.call("POST", "/webhook_endpoints", body, key=worlds.key(mode))
+            assert (answer.status_code, answer.json()["mode"]) == (201, mode), answer.text
+            made[mode] = answer.json()["id"]
 
-    def told(mode: str) -> int:
-        path = f"/webhook_endpoints/{made[mode]['id']}/deliveries"
-        rows = stack.call("GET", path, key=worlds.key("live")).json()["data"]
-        return sum(row["event_type"] == "number.changed" for row in rows)
+        def told(mode: str) -> set[str]:
+            return {hit.event["data"]["phone_number_id"] for hit in receiver.of(f"/{mode}")}
 
-    until(lambda: told("live") >= 2, "the live key's is told of both", 20)
-    until(lambda: told("test") >= 1, "the test key's is told of one", 20)
-    assert told("test") == 1
-    for each in made.values():
-        assert stack.call("DELETE", f"/webhook_endpoints/{each['id']}", key=worlds.key("live")).status_code == 204
+        for number in (live, sandbox):
+            path = f"/phone_numbers/{number}/autoreply"
+            assert stack.call("POST", path, {"enabled": False}, key=worlds.key("live")).status_code == 200
+        until(lambda: told("live") == {live, sandbox}, "the live key's is told of both", 20)
+        until(lambda: told("test"), "the test key's is told of one", 20)
+        assert told("test") == {sandbox}
+        for each in made.values():
+            assert stack.call("DELETE", f"/webhook_endpoints/{each}", key=worlds.key("live")).status_code == 204

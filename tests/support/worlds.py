@@ -76,7 +76,7 @@ def mark_as_live(stack: Stack, things: dict[str, str]) -> None:
     """Make an account one that the real Meta has, as far as we know."""
     client: MongoClient[dict[str, Any]] = MongoClient(stack.info["mongo"])
     with client:
-        database = client.get_default_database()
+        database = client["wabus"]
         done = database.accounts.update_one({"waba_id": things["waba_id"]}, {"$set": {"sandbox": False}})
         assert done.modified_count == 1
         database.onboardings.update_one({"_id": things["onboarding_id"]}, {"$set": {"sandbox": False}})
