@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -9,7 +6,6 @@ from services.console.__main__ import MODULES, command_line
 from services.console.errors import CommandRefused
 from services.console.http_calls import Answer, refusal
 from services.console.replay_commands import _time
-from services.console.target import target_of
 
 RUNNER = CliRunner()
 COMMANDS = [name for names in MODULES.values() for name in names]
@@ -18,7 +14,7 @@ GROUPS = {
     "tenants": ["create", "list"],
     "send": ["text", "template"],
     "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "retry", "export"],
-    "analytics": ["rebuild"],
+    "analytics": ["rebuild", "reprice"],
     "bots": ["try"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
@@ -44,23 +40,6 @@ def test_the_help_lists_every_command() -> None:
 def test_only_the_module_of_the_command_is_loaded() -> None:
     group = typer.main.get_command(command_line(["down"]))
     assert sorted(group.commands) == sorted(MODULES["stack_commands"])  # type: ignore[attr-defined]
-
-
-def test_the_target_is_the_stack_of_the_directory(tmp_path: Path) -> None:
-    (tmp_path / "stack.json").write_text(json.dumps({"edge": "http://e", "api_key": "cm_test_x", "tenant": "t"}))
-    target = target_of(tmp_path)
-    assert (target.edge, target.api_key, target.tenant, target.kafka) == ("http://e", "cm_test_x", "t", None)
-    assert target.internal_secret
-
-
-def test_the_target_is_the_environments_where_it_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "stack.json").write_text(json.dumps({"edge": "http://local"}))
-    monkeypatch.setenv("WABUS_EDGE_URL", "http://far")
-    monkeypatch.setenv("WABUS_API_KEY", "cm_live_x")
-    target = target_of(tmp_path)
-    assert (target.edge, target.api_key) == ("http://far", "cm_live_x")
-    with pytest.raises(CommandRefused, match="set WABUS_KAFKA_BOOTSTRAP"):
-        target.need_kafka()
 
 
 def test_a_refusal_is_told_in_the_apis_own_words() -> None:
