@@ -104,7 +104,7 @@ async def _topics(deployment: Deployment) -> Said:
         yield Level.WARNING, f"raw webhooks, with people's words and numbers, are kept {kept}: WABUS_WEBHOOKS_KEPT"
     differing = await ensure_topics(kafka, topics, copies, dry_run=True)
     for each in differing[:SHOWN]:
-        yield Level.WARNING, f"topic {each}: `python -m deploy.local.topics`"
+        yield Level.WARNING, f"topic {each}{'' if each.by_hand else ': `python -m deploy.local.topics`'}"
     if len(differing) > SHOWN:
         yield Level.WARNING, f"{len(differing) - SHOWN} more differences of topics"
 
