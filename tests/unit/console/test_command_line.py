@@ -1,3 +1,7 @@
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -6,6 +10,7 @@ from services.console.__main__ import MODULES, command_line
 from services.console.errors import CommandRefused
 from services.console.http_calls import Answer, refusal
 from services.console.replay_commands import _time
+from tests.support.running import WABUS
 
 RUNNER = CliRunner()
 COMMANDS = [name for names in MODULES.values() for name in names]
@@ -40,6 +45,15 @@ def test_the_help_lists_every_command() -> None:
 def test_only_the_module_of_the_command_is_loaded() -> None:
     group = typer.main.get_command(command_line(["down"]))
     assert sorted(group.commands) == sorted(MODULES["stack_commands"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--rate=1"])
+def test_a_kafka_that_is_away_is_one_sentence(option: str, tmp_path: Path) -> None:
+    command = [str(WABUS), "replay", "webhooks", option, "--json", "--state", str(tmp_path)]
+    environment = {**os.environ, "WABUS_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("wabus: Kafka at 127.0.0.1:1 cannot be reached")
 
 
 def test_a_refusal_is_told_in_the_apis_own_words() -> None:
