@@ -93,7 +93,8 @@ async def _produce_again(kafka: KafkaConnection, wanted: Range, mark: str, rate:
                 count += 1
                 if dry_run:
                     continue
-                bus = bus or await opened.enter_async_context(_bus(kafka))
+                if bus is None:
+                    bus = await opened.enter_async_context(_bus(kafka))
                 chunk.append(Outgoing(META_WEBHOOKS, record.key, record.value, record.headers))
                 if len(chunk) >= min(CHUNK, rate):
                     await _write(bus, marked(chunk, mark), rate)
