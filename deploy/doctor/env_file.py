@@ -38,6 +38,19 @@ class _Compose:
         self.files |= {name: it["file"] for name, it in said.get("secrets", {}).items() if "file" in it}
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads what Compose's own tags (`!override`, `!reset`) are put before as if they were not there."""
+
+
+def _untagged(loader: _Loader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else None
+
+
+_Loader.add_multi_constructor("!", _untagged)
+
+
 def of_file(file: Path) -> Deployment:
     """Return what an environment file says, with the secrets of the folder that it names; raises StackRefused."""
     if not file.is_file():
@@ -77,7 +90,7 @@ def _compose_of(folder: Path) -> _Compose:
     for name in COMPOSE_FILES:
         if (folder / name).is_file():
             try:
-                said = yaml.safe_load((folder / name).read_text())
+                said = yaml.load((folder / name).read_text(), _Loader)  # noqa: S506  # a SafeLoader
             except yaml.YAMLError as error:
                 raise StackRefused(f"{folder / name} cannot be read: {error}") from None
             compose.add(said or {})

@@ -50,7 +50,8 @@ def test_what_compose_says_by_itself_is_not_missed(folder: Path) -> None:
 
 
 def test_what_an_override_says_counts(folder: Path) -> None:
-    override = "services: {edge: {environment: [WABUS_EDGE_METRICS=true, WABUS_EDGE_TRUSTED_PROXIES=10.0.0.0/8]}}"
+    told = "[WABUS_EDGE_METRICS=true, WABUS_EDGE_TRUSTED_PROXIES=10.0.0.0/8]"
+    override = f"services: {{edge: {{ports: !override [8443:8080], environment: {told}}}}}"
     (folder / "docker-compose.override.yml").write_text(override)
     found = " ".join(said(folder))
     assert "WABUS_EDGE_METRICS is not false" in found
