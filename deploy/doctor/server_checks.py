@@ -51,8 +51,10 @@ async def _findings(name: str, said: Said) -> list[Finding]:
         async with asyncio.timeout(WITHIN):
             async for level, words in said:
                 found.append(Finding(name, level, words))
+    except TimeoutError:
+        found.append(Finding(name, Level.NOTE, f"could not be asked from here: no answer within {WITHIN:.0f} s"))
     except (Outage, StackRefused, OSError, httpx.HTTPError) as error:
-        found.append(Finding(name, Level.NOTE, f"could not be asked from here: {error or type(error).__name__}"))
+        found.append(Finding(name, Level.NOTE, f"could not be asked from here: {str(error) or type(error).__name__}"))
     except (StartRefused, OtherStep) as error:
         found.append(Finding(name, Level.ERROR, str(error)))
     return found or [Finding(name, Level.OK, "nothing weak found")]

@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -73,6 +73,16 @@ async def test_what_answers_at_the_public_address_without_a_key_is_told() -> Non
 async def test_a_server_that_nobody_names_is_not_called_fine(check: Any, variable: str) -> None:
     [found] = await _findings("it", check(Deployment({})))
     assert (found.level, found.says) == (Level.NOTE, f"not asked: WABUS_{variable} is not set")
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionError(), httpx.ReadError("")])
+async def test_why_a_server_was_not_asked_is_told_even_where_the_error_has_no_words(error: Exception) -> None:
+    async def nobody() -> AsyncIterator[tuple[Level, str]]:
+        raise error
+        yield Level.OK, ""
+
+    [found] = await _findings("it", nobody())
+    assert found.says.partition("from here: ")[2]
 
 
 async def test_an_address_that_is_not_reached_from_here_is_a_note() -> None:
