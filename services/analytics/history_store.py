@@ -100,10 +100,15 @@ class HistoryStore:
         return row
 
     async def last_before(self, inbound: Document, within: timedelta) -> Document | None:
-        """Return the row of the conversation's last message before an inbound one, within a time of it."""
-        at = {"$gte": inbound["written_by"] - within, "$lt": inbound["written_by"]}
+        """Return the row of the conversation's last message before an inbound one, within a time of it.
+
+        A message that was accepted by Meta's own word was so "at" a whole second, which may be earlier than it was
+        made: what was made after the person wrote is not what they answer.
+        """
+        written_by = inbound["written_by"]
         query = {
-            "tenant": inbound["tenant"], "conversation_id": inbound["conversation_id"], "at": at, "status": ACCEPTED,
+            "tenant": inbound["tenant"], "conversation_id": inbound["conversation_id"], "status": ACCEPTED,
+            "at": {"$gte": written_by - within, "$lt": written_by}, "created_at": {"$lt": written_by},
         }  # fmt: skip
         with outages():
             rows = await self._mongo.collection(HISTORY).find(query).sort("at", -1).limit(1).to_list(None)

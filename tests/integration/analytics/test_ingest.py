@@ -138,12 +138,24 @@ async def test_a_reply_is_what_names_our_message_or_comes_next_within_a_day(mong
             wrote(3, 30, conversation_id="quiet"),
             wrote(4, 1, conversation_id="quiet", type="system"),
             wrote(5, 1, conversation_id="nobody"),
+            wrote(6, 1, conversation_id="floored"),
         ]
     )
+    # Made after the person wrote, and accepted by Meta's word: at its whole second, which is earlier.
+    later = {"created_at": MADE + timedelta(hours=1, milliseconds=400), "conversation_id": "floored"}
+    await bench.ingest.take([record(status("later", S.ACCEPTED, at=MADE + timedelta(minutes=59), **later), 9)])
     await bench.sums.caught_up([(MESSAGES_STATUS, 0), (MESSAGES_INBOUND, 0)], SystemClock().now() + timedelta(hours=1))
     for _ in range(2):
         await bench.replies._round()
     assert (await bench.counted())["replied"] == 2
     rows = {row["_id"]: row.get("reply") async for row in mongo.collection(history_store.INBOUND).find()}
-    assert rows == {"in0": "named", "in1": "last", "in2": "last", "in3": "none", "in4": None, "in5": "none"}
+    assert rows == {
+        "in0": "named",
+        "in1": "last",
+        "in2": "last",
+        "in3": "none",
+        "in4": None,
+        "in5": "none",
+        "in6": "none",
+    }
     assert await bench.counted() == await bench.recounted()
