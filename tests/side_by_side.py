@@ -1,43 +1,71 @@
-"""`make test`: the tests in two halves at once, those that share one running stack and those that need none of it.
+"""`make test`: the tests in four groups, three of them at once, each with a running stack of its own if it needs one.
 
 python -m tests.side_by_side
 
-Most tests wait more than they work, so two halves take little longer than the longer one. Exit code 0 when both are
-right. The half that ends in the background is printed whole once the other one is through.
+Most tests wait more than they work, so three groups at once take little longer than the longest. Exit code 0 when all
+are right. What was wrong is told once more at the end.
 """
 
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import NamedTuple
 
 TESTS = Path(__file__).parent
-ALONE = ("analytics", "kafka", "local", "sandbox", "tracing")  # below tests/integration: with servers of their own
+AT_ONCE = 3
+ALONE = ("analytics", "kafka", "sandbox", "tracing")  # below tests/integration: they start the servers they need
 
 
-def halves() -> tuple[list[str], list[str]]:
-    """Return the folders of the half that shares a stack, and of the other one."""
-    integration = sorted(path for path in (TESTS / "integration").iterdir() if path.is_dir() and path.name[0] != "_")
-    alone = [TESTS / "unit", *(path for path in integration if path.name in ALONE), TESTS / "faults"]
-    shared = [TESTS / "contracts", *(path for path in integration if path.name not in ALONE)]
-    shared.append(TESTS / "journeys")
-    return [str(path) for path in shared], [str(path) for path in alone]
+class Outcome(NamedTuple):
+    """What pytest answered for a group, and all that it printed."""
+
+    code: int
+    told: str
+
+
+def groups() -> dict[str, list[str]]:
+    """Return the folders of each group, the group that takes longest first."""
+    integration = sorted(it.name for it in (TESTS / "integration").iterdir() if it.is_dir() and it.name[0] != "_")
+    shared = [name for name in integration if name not in (*ALONE, "local")]
+    found = {
+        "journeys": ["journeys"],
+        "faults": ["faults", "integration/local"],
+        "integration": ["contracts", *(f"integration/{name}" for name in shared)],
+        "units": ["unit", *(f"integration/{name}" for name in ALONE)],
+    }
+    return {name: [str(TESTS / folder) for folder in folders] for name, folders in found.items()}
+
+
+def run(folders: list[str]) -> Outcome:
+    """Run the tests of these folders that belong in CI."""
+    command = [sys.executable, "-m", "pytest", "-m", "not long", "--durations=15", *folders]
+    with tempfile.TemporaryFile("w+") as told:
+        code = subprocess.run(command, stdout=told, stderr=subprocess.STDOUT, check=False).returncode
+        told.seek(0)
+        return Outcome(code, told.read())
 
 
 def main() -> int:
-    """Run both halves."""
-    shared, alone = halves()
-    command = [sys.executable, "-m", "pytest", "-m", "not long", "--durations=10"]
-    with tempfile.TemporaryFile("w+") as told:
-        beside = subprocess.Popen([*command, *alone], stdout=told, stderr=subprocess.STDOUT, text=True)
-        try:
-            first = subprocess.run([*command, *shared], check=False).returncode
-            second = beside.wait()
-        finally:
-            beside.kill()
-        told.seek(0)
-        sys.stdout.write(told.read())
-    return first or second
+    """Run all groups; what a group said is printed as soon as it is through."""
+    failed: dict[str, int] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(run, folders): name for name, folders in groups().items()}
+        _say(f"{', '.join(running.values())}: {AT_ONCE} of {len(running)} at once")
+        for group in as_completed(running):
+            outcome = group.result()
+            _say(f"{running[group]}:\n{outcome.told}")
+            if outcome.code:
+                failed[running[group]] = outcome.code
+    for name, code in failed.items():
+        _say(f"{name}: not right (exit code {code} of pytest)")
+    return 1 if failed else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
