@@ -1,6 +1,5 @@
 """A whole stack for tests, started by `wabus up`, seen as a client, Meta or the operating system could see it."""
 
-import asyncio
 import concurrent.futures
 import contextlib
 import hashlib
@@ -195,15 +194,6 @@ def until(condition: Callable[[], Any], what: str = "it holds", seconds: float =
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(step)
-    return value
-
-
-async def until_async(condition: Callable[[], Any], what: str = "it holds", seconds: float = DEADLINE) -> Any:
-    """Return the condition's first true value without holding the loop; AssertionError at the deadline."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        await asyncio.sleep(0.05)
     return value
 
 
