@@ -74,7 +74,8 @@ class AuditTrail:
             facts["object_id" if named is None else "made_id"] = made["id"]
         if made["count"] is not None:
             facts["count"] = made["count"]
-        outcome = "repeated" if REPLAYED in answer.headers else _outcome(answer.status_code)
+        outcome = "dry_run" if made["dry_run"] else _outcome(answer.status_code)
+        outcome = "repeated" if REPLAYED in answer.headers else outcome
         await self._close(entry_id, outcome, answer.status_code, **facts | {"code": made["code"]})
         return answer
 
@@ -126,7 +127,7 @@ def _made(answer: Response, field: str) -> Document:
     counts = [said[name] for name in ("replayed", "discarded") if isinstance(said.get(name), int)]
     return {
         "id": said.get(field), "tenant": said.get("tenant"), "count": counts[0] if counts else None,
-        "code": error.get("code") if isinstance(error, Mapping) else None,
+        "code": error.get("code") if isinstance(error, Mapping) else None, "dry_run": said.get("dry_run") is True,
     }  # fmt: skip
 
 
