@@ -36,10 +36,11 @@ javascript: setup  ## The guides' JavaScript by node (apt-get, npm), and the Asy
 dashboards: setup  ## Alerts by promtool, and every query of dashboards and rules against a real Prometheus (apt-get)
 	tests/dashboards/install.sh && $(PYTEST) tests/dashboards
 
-check: setup  ## Lint, types, and contracts up to date
+check: setup  ## Lint, types, contracts and dashboards up to date
 	$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m libs.events.contracts --check && $(BIN)/python -m deploy.openapi --check
+	$(BIN)/python -m deploy.grafana --check
 	$(BIN)/python -m deploy.supply.audit
 
 audit: setup  ## Are there known vulnerabilities in what the lock names? Says so if it could not ask
@@ -51,8 +52,8 @@ sbom: setup  ## What the image is made of, as CycloneDX JSON: sbom.cdx.json
 fmt: setup  ## Format, and mend what the linter can
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-contracts: setup  ## Print contracts/ anew from the event models and the services
-	$(BIN)/python -m libs.events.contracts && $(BIN)/python -m deploy.openapi
+contracts: setup  ## Print contracts/ and the dashboards anew from what they are made of
+	$(BIN)/python -m libs.events.contracts && $(BIN)/python -m deploy.openapi && $(BIN)/python -m deploy.grafana
 
 faults: setup  ## The long fault tests: kill -9, resets, pauses, over thousands of messages
 	$(PYTEST) tests/faults

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.support.servers", "tests.support.shared_stack"]
+pytest_plugins = ["tests.support.servers", "tests.support.shared_stack", "tests.support.worlds"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

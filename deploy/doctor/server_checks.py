@@ -8,15 +8,14 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import SecretStr, ValidationError
 
-from deploy.doctor.deployment import Deployment
 from deploy.doctor.findings import Finding, Level
-from deploy.doctor.settings_checks import LAST_CALL, RENEW_WITHIN
+from deploy.doctor.settings_checks import LAST_CALL, RENEW_WITHIN, one_copy
 from deploy.keyring.places import declared
 from deploy.keyring.verdict import judge
+from deploy.local.deployment import Deployment
 from deploy.local.errors import StackRefused
-from deploy.local.topic_settings import TopicSettings
+from deploy.local.topic_settings import TopicWishes
 from deploy.local.topics import broker_count, ensure_topics, read_topics
 from deploy.migrations.steps import STEPS
 from libs.directory.resealing import Resealing
@@ -25,9 +24,10 @@ from libs.events.topics import META_WEBHOOKS
 from libs.kafka.connection import KafkaConnection
 from libs.mongo.client import Mongo
 from libs.mongo.migrations import Migrations, OtherStep
-from libs.runtime.access import KafkaAccess, MongoAccess
+from libs.runtime.access import MongoAccess
 from libs.runtime.clock import SystemClock
 from libs.runtime.errors import Outage, StartRefused
+from libs.runtime.settings import validated
 
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 SKEW, BAD_SKEW = timedelta(seconds=2), timedelta(seconds=30)  # leases last seconds; webhooks and tokens minutes
@@ -51,21 +51,24 @@ async def _findings(name: str, said: Said) -> list[Finding]:
         async with asyncio.timeout(WITHIN):
             async for level, words in said:
                 found.append(Finding(name, level, words))
+    except TimeoutError:
+        found.append(Finding(name, Level.NOTE, f"could not be asked from here: no answer within {WITHIN:.0f} s"))
     except (Outage, StackRefused, OSError, httpx.HTTPError) as error:
-        found.append(Finding(name, Level.NOTE, f"could not be asked from here: {error or type(error).__name__}"))
-    except (StartRefused, OtherStep, ValidationError) as error:
+        found.append(Finding(name, Level.NOTE, f"could not be asked from here: {str(error) or type(error).__name__}"))
+    except (StartRefused, OtherStep) as error:
         found.append(Finding(name, Level.ERROR, str(error)))
     return found or [Finding(name, Level.OK, "nothing weak found")]
 
 
-def _lower(deployment: Deployment) -> dict[str, str]:
-    return {name.lower(): value for name, value in deployment.values.items()}
+def _not_asked(variable: str) -> tuple[Level, str]:
+    return Level.NOTE, f"not asked: WABUS_{variable} is not set"
 
 
 async def _database(deployment: Deployment) -> Said:
     if not (url := deployment.get("MONGO_URL")):
+        yield _not_asked("MONGO_URL")
         return
-    access = MongoAccess.model_validate({**_lower(deployment), "mongo_url": SecretStr(url)})
+    access = validated(MongoAccess, deployment.values)
     mongo = Mongo(url, deployment.get("MONGO_DATABASE") or "wabus", access)
     await mongo.start()
     try:
@@ -88,14 +91,14 @@ async def _database(deployment: Deployment) -> Said:
 
 async def _topics(deployment: Deployment) -> Said:
     if not (bootstrap := deployment.get("KAFKA_BOOTSTRAP")):
+        yield _not_asked("KAFKA_BOOTSTRAP")
         return
-    access, given = KafkaAccess.model_validate(_lower(deployment)), _lower(deployment)
-    kafka = KafkaConnection.to(bootstrap, access)
-    own = {name: given[name] for name in ("kafka_replication", "webhooks_kept") if name in given}
-    settings = TopicSettings.model_validate({**own, "kafka_bootstrap": bootstrap, **access.revealed()})
+    settings = validated(TopicWishes, deployment.values)
+    kafka = KafkaConnection.to(bootstrap, settings)
     brokers = await broker_count(kafka)
-    if brokers > 1 and settings.kafka_replication == 1 and not deployment.is_trial:
-        yield Level.WARNING, f"WABUS_KAFKA_REPLICATION is 1 with {brokers} brokers: one that dies takes records along"
+    says = one_copy(deployment, brokers)
+    if says is not None and one_copy(deployment, len(kafka.servers)) is None and not deployment.is_trial:
+        yield Level.WARNING, says  # the settings alone did not show it
     copies = settings.kafka_replication if not deployment.is_trial else brokers
     topics = settings.applied_to(read_topics())
     kept = next(timedelta(milliseconds=topic.retention_ms) for topic in topics if topic.name == META_WEBHOOKS)
@@ -103,7 +106,7 @@ async def _topics(deployment: Deployment) -> Said:
         yield Level.WARNING, f"raw webhooks, with people's words and numbers, are kept {kept}: WABUS_WEBHOOKS_KEPT"
     differing = await ensure_topics(kafka, topics, copies, dry_run=True)
     for each in differing[:SHOWN]:
-        yield Level.WARNING, f"topic {each}: `python -m deploy.local.topics`"
+        yield Level.WARNING, f"topic {each}{'' if each.by_hand else ': `python -m deploy.local.topics`'}"
     if len(differing) > SHOWN:
         yield Level.WARNING, f"{len(differing) - SHOWN} more differences of topics"
 
@@ -111,6 +114,7 @@ async def _topics(deployment: Deployment) -> Said:
 async def _edge(deployment: Deployment) -> Said:
     url = deployment.get("PUBLIC_URL").rstrip("/")
     if not url:
+        yield _not_asked("PUBLIC_URL")
         return
     async with httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False) as client:
         try:

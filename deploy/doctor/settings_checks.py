@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from deploy.doctor.deployment import Deployment, is_here, is_inside
+from pydantic import SecretStr
+
 from deploy.doctor.findings import Finding, Level
+from deploy.local.deployment import Deployment, is_here, is_inside
+from deploy.local.services import settings_of
 from libs.directory.vault import Vault
 from libs.observability.certificates import expiry
 from libs.runtime.errors import StartRefused
+from libs.runtime.settings import PUBLISHED
 
 SECRETS = ("LOG_HASH_KEY", "INTERNAL_SECRET", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "KAFKA_PASSWORD")
 SHORTEST = 16  # characters; 16 random ones cannot be guessed
@@ -20,7 +24,14 @@ VARIED = 6  # different characters: fewer are no random text
 RENEW_WITHIN = timedelta(days=30)  # of a certificate's end
 LAST_CALL = timedelta(days=7)
 FILES = ("KAFKA_CA_FILE", "KAFKA_CERT_FILE", "MONGO_CA_FILE", "MONGO_CERT_FILE")
-PUBLISHED = "sandbox-only"  # is in every secret of deploy/docker/sandbox-secrets
+DOOR = "edge"  # what it needs is what a deployment has to be told; the others need less
+SET_ASIDE = (
+    "example",
+    "example.com",
+    "example.net",
+    "example.org",
+    "invalid",
+)  # names that are nobody's: RFC 2606, 6761
 BROKEN_ANYWHERE = {"certificates"}  # checks whose findings are no weakness of a trial, but a fault of it
 
 Said = Iterator[tuple[Level, str]]
@@ -30,8 +41,8 @@ def examine_settings(deployment: Deployment, now: datetime | None = None) -> lis
     """Return what every check says; one that finds nothing says so."""
     at = now or datetime.now(UTC)
     checks: dict[str, Callable[[Deployment], Said]] = {
-        "secrets": _secrets, "key ring": _ring, "addresses": _addresses, "kafka": _kafka, "mongodb": _mongo,
-        "egress": _egress, "certificates": lambda it: _certificates(it, at), "files": _files,
+        "required": _required, "secrets": _secrets, "key ring": _ring, "addresses": _addresses, "kafka": _kafka,
+        "mongodb": _mongo, "egress": _egress, "certificates": lambda it: _certificates(it, at), "files": _files,
     }  # fmt: skip
     return [finding for name, check in checks.items() for finding in _findings(name, check, deployment)]
 
@@ -41,6 +52,31 @@ def _findings(name: str, check: Callable[[Deployment], Said], deployment: Deploy
     trial = deployment.is_trial and name not in BROKEN_ANYWHERE
     found = [Finding(name, Level.NOTE if trial else level, words) for level, words in said]
     return found or [Finding(name, Level.OK, "nothing weak found")]
+
+
+def _required(deployment: Deployment) -> Said:
+    """Tell what is not filled in; a stack on this machine makes all of it itself."""
+    if deployment.stack is not None:
+        return
+    for name, field in settings_of(DOOR).model_fields.items():
+        if field.is_required() and not deployment.get(name.upper()):
+            kind = " (a secret)" if field.annotation is SecretStr else ""
+            yield Level.ERROR, f"WABUS_{name.upper()}{kind} is not set: {DOOR} does not start without it"
+    for name, hosts in _hosts(deployment).items():
+        if named := [host for host in hosts if any(host == it or host.endswith(f".{it}") for it in SET_ASIDE)]:
+            yield Level.ERROR, f"WABUS_{name} still names {named[0]}, which is an example and nobody's: say your own"
+
+
+def _hosts(deployment: Deployment) -> dict[str, list[str]]:
+    """Return the hosts that each address names."""
+    public = urlsplit(deployment.get("PUBLIC_URL")).hostname or ""
+    kafka = [part.strip().rpartition(":")[0].strip("[]") for part in deployment.get("KAFKA_BOOTSTRAP").split(",")]
+    mongo = urlsplit(deployment.get("MONGO_URL")).netloc.rpartition("@")[2].split(",")
+    found = {
+        "PUBLIC_URL": [public], "KAFKA_BOOTSTRAP": kafka,
+        "MONGO_URL": [(host.rpartition(":")[0] or host).strip("[]") for host in mongo],
+    }  # fmt: skip
+    return {name: [host for host in hosts if host] for name, hosts in found.items()}
 
 
 def _secrets(deployment: Deployment) -> Said:
@@ -92,7 +128,7 @@ def _addresses(deployment: Deployment) -> Said:
     if deployment.get("EDGE_METRICS").lower() not in ("false", "0", "no", "off"):
         yield (
             Level.WARNING,
-            "WABUS_EDGE_METRICS is not false: /metrics is on edge's public port (Compose says it)",
+            "WABUS_EDGE_METRICS is not false: /metrics is on edge's public port",
         )
     if deployment.get("EDGE_DOCS").lower() not in ("false", "0", "no", "off"):
         yield Level.NOTE, "WABUS_EDGE_DOCS is not false: everybody can read /docs and /openapi.json"
@@ -100,22 +136,26 @@ def _addresses(deployment: Deployment) -> Said:
         words = "lists of allowed addresses, the limit on wrong keys and the audit log see the proxy as the caller"
         yield (
             Level.WARNING,
-            f"WABUS_EDGE_TRUSTED_PROXIES is not set for edge: behind a proxy, {words}",
+            f"WABUS_EDGE_TRUSTED_PROXIES is not set (Compose: TRUSTED_PROXIES in .env): behind a proxy, {words}",
         )
 
 
 def _kafka(deployment: Deployment) -> Said:
-    hosts = [part.strip().rpartition(":")[0].strip("[]") for part in deployment.get("KAFKA_BOOTSTRAP").split(",")]
-    outside = [host for host in hosts if host and not is_inside(host)]
+    hosts = _hosts(deployment)["KAFKA_BOOTSTRAP"]
+    outside = [host for host in hosts if not is_inside(host)]
     security = deployment.get("KAFKA_SECURITY") or "PLAINTEXT"
     yield from _open("Kafka", "WABUS_KAFKA_SECURITY", outside, hosts, security.endswith("SSL"), "SASL" in security)
     if security == "SASL_PLAINTEXT" and deployment.get("KAFKA_SASL_MECHANISM") == "PLAIN":
         yield Level.WARNING, "Kafka's password goes over the network in the clear: SASL_SSL, or a SCRAM mechanism"
-    if len(hosts) > 1 and deployment.get("KAFKA_REPLICATION") in ("", "1"):
-        yield (
-            Level.WARNING,
-            f"WABUS_KAFKA_REPLICATION is 1 with {len(hosts)} brokers: a disk that dies takes records along",
-        )
+    if (says := one_copy(deployment, len(hosts))) is not None:
+        yield Level.WARNING, says
+
+
+def one_copy(deployment: Deployment, brokers: int) -> str | None:
+    """Return what is to be said where records have one copy though there are several brokers."""
+    if brokers < 2 or deployment.get("KAFKA_REPLICATION") not in ("", "1"):
+        return None
+    return f"WABUS_KAFKA_REPLICATION is 1 with {brokers} brokers: a disk that dies takes records along"
 
 
 def _mongo(deployment: Deployment) -> Said:
@@ -123,14 +163,14 @@ def _mongo(deployment: Deployment) -> Said:
     if not url:
         return
     parts = urlsplit(url)
-    hosts = [host.rpartition(":")[0] or host for host in parts.netloc.rpartition("@")[2].split(",")]
+    hosts = _hosts(deployment)["MONGO_URL"]
     asked = {name.lower(): values[-1].lower() for name, values in parse_qs(parts.query).items()}
     encrypted = (
         parts.scheme == "mongodb+srv" or "true" in (asked.get("tls"), asked.get("ssl"))
         or bool(deployment.get("MONGO_CA_FILE") or deployment.get("MONGO_CERT_FILE"))
     )  # fmt: skip
     logs_in = "@" in parts.netloc or asked.get("authmechanism") == "mongodb-x509"
-    outside = [host for host in hosts if not is_inside(host.strip("[]"))]
+    outside = [host for host in hosts if not is_inside(host)]
     yield from _open("MongoDB", "WABUS_MONGO_URL", outside, hosts, encrypted, logs_in)
     if "true" in (
         asked.get("tlsinsecure"),
@@ -144,7 +184,7 @@ def _open(
     server: str, variable: str, outside: list[str], hosts: list[str], encrypted: bool, logs_in: bool
 ) -> Said:  # fmt: skip
     lacks = [words for words, there in (("TLS", encrypted), ("a login", logs_in)) if not there]
-    if not lacks or not any(hosts):
+    if not lacks or not hosts:
         return
     if outside:
         yield Level.ERROR, f"{server} at {outside[0]} is reached without {' and '.join(lacks)}: see {variable}"

@@ -15,11 +15,22 @@ def printed(board: Board) -> str:
     return json.dumps(board.json(), indent=1, ensure_ascii=False) + "\n"
 
 
+def differing(folder: Path = FOLDER) -> list[str]:
+    """Return the names of the files that are not there, not as their board says, or of no board."""
+    wanted = _texts()
+    written = {path.name: path.read_text() for path in folder.glob("*.json")}
+    return sorted(name for name in wanted.keys() | written.keys() if wanted.get(name) != written.get(name))
+
+
 def print_all(folder: Path = FOLDER) -> None:
     """Write every board, and remove the files of those that are no more."""
-    texts = {f"{board.uid}.json": printed(board) for board in BOARDS}
-    for path in folder.glob("*.json"):
-        if path.name not in texts:
-            path.unlink()
-    for name, text in texts.items():
-        (folder / name).write_text(text)
+    texts = _texts()
+    for name in differing(folder):
+        if name in texts:
+            (folder / name).write_text(texts[name])
+        else:
+            (folder / name).unlink()
+
+
+def _texts() -> dict[str, str]:
+    return {f"{board.uid}.json": printed(board) for board in BOARDS}

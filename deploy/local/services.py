@@ -43,7 +43,7 @@ SERVICES = (
 )
 
 # Variables of our prefix that only the command line and the local stack read.
-OUR_OWN = {PREFIX + name for name in ("EDGE_URL", "SANDBOX_URL", "API_KEY", "ADMIN_KEY", "STATE")}
+OUR_OWN = {PREFIX + name for name in ("EDGE_URL", "SANDBOX_URL", "API_KEY", "ADMIN_KEY", "TENANT", "STATE")}
 
 
 def present_services() -> list[Service]:

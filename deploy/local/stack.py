@@ -121,7 +121,7 @@ class _Stack:
         """Run the numbered steps as a deployment's job does: in a process of its own, which knows every store."""
         self._report("migrating what is stored")
         job = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.console", "migrate", "--state", str(self._state.root / "none"), cwd=ROOT,
+            sys.executable, "-m", "services.console", "migrate", "--state", str(self._state.root), cwd=ROOT,
             env=outside_environment() | {name: it for name, it in self._shared.items() if name.startswith(MONGO)},
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

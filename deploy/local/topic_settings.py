@@ -31,10 +31,8 @@ class Topic:
         }
 
 
-class TopicSettings(KafkaAccess, SecretFiles):
-    """What the job that makes a deployment's topics needs."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+class TopicWishes(KafkaAccess):
+    """What a deployment says to the job that makes its topics."""
 
     kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers.")
     kafka_replication: int = Field(default=1, ge=1, le=9, description="Copies of every partition.")
@@ -49,3 +47,9 @@ class TopicSettings(KafkaAccess, SecretFiles):
             return list(topics)
         kept = int(self.webhooks_kept.total_seconds() * 1000)
         return [replace(topic, retention_ms=kept) if topic.name == META_WEBHOOKS else topic for topic in topics]
+
+
+class TopicSettings(TopicWishes, SecretFiles):
+    """The same, read from the environment of that job."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)

@@ -48,6 +48,7 @@ async def ensure_topics(
 ) -> list[Difference]:  # fmt: skip
     """Create what is missing, grow what is small, set what is otherwise; -> what was changed, or would be.
 
+    What only an operator can change is among it, and left as it is (`by_hand`).
     All of them have their leaders when it returns. Raises StackRefused when the broker cannot be reached or refuses,
     StartRefused when it does not let us in.
     """
@@ -105,11 +106,13 @@ def main() -> None:
         changes = asyncio.run(ensure_topics(kafka, topics, settings.kafka_replication, dry_run=True))
         for change in changes:
             sys.stdout.write(f"{change}\n")
-        if changes and not dry_run:
+        ours = [change for change in changes if not change.by_hand]
+        if ours and not dry_run:
             asyncio.run(ensure_topics(kafka, topics, settings.kafka_replication))
     except (StackRefused, StartRefused) as refused:
         sys.exit(str(refused))
-    said = f"{len(changes)} differences" if dry_run else f"{len(changes)} changed"
+    by_hand = f", {len(changes) - len(ours)} by hand" if len(changes) > len(ours) else ""
+    said = f"{len(ours)} {'differences' if dry_run else 'changed'}{by_hand}"
     sys.stdout.write(f"{said if changes else 'all topics are as they should be'}\n")
 
 

@@ -4,6 +4,7 @@ Entries are cached for at most five seconds and forgotten at once when `accounts
 tells of a change. Written by edge (keys, accounts, numbers), the templates service and autoreply (bots).
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from libs.directory.addresses import network
 from libs.directory.cache import EntryCache
 from libs.directory.entries import AccountEntry, KeyEntry, NumberEntry, TemplateEntry
+from libs.directory.reach import EVERYTHING, TEST, Reach, reach_of
 from libs.directory.vault import Vault
 from libs.mongo.client import Mongo, outages
 from libs.runtime.clock import Clock
@@ -76,9 +78,34 @@ class Directory:
         connected = {"tenant": tenant, "status": {"$nin": ["connecting", "disconnected"]}}
         return [_number_entry(row) for row in await self._find(NUMBERS, connected)]
 
-    async def knows_bot(self, tenant: str, bot_id: str) -> bool:
-        """Tell whether the tenant has this bot, read past the cache."""
-        return bool(await self._find(BOTS, {"_id": bot_id, "tenant": tenant}))
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        """Return what a key of this mode reaches, read past the cache; as `wabas_of`. A live key costs nothing."""
+        if mode != TEST:
+            return EVERYTHING
+        accounts, numbers = await asyncio.gather(
+            self._find(ACCOUNTS, {"tenant": tenant, "status": {"$ne": "connecting"}}, "waba_id", "sandbox"),
+            self._find(NUMBERS, {"tenant": tenant}, "waba_id"),
+        )
+        return reach_of(accounts, numbers)
+
+    async def numbers_reached(self, tenant: str, reach: Reach) -> list[str]:
+        """Return the ids of the numbers that the tenant has, or had, as far as they are reached."""
+        ids = [number.phone_number_id for number in await self.numbers_of.get(tenant)]
+        return [each for each in ids if reach.has_number(each)]
+
+    async def knows_bot(self, tenant: str, bot_id: str, reach: Reach = EVERYTHING) -> bool:
+        """Tell whether the tenant has this bot and it is reached, read past the cache."""
+        query = {"$and": [{"_id": bot_id, "tenant": tenant}, await self.bots_reached(tenant, reach)]}
+        return bool(await self._find(BOTS, query, "_id"))
+
+    async def bots_reached(self, tenant: str, reach: Reach) -> dict[str, Any]:
+        """Return the condition that a bot is reached: where not all is, that a test key made it, and that it is linked
+        to no number out of reach.
+        """
+        if not reach.limited:
+            return {}
+        linked = {each.bot_id for each in await self.numbers_now(tenant) if not reach.has_number(each.phone_number_id)}
+        return {"mode": TEST, "_id": {"$nin": sorted(filter(None, linked))}}
 
     async def templates(self, tenant: str, waba_id: str, name: str) -> Sequence[TemplateEntry]:
         """Return the template in all its languages."""
@@ -101,9 +128,11 @@ class Directory:
         """Forget a template that changed."""
         self._templates.forget("\x1f".join((tenant, waba_id, name)))
 
-    async def _find(self, collection: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+    async def _find(self, collection: str, query: dict[str, Any], *fields: str) -> list[dict[str, Any]]:
+        """Return what fits, whole unless fields are named."""
         with outages():
-            rows: list[dict[str, Any]] = await self._mongo.collection(collection).find(query).to_list(None)
+            cursor = self._mongo.collection(collection).find(query, list(fields) or None)
+            rows: list[dict[str, Any]] = await cursor.to_list(None)
         return rows
 
     async def _key(self, key_id: str) -> KeyEntry | None:

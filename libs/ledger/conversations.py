@@ -5,7 +5,7 @@ each conversation where it comes up first.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,20 @@ class ConversationReader:
         asked = [{"tenant": tenant, "conversation_id": conversation_id} for conversation_id in conversation_ids]
         found = [row for row in await asyncio.gather(*map(self._newest, asked)) if row is not None]
         return sorted(found, key=lambda row: str(row["_id"]), reverse=True)
+
+    async def is_any(self, tenant: str, conversation_ids: Sequence[str]) -> bool:
+        """Tell whether there is any of these conversations: read from the index alone."""
+        query = {"tenant": tenant, "conversation_id": {"$in": list(conversation_ids)}}
+        with outages():
+            return await self._mongo.collection(MESSAGES).find_one(query, {"_id": 1}, hint="thread") is not None
+
+    async def people(self, tenant: str, numbers: Iterable[str]) -> list[str]:
+        """Return the ids of the contacts that have a conversation with one of these numbers."""
+        match = {"tenant": tenant, "phone_number_id": {"$in": sorted(numbers)}}
+        steps: list[Document] = [{"$match": match}, {"$group": {"_id": "$contact_id"}}]
+        with outages():
+            rows = await self._mongo.collection(MESSAGES).aggregate(steps, maxTimeMS=MOST_SCAN).to_list(None)
+        return [row["_id"] for row in rows]
 
     async def walk(
         self, tenant: str, numbers: Sequence[str], after: str | None, since: str | None

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 
+from libs.directory.reach import EVERYTHING, Reach
 from libs.events.messages import MessageStatus
 from libs.ledger.record import MESSAGES
 from libs.ledger.states import filter_for
@@ -29,6 +30,7 @@ class MessageFilter:
     type: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    reach: Reach = EVERYTHING
 
 
 class MessageReader:
@@ -110,7 +112,8 @@ class MessageReader:
         if bounds := {name: moment for name, moment in created.items() if moment is not None}:
             query["created_at"] = bounds
         with outages():
-            cursor = self._mongo.collection(MESSAGES).find(query).sort("_id", DESCENDING).limit(limit)
+            narrowed = wanted.reach.by_number(query)
+            cursor = self._mongo.collection(MESSAGES).find(narrowed).sort("_id", DESCENDING).limit(limit)
             rows: list[dict[str, Any]] = await cursor.max_time_ms(MOST_SCAN).to_list(None)
         return rows
 

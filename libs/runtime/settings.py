@@ -1,25 +1,26 @@
 """The settings that every service shares, read once from the environment at start."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess
+from libs.runtime.access import PREFIX, KafkaAccess, MongoAccess, Unset
 from libs.runtime.errors import StartRefused
 from libs.runtime.file_settings import SecretFiles, secret_file_problems
 
 META_HOST = "graph.facebook.com"
-PUBLISHED = "sandbox-only:"  # id of the key in deploy/docker/sandbox-secrets
+PUBLISHED = "sandbox-only"  # is in every secret of deploy/docker/sandbox-secrets, and the id of the key of its ring
 
 T = TypeVar("T", bound=BaseSettings)
+M = TypeVar("M", bound=BaseModel)
 
-__all__ = ["PREFIX", "BusSettings", "GraphSettings", "ServiceSettings", "listed", "read_settings"]
+__all__ = ["PREFIX", "BusSettings", "GraphSettings", "ServiceSettings", "listed", "read_settings", "validated"]
 
 
 def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
@@ -32,8 +33,6 @@ def listed(kind: Callable[[str], Any] = str) -> BeforeValidator:
 
 
 def _collector(value: Any) -> Any:
-    if value == "":  # an environment file that leaves the line empty has not set it
-        return None
     parts = urlsplit(value) if isinstance(value, str) else None
     if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc):
         raise ValueError("has to be an address like http://collector:4318/v1/traces, without user and password")
@@ -61,7 +60,7 @@ class ServiceSettings(SecretFiles):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     log_hash_key: SecretStr = Field(min_length=16, description="Key of the hash that stands for a person in logs.")
     stop_timeout: timedelta = Field(default=timedelta(seconds=30), description="Longest orderly stop.")
-    traces_url: Annotated[str | None, BeforeValidator(_collector)] = Field(
+    traces_url: Annotated[str | None, BeforeValidator(_collector), Unset] = Field(
         default=None, description="Where traces go: OTLP over HTTP, as in http://collector:4318/v1/traces. Unset: none."
     )
     traces_share: float = Field(default=0.01, ge=0, le=1, description="Share of new traces that are recorded.")
@@ -122,11 +121,18 @@ def read_settings(cls: type[T], problems: Sequence[str] = ()) -> T:
     try:
         settings = cls()
     except ValidationError as error:
-        found = [_sentence(item) for item in error.errors(include_input=False, include_url=False)]
-        raise StartRefused("; ".join([*problems, *found])) from None
+        raise StartRefused("; ".join([*problems, *_sentences(error)])) from None
     if problems:
         raise StartRefused("; ".join(problems))
     return settings
+
+
+def validated(cls: type[M], values: Mapping[str, str]) -> M:
+    """Return what variables without their prefix say, and nothing that this process is told; raises StartRefused."""
+    try:
+        return cls.model_validate({name.lower(): value for name, value in values.items()})
+    except ValidationError as error:
+        raise StartRefused("; ".join(_sentences(error))) from None
 
 
 def unknown_variables(environment: Any) -> set[str]:
@@ -155,6 +161,10 @@ _SHARED_BY_DEPLOYMENT = {
 
 def _subclasses(cls: type[ServiceSettings]) -> set[type[ServiceSettings]]:
     return {cls}.union(*(_subclasses(child) for child in cls.__subclasses__()))
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    return [_sentence(item) for item in error.errors(include_input=False, include_url=False)]
 
 
 def _sentence(item: Any) -> str:

@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> Application:
     consumer = _consumer(settings, bus, Ingest(mongo, history, sums, lines, layers, books, clock))
     analyst, turn = Analyst(sums, lines, layers), Lease(mongo, "analytics-reconciler", new_id(), TURN)
     comparison = ReconciliationRoutes(analyst, comparisons, directory, clock)
-    calls = [*AnalyticsRoutes(analyst, clock).calls(), *comparison.calls()]
+    calls = [*AnalyticsRoutes(analyst, directory, clock).calls(), *comparison.calls()]
     api = create_api("Wabus analytics", "What happened and what it cost, behind edge.", docs_url=None, redoc_url=None)
     api.include_router(calls_router(f"{BASE}/analytics", calls, settings.internal_secret.get_secret_value()))
     reconciler = Reconciler(

@@ -7,6 +7,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne, UpdateOne
 
 from libs.mongo.client import Mongo, Session, outages
 from services.analytics.page_store import newest
+from services.analytics.sums_store import Whose
 
 LINES, BILLING = "cost_lines", "billing_conversations"
 
@@ -69,7 +70,7 @@ class LineStore:
             await self._mongo.collection(BILLING).bulk_write(writes, ordered=False, session=session)
 
     async def page(
-        self, table: str, tenant: str, query: Mapping[str, Any], limit: int, after: str | None
+        self, table: str, whose: Whose, query: Mapping[str, Any], limit: int, after: str | None
     ) -> list[Document]:
         """Return up to `limit` lines or billing conversations, newest first. Raises Invalid."""
-        return await newest(self._mongo, table, "at", tenant, query, limit, after)
+        return await newest(self._mongo, table, "at", whose.tenant, query, limit, after, whose.reach.by_number)

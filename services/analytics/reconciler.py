@@ -20,7 +20,7 @@ from services.analytics.layer_store import LayerStore
 from services.analytics.reconciliation import Counted, Days, compared, days_of, drift_by_category
 from services.analytics.reconciliation_store import ReconciliationStore
 from services.analytics.reports import measures_in
-from services.analytics.sums_store import SumsStore, Wanted
+from services.analytics.sums_store import SumsStore, Wanted, Whose
 
 LOOK_EVERY = timedelta(minutes=1)  # between looks for accounts whose turn has come
 BACK = timedelta(days=8)  # that are compared again each time: statuses and Meta's own numbers come late
@@ -112,7 +112,7 @@ class Reconciler(Periodic):
             number.phone_number_id for number in await self._directory.numbers_of.get(account.tenant)
             if number.waba_id == account.waba_id
         }  # fmt: skip
-        wanted = Wanted(account.tenant, Kind.COST, {}, ("phone_number_id",))
+        wanted = Wanted(Whose(account.tenant), Kind.COST, {}, ("phone_number_id",))
         rows = await self._sums.sums(wanted, await self._layers.current(), list(parts.values()))
         return [
             (row, measures_in(row, parts[row["day"]])) for row in rows if row.get("phone_number_id") in numbers

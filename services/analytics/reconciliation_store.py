@@ -9,6 +9,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from libs.mongo.client import Mongo, outages
 from libs.runtime.ids import derived_id
 from services.analytics.page_store import newest
+from services.analytics.sums_store import Whose
 
 COMPARED, TURNS = "reconciliation_days", "reconciliation_accounts"
 
@@ -71,6 +72,6 @@ class ReconciliationStore:
             rows: list[Document] = await self._mongo.collection(COMPARED).find(query, {"entries": 1}).to_list(None)
         return rows
 
-    async def newest(self, tenant: str, query: Mapping[str, Any], limit: int, after: str | None) -> list[Document]:
+    async def newest(self, whose: Whose, query: Mapping[str, Any], limit: int, after: str | None) -> list[Document]:
         """Return up to `limit` days, newest first. Raises Invalid where `after` is none of them."""
-        return await newest(self._mongo, COMPARED, "start", tenant, query, limit, after)
+        return await newest(self._mongo, COMPARED, "start", whose.tenant, query, limit, after, whose.reach.by_account)

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from libs.directory.directory import Directory
 from libs.runtime.clock import Clock, rfc3339
 from libs.web.answers import JsonAnswer
 from libs.web.calls import PAGE, READ, Call
@@ -19,6 +20,7 @@ from libs.web.spreadsheets import cell
 from services.analytics import queries, reports
 from services.analytics.queries import FILTERS, MOST_DAYS_OF_HOURS, SPAN, described
 from services.analytics.service import Analyst
+from services.analytics.sums_store import Whose
 
 CSV = "text/csv"
 AS_OF = "Wabus-As-Of"  # the header that says of a file what `as_of` says of an answer
@@ -41,8 +43,9 @@ Document = dict[str, Any]
 class AnalyticsRoutes:
     """`/analytics` and what is below."""
 
-    def __init__(self, analyst: Analyst, clock: Clock) -> None:
+    def __init__(self, analyst: Analyst, directory: Directory, clock: Clock) -> None:
         self._analyst = analyst
+        self._directory = directory
         self._clock = clock
 
     def calls(self) -> list[Call]:
@@ -73,60 +76,70 @@ class AnalyticsRoutes:
     async def funnel(self, request: Request, caller: Identity) -> Response:
         """Say how far messages came."""
         query, now = queries.asked(request.query_params), self._clock.now()
+        whose = await whose_of(self._directory, caller)
         filters = queries.filters_of(query)
-        return JsonAnswer(await self._analyst.funnel(caller.tenant, queries.span_of(query, now), filters))
+        return JsonAnswer(await self._analyst.funnel(whose, queries.span_of(query, now), filters))
 
     async def timeseries(self, request: Request, caller: Identity) -> Response:
         """Say what happened, day by day."""
         query, now = queries.asked(request.query_params), self._clock.now()
+        whose = await whose_of(self._directory, caller)
         days, zone = queries.days_of(query), queries.zone_of(query)
         hourly = queries.choice_of(query, "granularity", ("day", "hour")) == "hour"
         if hourly and days > MOST_DAYS_OF_HOURS:
             raise wrong("days", f"Must be a whole number from 1 to {MOST_DAYS_OF_HOURS} with the granularity `hour`.")
         by = queries.choice_of(query, "by", (reports.BY_STATUS, reports.BY_TYPE, reports.BY_DIRECTION))
         steps = reports.steps(now, days, zone, hourly)
-        answer = await self._analyst.timeseries(caller.tenant, steps, queries.filters_of(query), by)
+        answer = await self._analyst.timeseries(whose, steps, queries.filters_of(query), by)
         return JsonAnswer(answer | {"time_zone": zone.key, "by": by})
 
     async def costs(self, request: Request, caller: Identity) -> Response:
         """Say what it cost."""
         query, now = queries.asked(request.query_params), self._clock.now()
+        whose = await whose_of(self._directory, caller)
         groups = queries.choices_of(query, "group_by", reports.COST_GROUPS, USUAL_GROUPS)
         filters = queries.filters_of(query)
-        return JsonAnswer(await self._analyst.costs(caller.tenant, queries.span_of(query, now), filters, groups))
+        return JsonAnswer(await self._analyst.costs(whose, queries.span_of(query, now), filters, groups))
 
     async def volume(self, request: Request, caller: Identity) -> Response:
         """Count what volume tiers go by."""
         month = queries.month_of(queries.asked(request.query_params), self._clock.now())
-        return JsonAnswer(await self._analyst.volume(caller.tenant, month))
+        return JsonAnswer(await self._analyst.volume(await whose_of(self._directory, caller), month))
 
     async def lines(self, request: Request, caller: Identity) -> Response:
         """List charges."""
         query, now = queries.asked(request.query_params), self._clock.now()
+        whose = await whose_of(self._directory, caller)
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         span, filters, as_of = queries.span_of(query, now), queries.filters_of(query), await self._analyst.as_of()
         standing = queries.standing_of(query)
-        rows = await self._analyst.lines(caller.tenant, span, filters, limit + 1, after, standing=standing)
+        rows = await self._analyst.lines(whose, span, filters, limit + 1, after, standing=standing)
         return JsonAnswer(listing([_shown(row, "cost_line", LINE) for row in rows], limit) | {"as_of": as_of})
 
     async def conversations(self, request: Request, caller: Identity) -> Response:
         """List billing conversations."""
         query, now = queries.asked(request.query_params), self._clock.now()
+        whose = await whose_of(self._directory, caller)
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         span, filters, as_of = queries.span_of(query, now), queries.filters_of(query), await self._analyst.as_of()
-        rows = await self._analyst.conversations(caller.tenant, span, filters, limit + 1, after)
+        rows = await self._analyst.conversations(whose, span, filters, limit + 1, after)
         shown = [_shown(row, "billing_conversation", CONVERSATION) for row in rows]
         return JsonAnswer(listing(shown, limit) | {"as_of": as_of})
 
     async def export(self, request: Request, caller: Identity) -> Response:
         """Stream charges as CSV."""
-        query = queries.asked(request.query_params)
+        query, whose = queries.asked(request.query_params), await whose_of(self._directory, caller)
         span, filters = queries.span_of(query, self._clock.now()), queries.filters_of(query)
         as_of = await self._analyst.as_of()
-        rows = self._analyst.all_lines(caller.tenant, span, filters, standing=queries.standing_of(query))
+        rows = self._analyst.all_lines(whose, span, filters, standing=queries.standing_of(query))
         first: list[Document] = await anext(rows, [])  # a refusal comes before the answer has begun
         named = {"Content-Disposition": 'attachment; filename="cost-lines.csv"', AS_OF: rfc3339(as_of)}
         return StreamingResponse(_printed(first, rows), media_type=CSV, headers=named)
+
+
+async def whose_of(directory: Directory, caller: Identity) -> Whose:
+    """Return whose figures a caller may see."""
+    return Whose(caller.tenant, await directory.reach(caller.tenant, caller.mode))
 
 
 def _shown(row: Document, kind: str, fields: tuple[str, ...]) -> Document:

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
+from libs.directory.reach import EVERYTHING as EVERYTHING_REACHED
+from libs.directory.reach import Reach
 from libs.kafka.record import Partition
 from libs.mongo.client import Mongo, Session, outages
 from libs.runtime.ids import derived_id
@@ -31,15 +33,23 @@ INDEXES = {
 Document = dict[str, Any]
 
 
+NUMBER = "phone_number_id"
 TOTALS = ("attempted", "received", "messages")  # one of each kind of sums
 MANY = 4  # days in part from which on all are read with their quarters: more than two are a whole zone's days
+
+
+class Whose(NamedTuple):
+    """A tenant's, as far as they are of numbers that are reached."""
+
+    tenant: str
+    reach: Reach = EVERYTHING_REACHED
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which sums are asked for: those that fit the filters, told apart by the things that they are grouped by."""
 
-    tenant: str
+    whose: Whose
     kind: Kind
     filters: Mapping[str, str]
     groups: Sequence[str] = ()
@@ -47,12 +57,14 @@ class Wanted:
     def query(self) -> Document:
         """Return where they are found: by one thing or nothing where that says enough, else by everything."""
         always = PRICE if self.kind is Kind.COST else ()
-        things = list(
-            dict.fromkeys(name for name in (*self.filters, *self.groups) if name in SHARED and name not in always)
-        )
-        filters = dict(self.filters)
+        numbers, filters = self.whose.reach.numbers, dict(self.filters)
+        asked = (*self.filters, *self.groups, *(() if numbers is None else (NUMBER,)))
+        things = list(dict.fromkeys(name for name in asked if name in SHARED and name not in always))
         if len(things) > 1:
-            return {"rollup": EVERYTHING} | filters
+            return self.whose.reach.by_number({"rollup": EVERYTHING} | filters)
+        if numbers is not None:
+            among = numbers & {filters.pop(NUMBER)} if NUMBER in filters else numbers
+            return {"rollup": {"$in": [place_of(NUMBER, each) for each in sorted(among)]}} | filters
         if not things:
             return {"rollup": NOTHING} | filters
         if things[0] in filters:
@@ -145,7 +157,7 @@ class SumsStore:
 
     async def sums(self, wanted: Wanted, layer: int, days: Sequence[Slice]) -> list[Document]:
         """Return the documents of days, or of all where none is named, with their quarters where a day is not whole."""
-        query = {"tenant": wanted.tenant, "layer": layer, "kind": wanted.kind.value} | wanted.query()
+        query = {"tenant": wanted.whose.tenant, "layer": layer, "kind": wanted.kind.value} | wanted.query()
         parts = [day.day for day in days if not day.whole]
         table = self._mongo.collection(SUMS)
         with outages():
@@ -159,12 +171,11 @@ class SumsStore:
                 rows += await table.find(query | {"day": {"$in": parts}}).to_list(None)
         return rows
 
-    async def knows_campaign(self, tenant: str, campaign_id: str) -> bool:
+    async def knows_campaign(self, whose: Whose, campaign_id: str) -> bool:
         """Tell whether a message of a campaign was counted."""
+        query = whose.reach.by_number({"tenant": whose.tenant, "campaign_id": campaign_id})
         with outages():
-            row = await self._mongo.collection(SUMS).find_one(
-                {"tenant": tenant, "campaign_id": campaign_id}, {"_id": 1}
-            )
+            row = await self._mongo.collection(SUMS).find_one(query, {"_id": 1})
         return row is not None
 
 

@@ -102,7 +102,7 @@ def create_app(settings: Settings) -> Application:
     mongo, bus = built.mongo, built.bus
     api = create_api("Wabus autoreply", "Bots, behind edge.", docs_url=None, redoc_url=None)
     secret = settings.internal_secret.get_secret_value()
-    handover = HandoverRoutes(Handover(built.talks, bus, built.clock), ConversationReader(mongo))
+    handover = HandoverRoutes(Handover(built.talks, bus, built.clock), ConversationReader(mongo), built.directory)
     bots = BotRoutes(built.bots, built.talks, built.spending, built.clock)
     api.include_router(calls_router(f"{BASE}/bots", bots.calls(), secret))
     api.include_router(calls_router(f"{BASE}/conversations", handover.calls(), secret))

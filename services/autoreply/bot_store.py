@@ -61,11 +61,18 @@ class BotStore:
             row: Document | None = await self._mongo.collection(BOTS).find_one({"_id": bot_id, "tenant": tenant})
         return row
 
-    async def page(self, tenant: str, limit: int, after: str | None) -> list[Document]:
-        """Return a tenant's bots, newest first."""
+    async def reached(self, tenant: str, bot_id: str, among: Document) -> Document | None:
+        """Return a bot, if it is one of those that a condition names."""
+        query = {"$and": [{"_id": bot_id, "tenant": tenant}, among]}
+        with outages():
+            row: Document | None = await self._mongo.collection(BOTS).find_one(query)
+        return row
+
+    async def page(self, tenant: str, limit: int, after: str | None, among: Document) -> list[Document]:
+        """Return a tenant's bots, those that a condition names, newest first."""
         query: Document = {"tenant": tenant} | ({"_id": {"$lt": after}} if after else {})
         with outages():
-            cursor = self._mongo.collection(BOTS).find(query).sort("_id", DESCENDING).limit(limit)
+            cursor = self._mongo.collection(BOTS).find({"$and": [query, among]}).sort("_id", DESCENDING).limit(limit)
             rows: list[Document] = await cursor.to_list(None)
         return rows
 

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.directory.directory import Directory
 from libs.egress.rotation import RotateBody
 from libs.ledger.conversations import ConversationReader
 from libs.runtime.clock import Clock
@@ -57,18 +58,18 @@ class BotRoutes:
 
     async def create(self, request: Request, caller: Identity) -> Response:
         """Make one."""
-        bot, secret = await self._bots.create(caller.tenant, body_in(await read_body(request)))
+        bot, secret = await self._bots.create(caller, body_in(await read_body(request)))
         return JsonAnswer(_bot(bot) | ({"signing_secret": secret} if secret is not None else {}), 201)
 
     async def page(self, request: Request, caller: Identity) -> Response:
         """List them."""
         limit, after = _page(request)
-        rows = await self._bots.page(caller.tenant, limit + 1, after)
+        rows = await self._bots.page(caller, limit + 1, after)
         return JsonAnswer(listing([_bot(row) for row in rows], limit))
 
     async def get(self, request: Request, caller: Identity) -> Response:
         """Read one."""
-        bot, now = await self._bots.get(caller.tenant, _id(request)), self._clock.now()
+        bot, now = await self._bots.get(caller, _id(request)), self._clock.now()
         spent = (
             {"spent_today": spent_today(bot, await self._spending.spent(bot, now))} if bot["kind"] == "model" else {}
         )
@@ -77,31 +78,32 @@ class BotRoutes:
     async def update(self, request: Request, caller: Identity) -> Response:
         """Change one."""
         given = given_in(await read_body(request))
-        return JsonAnswer(_bot(await self._bots.update(caller.tenant, _id(request), given)))
+        return JsonAnswer(_bot(await self._bots.update(caller, _id(request), given)))
 
     async def rotate(self, request: Request, caller: Identity) -> Response:
         """Give it a new secret."""
         body = parse(RotateBody, await read_body(request) or b"{}")
-        bot, secret = await self._bots.rotate(caller.tenant, _id(request), body)
+        bot, secret = await self._bots.rotate(caller, _id(request), body)
         return JsonAnswer(_bot(bot) | {"signing_secret": secret})
 
     async def remove(self, request: Request, caller: Identity) -> Response:
         """Delete one."""
-        await self._bots.remove(caller.tenant, _id(request))
+        await self._bots.remove(caller, _id(request))
         return Answer(status_code=204)
 
     async def decisions(self, request: Request, caller: Identity) -> Response:
         """List decisions."""
-        bot, (limit, after) = await self._bots.get(caller.tenant, _id(request)), _page(request)
-        rows = await self._talks.page(caller.tenant, bot["_id"], limit + 1, after)
+        bot, (limit, after) = await self._bots.get(caller, _id(request)), _page(request)
+        rows = await self._talks.page(caller.tenant, bot["_id"], limit + 1, after, await self._bots.reach(caller))
         return JsonAnswer(listing([_decision(row) for row in rows], limit))
 
 
 class HandoverRoutes:
     """`/conversations/{conversation_id}/handover`."""
 
-    def __init__(self, handover: Handover, conversations: ConversationReader) -> None:
+    def __init__(self, handover: Handover, conversations: ConversationReader, directory: Directory) -> None:
         self._handover = handover
+        self._directory = directory
         self._conversations = conversations
 
     def calls(self) -> list[Call]:
@@ -126,7 +128,8 @@ class HandoverRoutes:
     async def _last(self, request: Request, caller: Identity) -> Document:
         conversation_id = str(request.path_params["conversation_id"])
         last = await self._conversations.last(caller.tenant, conversation_id) if is_uuid(conversation_id) else None
-        if last is None:
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        if last is None or not reach.has_number(last["phone_number_id"]):
             raise NoSuchConversation("There is no such conversation.", param="conversation_id")
         return last
 
@@ -145,7 +148,7 @@ def _page(request: Request) -> tuple[int, str | None]:
 
 
 def _bot(row: Document) -> Document:
-    shown = {"id": row["_id"], "object": "bot", "kind": row["kind"]}
+    shown = {"id": row["_id"], "object": "bot", "kind": row["kind"], "mode": row.get("mode")}
     shown |= {name: row.get(name) for name in KINDS[row["kind"]].model_fields}
     if row["kind"] == "model":
         key = row.get("key")

@@ -11,6 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
+from libs.directory.reach import Reach
 from libs.ledger.talks import DECISIONS, TALKS
 from libs.mongo.client import Mongo, duplicates, outages
 
@@ -76,11 +77,12 @@ class TalkStore:
                 query, {"$unset": {"open": "", "commands": "", "dialogue": ""}}
             )
 
-    async def page(self, tenant: str, bot_id: str, limit: int, after: str | None) -> list[Document]:
-        """Return a bot's decisions, newest first."""
+    async def page(self, tenant: str, bot_id: str, limit: int, after: str | None, reach: Reach) -> list[Document]:
+        """Return a bot's decisions as far as they are reached, newest first."""
         query: Document = {"tenant": tenant, "bot_id": bot_id} | ({"_id": {"$lt": after}} if after else {})
         with outages():
-            cursor = self._mongo.collection(DECISIONS).find(query, {"commands": 0}).sort("_id", DESCENDING)
+            cursor = self._mongo.collection(DECISIONS).find(reach.by_number(query), {"commands": 0})
+            cursor = cursor.sort("_id", DESCENDING)
             rows: list[Document] = await cursor.limit(limit).to_list(None)
         return rows
 

@@ -112,7 +112,7 @@ class _Campaigns:
         self.watching = Watching(campaigns, recipients, self.clock)
         self.calls = [
             *RecipientRoutes(launcher, audience, imports, recipients).calls(),
-            *CampaignRoutes(launcher, campaigns, recipients, self.watching).calls(),
+            *CampaignRoutes(launcher, recipients, self.watching).calls(),
         ]
         self.consumer = self._consumer(settings, Progress(recipients, told, messages))
 

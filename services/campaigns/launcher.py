@@ -79,8 +79,13 @@ class Launcher:
         return kept or None
 
     async def find(self, caller: Identity, campaign_id: str) -> Document | None:
-        """Return a campaign, None where there is none."""
-        return await self._campaigns.get(caller.tenant, campaign_id)
+        """Return a campaign, None where there is none that the caller reaches."""
+        found, reach = await self._campaigns.get(caller.tenant, campaign_id), await self._targets.reach(caller)
+        return found if found is not None and reach.has_number(found["phone_number_id"]) else None
+
+    async def page(self, caller: Identity, wanted: Document, limit: int, after: str | None) -> list[Document]:
+        """Return campaigns that the caller reaches, newest first; `wanted` holds exact values of fields."""
+        return await self._campaigns.page(caller.tenant, wanted, limit, after, await self._targets.reach(caller))
 
     async def get(self, caller: Identity, campaign_id: str) -> Document:
         """Return a campaign."""
@@ -185,6 +190,7 @@ class Launcher:
 
     async def cancel(self, caller: Identity, campaign_id: str) -> Document:
         """End a campaign: what is queued is taken back, nobody else is written to."""
+        await self.get(caller, campaign_id)
         changes: Document = {
             "$set": {
                 "status": CampaignStatus.CANCELED.value, "taking_back": True, "work": True, "waiting": None,

@@ -22,7 +22,6 @@ from services.campaigns.launcher import Launcher
 from services.campaigns.paths import CAMPAIGN, JSON_LIMIT, campaign_id_of, one_of
 from services.campaigns.recipient_store import RecipientStore
 from services.campaigns.states import CampaignStatus
-from services.campaigns.store import CampaignStore
 from services.campaigns.views import campaign_view, report_view
 from services.campaigns.watching import Watching
 
@@ -35,12 +34,9 @@ Document = dict[str, Any]
 class CampaignRoutes:
     """`/campaigns` and what is below."""
 
-    def __init__(
-        self, launcher: Launcher, campaigns: CampaignStore, recipients: RecipientStore, watching: Watching
-    ) -> None:  # fmt: skip
+    def __init__(self, launcher: Launcher, recipients: RecipientStore, watching: Watching) -> None:
         self._launcher = launcher
         self._watching = watching
-        self._campaigns = campaigns
         self._recipients = recipients
 
     def calls(self) -> list[Call]:
@@ -74,7 +70,7 @@ class CampaignRoutes:
         query = request.query_params
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         wanted = {"status": one_of("status", query["status"], CampaignStatus)} if "status" in query else {}
-        rows = await self._campaigns.page(caller.tenant, wanted, limit + 1, after)
+        rows = await self._launcher.page(caller, wanted, limit + 1, after)
         counts = await self._recipients.counts([row["_id"] for row in rows])
         return JsonAnswer(listing([campaign_view(row, counts[row["_id"]]) for row in rows], limit))
 

@@ -7,6 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from libs.directory.reach import EVERYTHING, Reach
 from libs.mongo.client import Mongo, outages
 from services.campaigns.errors import IdTaken
 from services.campaigns.states import CampaignStatus
@@ -60,11 +61,13 @@ class CampaignStore:
             yield rows
             after = rows[-1]["_id"]
 
-    async def page(self, tenant: str, wanted: Document, limit: int, after: str | None) -> list[Document]:
-        """Return a tenant's campaigns, newest first; `wanted` holds exact values of fields."""
+    async def page(
+        self, tenant: str, wanted: Document, limit: int, after: str | None, reach: Reach = EVERYTHING
+    ) -> list[Document]:
+        """Return a tenant's campaigns as far as they are reached, newest first; `wanted` holds exact values."""
         query = {"tenant": tenant} | wanted | ({"_id": {"$lt": after}} if after else {})
         with outages():
-            cursor = self._mongo.collection(CAMPAIGNS).find(query).sort("_id", DESCENDING).limit(limit)
+            cursor = self._mongo.collection(CAMPAIGNS).find(reach.by_number(query)).sort("_id", DESCENDING).limit(limit)
             rows: list[Document] = await cursor.to_list(None)
         return rows
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry, TemplateEntry
-from libs.web.errors import Forbidden, Invalid
+from libs.directory.reach import Reach
+from libs.web.errors import Invalid
 from libs.web.identity import Identity
 from services.campaigns.errors import NoSuchNumber, wrong_field
 
@@ -43,13 +44,15 @@ class Targets:
         return Sending(number, account) if number is not None and account is not None else None
 
     async def reached(self, caller: Identity, phone_number_id: str) -> Sending:
-        """Return a caller's number; raises NoSuchNumber, and Forbidden for a test key and a live account."""
+        """Return a caller's number; raises NoSuchNumber, also for what the caller does not reach."""
         found = await self.sending(caller.tenant, phone_number_id)
-        if found is None:
+        if found is None or not (await self.reach(caller)).has_number(phone_number_id):
             raise NoSuchNumber("You have no connected number with this id.", param="phone_number_id")
-        if caller.mode == "test" and not found.account.sandbox:
-            raise Forbidden("A test key reaches only sandbox accounts.", code="test_key")
         return found
+
+    async def reach(self, caller: Identity) -> Reach:
+        """Return what a caller reaches."""
+        return await self._directory.reach(caller.tenant, caller.mode)
 
     async def template(self, tenant: str, waba_id: str, name: str, language: str) -> TemplateEntry | None:
         """Return a template in a language, None where it is not there (any more)."""

@@ -1,8 +1,10 @@
 """`wabus`: the command line."""
 
 import importlib
+import logging
 import sys
 
+import structlog
 import typer
 
 from deploy.local.errors import StackRefused
@@ -46,8 +48,15 @@ def command_line(arguments: list[str]) -> typer.Typer:
     return app
 
 
+def only_the_commands_speak() -> None:
+    """Drop what libraries log: a command says in its own sentence what went wrong, and its output may be JSON."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
 def main() -> None:
     """Run the command; what was refused is one sentence on standard error and exit code 1."""
+    only_the_commands_speak()
     try:
         command_line(sys.argv[1:])()
     except (StackRefused, CommandRefused, StartRefused) as refused:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.services import ROOT, environment_of, shared_environment
-from deploy.local.settings import given_variables, outside_environment
-from deploy.local.state import StateDirectory
+from deploy.local.services import ROOT, environment_of
+from deploy.local.settings import outside_environment
 from services.console.errors import CommandRefused
 from services.console.options import DEFAULT_STATE, State
+from services.console.target import deployment_of
 
 REBUILD, REPRICE = "services.analytics.rebuild", "services.analytics.reprice"
 DAY = ["%Y-%m-%d"]
@@ -34,7 +34,7 @@ def rebuild(
 ) -> None:  # fmt: skip
     """Count all of the history anew, while the stack goes on counting; stopped, it goes on where it was.
 
-    In a deployment: `python -m services.analytics.rebuild` with the settings of analytics.
+    In a deployment: where analytics runs, for it needs the settings of analytics.
 
     Example: wabus analytics rebuild
     """
@@ -49,7 +49,7 @@ def reprice(
 ) -> None:
     """Price messages anew by the rate cards of today: each price that changes is a further line.
 
-    In a deployment: `python -m services.analytics.reprice` with the settings of analytics.
+    In a deployment: where analytics runs, for it needs the settings of analytics.
 
     Example: wabus analytics reprice --from 2026-10-01
     """
@@ -58,13 +58,9 @@ def reprice(
 
 
 def _run(state: Path, job: str, *arguments: str) -> None:
-    directory = StateDirectory(state)
-    if (stack := directory.stack()) is None:
-        raise CommandRefused(f"no stack runs in {directory.root}: `wabus up` starts one")
-    urls = {"edge": stack["edge"], "sandbox": stack["sandbox"]}
-    servers = {"WABUS_KAFKA_BOOTSTRAP": stack["kafka"], "WABUS_MONGO_URL": stack["mongo"]}
-    shared = shared_environment(directory.secrets(), servers, urls, str(directory.root / "sandbox"))
-    environment = environment_of("analytics", 0, shared | given_variables(), outside_environment())
+    if (deployment := deployment_of(state)) is None:
+        raise CommandRefused(f"no stack runs in {state.absolute()}: start one with `wabus up`, or set WABUS_MONGO_URL")
+    environment = environment_of("analytics", 0, deployment.variables(), outside_environment())
     ended = subprocess.run(  # noqa: S603  # our own job
         [sys.executable, "-m", job, *arguments], env=environment, cwd=ROOT, check=False
     )

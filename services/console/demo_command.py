@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.local.control import order
+from deploy.local.deployment import of_stack
 from deploy.local.processes import Identity, wait_until_gone
 from deploy.local.stack import Options
 from deploy.local.state import StateDirectory
@@ -19,7 +20,7 @@ from services.console.http_calls import Calls, public_api, sandbox_control
 from services.console.printing import console
 from services.console.receiver import receiving
 from services.console.starting import up_in_background
-from services.console.target import target_of
+from services.console.target import Target
 from services.console.telling import Teller
 
 STOP_WITHIN = 32.0  # seconds: what `wabus down` takes at most
@@ -41,7 +42,7 @@ def demo(state: StateOption = None) -> None:
     """
     tell = Teller(console)
     with _stack(state) as directory:
-        target = target_of(directory)
+        target = Target(of_stack(directory), directory)  # whatever else the environment names
         try:
             with receiving() as receiver:
                 hook = Calls(target.need("edge"))

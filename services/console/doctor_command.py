@@ -1,4 +1,4 @@
-"""`wabus doctor`: the command; `deploy.local.doctor` looks at this machine, `deploy.doctor` at a deployment."""
+"""`wabus doctor`: the command; `deploy.doctor` looks at this machine, or at a deployment."""
 
 import asyncio
 from pathlib import Path
@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from deploy.doctor.deployment import Deployment, of_environment, of_file, of_stack
+from deploy.doctor.env_file import of_file
 from deploy.doctor.findings import Finding
+from deploy.doctor.machine import examine
 from deploy.doctor.server_checks import examine_servers
 from deploy.doctor.settings_checks import examine_settings
-from deploy.local.doctor import examine
+from deploy.local.deployment import Deployment
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import print_rows
+from services.console.target import deployment_of
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +32,13 @@ def doctor(
 ) -> None:
     """Check this machine for the local stack, and a deployment for weak settings; exit code 1 for an error.
 
-    The deployment is the one of --env-file, or of the environment where that names its servers (then this machine is
-    of no interest), or the stack that runs in the state directory, for which being open is only a note.
+    The deployment is the one of --env-file, or of the environment where that names an address of it (then this machine
+    is of no interest), or the stack that runs in the state directory, for which being open is only a note.
 
     Example: wabus doctor --env-file .env
     """
-    named = of_file(env_file) if env_file is not None else of_environment()
-    findings = [] if named is not None else examine(state.absolute())
-    deployment = named or of_stack(state)
+    deployment = of_file(env_file) if env_file is not None else deployment_of(state)
+    findings = examine(state.absolute()) if deployment is None or deployment.stack is not None else []
     if deployment is not None:
         findings += _of(deployment, offline)
     rows = [{"check": it.check, "level": it.level.value, "ok": it.ok, "says": it.says} for it in findings]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +15,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.errors import BusUnavailable
 from libs.kafka.record import Outgoing
+from libs.kafka.refusals import knock
 from libs.kafka.replays import mark_for, mark_of, marked
 from libs.runtime.errors import StartRefused
 from services.console.errors import CommandRefused
@@ -98,7 +99,9 @@ def _check_answered(since: datetime | None, minutes: int) -> None:
 async def _produce_again(kafka: KafkaConnection, wanted: Range, mark: str, rate: int, dry_run: bool) -> int:
     # The ends are taken before the first record is written, so a replay does not read what it wrote itself.
     count, chunk = 0, list[Outgoing]()
-    async with _bus(kafka) as bus:
+    bus: Bus | None = None
+    await knock(kafka)
+    async with AsyncExitStack() as opened:
         with errors_console.status("reading…") as shown:
             async for record in read(kafka, META_WEBHOOKS, wanted):
                 if mark_of(record) is not None:
@@ -106,12 +109,15 @@ async def _produce_again(kafka: KafkaConnection, wanted: Range, mark: str, rate:
                 count += 1
                 if dry_run:
                     continue
+                if bus is None:
+                    bus = await opened.enter_async_context(_bus(kafka))
                 chunk.append(Outgoing(META_WEBHOOKS, record.key, record.value, record.headers))
                 if len(chunk) >= min(CHUNK, rate):
                     await _write(bus, marked(chunk, mark), rate)
                     chunk = []
                     shown.update(f"{count} webhooks")
-            await _write(bus, marked(chunk, mark), rate)
+            if bus is not None:
+                await _write(bus, marked(chunk, mark), rate)
     return count
 
 

@@ -1,5 +1,6 @@
 """Commands for the simulated Meta of a local stack: an account to try things with, its users, its reviewers."""
 
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -48,6 +49,10 @@ def connect(
     console.print(f"phone_number_id {number} is connected, template {TEMPLATE['name']} is approved. Try:")
     console.print(f'  wabus send text +{USER} "It works" --from {number} --wait', markup=False)
     console.print(f"  wabus send template +15550100001 hello --parameter Bob --from {number} --wait", markup=False)
+    console.print("Or with curl, as contracts/guides/api-users.md begins:")
+    values = {"API": target.need("edge"), "KEY": target.need("api_key"), "FROM": number, "TO": f"+{USER}"}
+    exports = " ".join(f"{name}={quote(value)}" for name, value in values.items())
+    console.print(f"  export {exports}", markup=False, soft_wrap=True)
 
 
 @sandbox.command("write")

@@ -1,83 +1,65 @@
-"""What a command talks to: the stack of the state directory, or a deployment that the environment names."""
+"""What a command talks to: addresses and keys of the deployment that `deploy.local.deployment` chooses for it."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.state import StateDirectory
+from pydantic import SecretStr
+
+from deploy.local.deployment import Deployment, chosen
 from libs.kafka.connection import KafkaConnection
 from libs.mongo.client import Mongo
-from libs.runtime.access import KafkaAccess
-from libs.runtime.settings import read_settings
+from libs.runtime.access import PREFIX
+from libs.runtime.settings import validated
 from services.console.errors import CommandRefused
+from services.console.printing import errors_console
 from services.console.settings import ConsoleSettings
 
+VARIABLES = {"edge": "EDGE_URL", "sandbox": "SANDBOX_URL"}  # of what is not called like its variable
 
-@dataclass(frozen=True, slots=True)
+
 class Target:
-    """Addresses and keys; what is not known is None."""
+    """Addresses and keys; what the deployment does not say is asked for in vain, with a sentence."""
 
-    edge: str | None
-    sandbox: str | None
-    api_key: str | None
-    admin_key: str | None
-    internal_secret: str | None
-    encryption_keys: str | None = field(repr=False)
-    kafka: KafkaConnection | None
-    mongo: Mongo | None
-    tenant: str | None
+    def __init__(self, deployment: Deployment | None, state: Path) -> None:
+        self._told_by = deployment.told_by if deployment else None
+        self._state = state.absolute()
+        self._settings = validated(ConsoleSettings, deployment.values if deployment else {})
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant that keys are of where none is said."""
+        return self._settings.tenant
 
     def need_kafka(self) -> KafkaConnection:
         """Return the way to Kafka; raises CommandRefused, which says where it would come from."""
-        if self.kafka is None:
-            raise CommandRefused("no stack runs here: start one with `wabus up`, or set WABUS_KAFKA_BOOTSTRAP")
-        return self.kafka
+        return KafkaConnection.to(self.need("kafka_bootstrap"), self._settings)
 
     def need_mongo(self) -> Mongo:
         """Return the client of MongoDB; raises CommandRefused, which says where it would come from."""
-        if self.mongo is None:
-            raise CommandRefused("no stack runs here: start one with `wabus up`, or set WABUS_MONGO_URL")
-        return self.mongo
+        return Mongo(self.need("mongo_url"), self._settings.mongo_database, self._settings)
 
     def need(self, name: str) -> str:
-        """Return one of the fields; raises CommandRefused, which says where it would come from."""
-        value: str | None = getattr(self, name)
+        """Return an address or a key; raises CommandRefused, which says where it would come from."""
+        variable = VARIABLES.get(name, name.upper())
+        value: str | SecretStr | None = getattr(self._settings, variable.lower())
         if value is None:
-            variable = {"edge": "WABUS_EDGE_URL", "sandbox": "WABUS_SANDBOX_URL"}
-            told = variable.get(name, f"WABUS_{name.upper()}")
-            raise CommandRefused(f"no stack runs here: start one with `wabus up`, or set {told}")
-        return value
+            raise CommandRefused(self._lacks(PREFIX + variable))
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+    def _lacks(self, variable: str) -> str:
+        if self._told_by is None:
+            return f"no stack runs in {self._state}: start one with `wabus up`, or set {variable}"
+        return f"{self._told_by} is what is talked to, and does not say {variable}: set {variable}"
 
 
 def target_of(state: Path) -> Target:
-    """Return the stack that runs in `state`; where none runs, what the environment says. Raises StartRefused."""
-    directory = StateDirectory(state)
-    settings = read_settings(ConsoleSettings)
-    stack = {} if settings.edge_url else (directory.stack() or {})
-    ring = settings.encryption_keys.get_secret_value() if settings.encryption_keys else None
-    if stack:
-        own = {name: stack.get(name) for name in ("edge", "sandbox", "api_key", "admin_key", "tenant")}
-        access = KafkaAccess.model_validate(stack.get("kafka_access", {}))
-        kafka = KafkaConnection.to(stack["kafka"], access) if "kafka" in stack else None
-        mongo = Mongo(stack["mongo"], stack["mongo_database"]) if "mongo" in stack else None
-        secrets = directory.secrets()
-        ring = ring or secrets["encryption_keys"]
-        return Target(
-            **own, kafka=kafka, mongo=mongo, internal_secret=secrets["internal_secret"], encryption_keys=ring
-        )  # fmt: skip
-    return Target(
-        edge=settings.edge_url,
-        sandbox=settings.sandbox_url,
-        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-        admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
-        internal_secret=settings.internal_secret.get_secret_value() if settings.internal_secret else None,
-        encryption_keys=ring,
-        kafka=KafkaConnection.to(settings.kafka_bootstrap, settings) if settings.kafka_bootstrap else None,
-        mongo=_mongo_of(settings),
-        tenant=None,
-    )
+    """Return what a command talks to; raises StartRefused for what cannot be read."""
+    return Target(deployment_of(state), state)
 
 
-def _mongo_of(settings: ConsoleSettings) -> Mongo | None:
-    if settings.mongo_url is None:
-        return None
-    return Mongo(settings.mongo_url.get_secret_value(), settings.mongo_database, settings)
+def deployment_of(state: Path) -> Deployment | None:
+    """Return the deployment of a command, and say so where a stack that runs here is not the one."""
+    deployment = chosen(state)
+    if deployment is not None and deployment.passed_by is not None:
+        said = f"{deployment.told_by} is what is talked to, not the stack in {deployment.passed_by}"
+        errors_console.print(said, soft_wrap=True, markup=False)
+    return deployment

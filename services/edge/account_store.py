@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from libs.directory.directory import ACCOUNTS, NUMBERS, SECRET_FIELD, TOKEN_FIELD
+from libs.directory.reach import Reach
 from libs.directory.sealed import Sealed
 from libs.directory.vault import Vault
 from libs.mongo.client import Mongo, outages
@@ -166,27 +167,23 @@ class AccountStore:
             rows: list[Document] = await cursor.to_list(None)
         return rows
 
-    async def accounts(self, tenant: str, limit: int, after: str | None, mode: str) -> list[Document]:
-        """Return a tenant's connected accounts that a key of this mode reaches, newest first."""
-        query: Document = {"tenant": tenant, "owned": True, "status": {"$nin": GONE}} | _reached(mode)
+    async def accounts(self, tenant: str, limit: int, after: str | None, reach: Reach) -> list[Document]:
+        """Return a tenant's connected accounts as far as they are reached, newest first."""
+        query: Document = {"tenant": tenant, "owned": True, "status": {"$nin": GONE}}
         if after is not None:
             query["_id"] = {"$lt": after}
         with outages():
-            cursor = self._mongo.collection(ACCOUNTS).find(query).sort("_id", DESCENDING).limit(limit)
+            cursor = self._mongo.collection(ACCOUNTS).find(reach.by_account(query)).sort("_id", DESCENDING).limit(limit)
             rows: list[Document] = await cursor.to_list(None)
         return rows
 
-    async def numbers(self, tenant: str, limit: int, after: str | None, mode: str) -> list[Document]:
-        """Return a tenant's connected numbers that a key of this mode reaches, by id."""
+    async def numbers(self, tenant: str, limit: int, after: str | None, reach: Reach) -> list[Document]:
+        """Return a tenant's connected numbers as far as they are reached, by id."""
         query: Document = {"tenant": tenant, "status": {"$nin": GONE}}
-        if reached := _reached(mode):
-            with outages():
-                of_tenant = {"tenant": tenant, "owned": True} | reached
-                query["waba_id"] = {"$in": await self._mongo.collection(ACCOUNTS).distinct("waba_id", of_tenant)}
         if after is not None:
             query["_id"] = {"$gt": after}
         with outages():
-            cursor = self._mongo.collection(NUMBERS).find(query).sort("_id", ASCENDING).limit(limit)
+            cursor = self._mongo.collection(NUMBERS).find(reach.by_account(query)).sort("_id", ASCENDING).limit(limit)
             rows: list[Document] = await cursor.to_list(None)
         return rows
 
@@ -270,7 +267,3 @@ def _heard(changes: Document, at: datetime, now: datetime) -> list[Document]:
             f"heard.{name}": {"$max": [heard, at]},
         }
     return [{"$set": fields}]
-
-
-def _reached(mode: str) -> Document:
-    return {"sandbox": True} if mode == "test" else {}

@@ -58,6 +58,7 @@ from services.edge.bulk import BulkIntake
 from services.edge.cancellations import Cancellations
 from services.edge.census import Census
 from services.edge.commands import SendCommands
+from services.edge.common_things import CommonThings
 from services.edge.credentials import Credentials, is_sandbox
 from services.edge.dead_letter_store import DeadLetterStore
 from services.edge.dead_letters import DeadLetters
@@ -74,6 +75,7 @@ from services.edge.last_used import LastUsed
 from services.edge.media import MediaDesk
 from services.edge.media_store import MediaStore
 from services.edge.messages import MessageIntake
+from services.edge.met_people import MetPeople
 from services.edge.number_desk import NumberDesk
 from services.edge.onboarding import Onboarding
 from services.edge.onboarding_store import OnboardingStore
@@ -129,7 +131,8 @@ class _Edge:
             self.directory, Limits.of(settings, self.clock), addresses, self.last_used, self.clock
         )
         self.audit_kept, audit_log = settings.edge_audit_kept, AuditStore(self.mongo)
-        self.trail, self.audit = AuditTrail(audit_log, addresses, self.clock), AuditRoutes(audit_log)
+        self.trail = AuditTrail(audit_log, addresses, self.clock)
+        self.audit = AuditRoutes(audit_log, keys, self.directory)
         self.guard = IdempotencyGuard(IdempotencyStore(self.mongo, vault), self.clock)
         self.graph = GraphClient(settings.graph_url, settings.graph_version)
         reader = MessageReader(self.mongo)
@@ -160,7 +163,7 @@ class _Edge:
         self.wakeups = WakeUps(self.bus, self.clock)
         self.waiting = WaitingCap(reader, settings.edge_waiting_per_tenant, settings.edge_waiting_in_all)
         return MessageIntake(
-            self.directory, self.intake, self.wakeups, self.waiting, Targets(reader), self.clock,
+            self.directory, self.intake, self.wakeups, self.waiting, Targets(reader, self.directory), self.clock,
             settings.edge_first_look,
         )  # fmt: skip
 
@@ -177,7 +180,7 @@ class _Edge:
         )
         numbers = NumberDesk(accounts, self.directory, GraphNumbers(self.graph), self.refresh, announcements)
         return [
-            *AccountRoutes(self.onboarding, runs, accounts, self.guard).endpoints(BASE),
+            *AccountRoutes(self.onboarding, runs, accounts, self.directory, self.guard).endpoints(BASE),
             *NumberRoutes(numbers).endpoints(BASE),
         ]
 
@@ -200,11 +203,12 @@ class _Edge:
             ErasureStore(self.mongo), Forgetting(self.mongo), book, reader, self.directory, self.cancellations,
             self.bus, turn, self.clock, settings.edge_forget_settles,
         )  # fmt: skip
-        opt_outs = OptOuts(People(self.mongo), log, book, self.clock)
+        opt_outs, words = OptOuts(People(self.mongo), log, book, self.clock), OptOutWordsBook(self.mongo, self.clock)
+        met, common = MetPeople(book, reader), CommonThings(self.directory, is_sandbox(settings))
         return [
-            *ConsentRoutes(opt_outs, book, OptOutWordsBook(self.mongo, self.clock), self.guard).endpoints(BASE),
-            *ContactRoutes(book, log, reader, TalkReader(self.mongo), self.directory, self.clock).endpoints(BASE),
-            *ErasureRoutes(self.erasures, self.guard).endpoints(BASE),
+            *ConsentRoutes(opt_outs, met, words, self.directory, common, self.guard).endpoints(BASE),
+            *ContactRoutes(met, book, log, reader, TalkReader(self.mongo), self.directory, self.clock).endpoints(BASE),
+            *ErasureRoutes(self.erasures, common, self.guard).endpoints(BASE),
         ]
 
     def _webhook_door(self, settings: Settings) -> WebhookDoor:
@@ -218,8 +222,7 @@ class _Edge:
 
     def parts(self) -> list[Any]:
         """Return the parts in the order they start."""
-        letters = DeadLetterPolicy(service="edge")
-        listener = DirectoryListener(self.directory)
+        letters, listener = DeadLetterPolicy(service="edge"), DirectoryListener(self.directory)
         return [
             self.mongo,
             IndexBuilder(

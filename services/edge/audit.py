@@ -24,6 +24,7 @@ from libs.web.errors import ApiError, OutcomeUnclear
 from services.edge.addresses import CallerAddress
 from services.edge.audit_store import UNCLEAR, AuditStore
 from services.edge.audited import AUDITED, audited
+from services.edge.errors import SandboxOnly
 from services.edge.idempotency import REPLAYED
 
 BASE = "/api/v1/whatsapp"
@@ -73,7 +74,8 @@ class AuditTrail:
             facts["object_id" if named is None else "made_id"] = made["id"]
         if made["count"] is not None:
             facts["count"] = made["count"]
-        outcome = "repeated" if REPLAYED in answer.headers else _outcome(answer.status_code)
+        outcome = "dry_run" if made["dry_run"] else _outcome(answer.status_code)
+        outcome = "repeated" if REPLAYED in answer.headers else outcome
         await self._close(entry_id, outcome, answer.status_code, **facts | {"code": made["code"]})
         return answer
 
@@ -92,7 +94,8 @@ class AuditTrail:
         return entry_id
 
     async def _close(self, entry_id: str, outcome: str, status: int, **facts: Any) -> None:
-        if status == 404:  # nobody has such a thing: what was named may be anything, a person's number too
+        if status == 404 or facts.get("code") == SandboxOnly.code:
+            # Nobody has such a thing, or nobody looked: what was named may be anything, a person's number too.
             facts["object_id"] = None
         try:
             await self._store.close(entry_id, {"outcome": outcome, "status": status, **facts})
@@ -124,7 +127,7 @@ def _made(answer: Response, field: str) -> Document:
     counts = [said[name] for name in ("replayed", "discarded") if isinstance(said.get(name), int)]
     return {
         "id": said.get(field), "tenant": said.get("tenant"), "count": counts[0] if counts else None,
-        "code": error.get("code") if isinstance(error, Mapping) else None,
+        "code": error.get("code") if isinstance(error, Mapping) else None, "dry_run": said.get("dry_run") is True,
     }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """The audit log in MongoDB: an entry is inserted before its action, closed once after it, and never changed again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
@@ -16,6 +17,13 @@ INDEXES = {AUDIT_LOG: [IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], 
 Document = dict[str, Any]
 
 
+class Seen(NamedTuple):
+    """Who does not see all entries sees what one of these keys did, or what was done to one of these objects."""
+
+    actors: Sequence[str]
+    objects: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which entries: of a tenant, or (None) of all of them."""
@@ -26,6 +34,7 @@ class Wanted:
     actor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    seen: Seen | None = None
 
     def query(self) -> Document:
         """Return the query."""
@@ -36,7 +45,11 @@ class Wanted:
         times = {"$gte": self.since, "$lt": self.until}
         if bounds := {name: value for name, value in times.items() if value is not None}:
             query["at"] = bounds
-        return query
+        if self.seen is None:
+            return query
+        objects = {"$in": list(self.seen.objects)}
+        either = [{"actor": {"$in": list(self.seen.actors)}}, {"object_id": objects}, {"made_id": objects}]
+        return {"$and": [query, {"$or": either}]}
 
 
 def indexes(kept: timedelta) -> dict[str, list[IndexModel]]:

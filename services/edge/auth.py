@@ -9,12 +9,14 @@ from starlette.requests import Request
 
 from libs.directory.directory import Directory
 from libs.directory.entries import KeyEntry
+from libs.directory.reach import TEST
 from libs.runtime.clock import Clock
 from libs.web.errors import ApiError, Forbidden, TooManyRequests, Unauthenticated
 from libs.web.headers import header
 from services.edge.addresses import CallerAddress, home_of, is_among
 from services.edge.api_keys import Scope, is_current, is_of, parse_key
 from services.edge.buckets import Buckets
+from services.edge.idempotency import OF_TEST_KEY
 from services.edge.last_used import LastUsed
 from services.edge.settings import Settings
 
@@ -80,6 +82,8 @@ class Authenticator:
             raise self._failed(request)
         if entry.allowed:
             self._check_address(request, entry)
+        if entry.mode == TEST:
+            request.scope[OF_TEST_KEY] = True
         return self._admitted(entry, scope)
 
     async def _prove(self, request: Request, text: bytes, digest: bytes, *, known: bool) -> KeyEntry:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.directory.reach import TEST
 from libs.events.messages import Lane
 from libs.ledger.intake import OutcomeUnknown, Stored
 from libs.ledger.record import Idempotency, OutboundDraft
@@ -16,7 +17,7 @@ from libs.requests.kinds import BY_TYPE, body_of, item_schemas
 from libs.runtime.ids import new_id
 from libs.web.door import away
 from libs.web.errors import ApiError, FieldProblem, Invalid
-from services.edge.idempotency import KEY_LIMIT, check_same, fingerprint, item_key
+from services.edge.idempotency import KEY_LIMIT, check_same, fingerprint, item_key, namespaced
 from services.edge.messages import Asked, MessageIntake, unclear
 from services.edge.metrics import ACCEPTED
 from services.edge.views import accepted
@@ -69,7 +70,7 @@ class BulkIntake:
     async def _prepare(self, asked: Asked, place: int, item: Any) -> _Item:
         try:
             fields = _fields(place, item)
-            asked = asked.under(_key(asked.idempotency, place, fields))
+            asked = asked.under(_key(asked, place, fields))
             return _Item(asked, draft=await self._messages.prepare(asked, body_of(fields)))
         except MongoUnavailable:
             return _Item(asked, refusal=away())
@@ -118,11 +119,11 @@ def _asked(asked: Asked) -> Asked:
     return Asked(asked.tenant, asked.mode, asked.correlation_id, asked.idempotency, new_id(), Lane.BULK)
 
 
-def _key(whole: Idempotency | None, place: int, fields: dict[str, Any]) -> Idempotency | None:
+def _key(asked: Asked, place: int, fields: dict[str, Any]) -> Idempotency | None:
     """Return the message's own key, or one made of the call's key and its place: a repeat meets each message again."""
     if "idempotency_key" in fields:
-        key = item_key(fields.pop("idempotency_key"))
-    elif whole is not None:
+        key = namespaced(item_key(fields.pop("idempotency_key")), test=asked.mode == TEST)
+    elif (whole := asked.idempotency) is not None:
         key = f"{whole.key}\x1f{place}"
     else:
         return None

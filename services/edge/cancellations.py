@@ -13,8 +13,7 @@ from libs.ledger.record import told
 from libs.ledger.states import status_of
 from libs.runtime.clock import Clock
 from libs.runtime.gather import Gather
-from libs.web.errors import NotFound
-from services.edge.errors import NotCancelable, check_reach
+from services.edge.errors import NotCancelable, message_not_found
 from services.edge.wakeups import WakeUps
 
 LINGER = 0.02  # seconds a cancellation's event waits for others
@@ -47,12 +46,12 @@ class Cancellations:
     async def cancel(self, tenant: str, message_id: str, mode: str) -> Document:
         """Cancel a message and return its record, also where it was canceled before.
 
-        Raises NotFound, SandboxOnly (for a test key), and NotCancelable naming the state where it may be on its way or
-        has come to another end.
+        Raises NotFound, also for what a key of this mode does not reach, and NotCancelable naming the state where it
+        may be on its way or has come to another end.
         """
         row = await self._row(tenant, message_id)
-        if mode == "test" and (account := await self._directory.account(tenant, row["waba_id"])) is not None:
-            check_reach(mode, account.sandbox)
+        if not (await self._directory.reach(tenant, mode)).has_number(row["phone_number_id"]):
+            raise message_not_found()
         if row["direction"] == "outbound" and await self._claims.end(row, MessageStatus.CANCELED, self._clock.now()):
             waiting = row.get("open", False)
             row = await self._row(tenant, message_id)
@@ -70,7 +69,7 @@ class Cancellations:
     async def _row(self, tenant: str, message_id: str) -> Document:
         row = await self._reader.get(tenant, message_id)
         if row is None:
-            raise NotFound("There is no such message.", code="message_not_found", param="message_id")
+            raise message_not_found()
         return row
 
     async def _tell(self, rows: Sequence[Document]) -> Sequence[None]:

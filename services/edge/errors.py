@@ -1,5 +1,6 @@
 """What edge refuses beyond what every HTTP side does."""
 
+from libs.directory.reach import TEST
 from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, WrongMediaType
 
 
@@ -29,8 +30,13 @@ class SandboxOnly(Forbidden):
 
 def check_reach(mode: str, sandbox: bool) -> None:
     """Raise SandboxOnly where a key of this mode does not reach an account that is a sandbox's or is not."""
-    if mode == "test" and not sandbox:
+    if mode == TEST and not sandbox:
         raise SandboxOnly("A test key reaches only sandbox accounts.")
+
+
+def message_not_found() -> NotFound:
+    """Return the refusal of a message that is none of those that the caller reaches."""
+    return NotFound("There is no such message.", code="message_not_found", param="message_id")
 
 
 class NoSuchTemplate(Invalid):

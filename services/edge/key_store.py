@@ -64,9 +64,17 @@ class KeyStore:
             )
         return rows
 
-    async def page(self, tenant: str, limit: int, last: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return a tenant's keys, newest first, those after `last`."""
-        query: dict[str, Any] = {"tenant": tenant}
+    async def ids_of(self, tenant: str, mode: str) -> list[str]:
+        """Return the ids of a tenant's keys of a mode, those that ended included."""
+        with outages():
+            rows = await self._mongo.collection(KEYS).find({"tenant": tenant, "mode": mode}, {"_id": 1}).to_list(None)
+        return [row["_id"] for row in rows]
+
+    async def page(
+        self, tenant: str, limit: int, last: dict[str, Any] | None, mode: str | None
+    ) -> list[dict[str, Any]]:
+        """Return a tenant's keys, of one mode or of both, newest first, those after `last`."""
+        query: dict[str, Any] = {"tenant": tenant} | ({"mode": mode} if mode is not None else {})
         if last is not None:
             at = last["created_at"]
             query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": last["_id"]}}]

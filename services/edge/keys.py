@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.directory.directory import Directory
+from libs.directory.reach import TEST
 from libs.kafka.bus import BusUnavailable
 from libs.runtime.clock import Clock
 from libs.runtime.ids import is_uuid, new_id
@@ -35,16 +36,24 @@ class KeyWish:
 
 @dataclass(frozen=True, slots=True)
 class Giver:
-    """The key that makes or ends others: it manages its own tenant's, and none that may more than itself."""
+    """The key that makes or ends others: it manages its own tenant's, and none that may more than itself.
+
+    To a test key there are no others than test keys.
+    """
 
     tenant: str
     mode: str
     scopes: frozenset[str]
 
+    @property
+    def manages(self) -> str | None:
+        """The mode of the keys that it manages; None for both."""
+        return TEST if self.mode == TEST else None
+
     def check(self, mode: str, scopes: Sequence[str]) -> None:
-        """Raise SandboxOnly where a test key is at a live one, and Forbidden for a scope that only an admin gives."""
-        if self.mode == "test" and mode != "test":
-            raise SandboxOnly("A test key makes, rolls and revokes test keys only.", param="mode")
+        """Raise SandboxOnly where a test key would make a live one, Forbidden for a scope that only an admin gives."""
+        if self.manages not in (None, mode):
+            raise SandboxOnly("A test key makes test keys only.", param="mode")
         if Scope.ADMIN in scopes and Scope.ADMIN not in self.scopes:
             raise Forbidden(f"Only an admin key gives the scope {Scope.ADMIN.value}.", param="scopes")
 
@@ -83,17 +92,20 @@ class Keys:
         """Return a tenant's keys."""
         return await self._store.all_of(tenant)
 
-    async def page(self, tenant: str, limit: int, after: str | None) -> Sequence[Document]:
-        """Return a page of a tenant's keys, newest first; raises BadRequest for a cursor that is none of them."""
-        last = await self._store.get(after, tenant) if after is not None else None
+    async def page(self, giver: Giver, limit: int, after: str | None) -> Sequence[Document]:
+        """Return a page of the keys that a key manages, newest first; raises BadRequest for a cursor that is none."""
+        last = await self._found(after, giver) if after is not None else None
         if after is not None and last is None:
             words = "starting_after must be the id of the last row of the page before."
             raise BadRequest(words, param="starting_after")
-        return await self._store.page(tenant, limit, last)
+        return await self._store.page(giver.tenant, limit, last, giver.manages)
 
-    async def get(self, tenant: str, key_id: str) -> Document:
-        """Return one of a tenant's keys. Raises NotFound."""
-        return await self._existing(key_id, tenant)
+    async def get(self, key_id: str, giver: Giver | None) -> Document:
+        """Return one of the keys that a key manages. Raises NotFound."""
+        row = await self._found(key_id, giver)
+        if row is None:
+            raise NotFound("There is no such key.", code="key_not_found", param="key_id")
+        return row
 
     async def roll(self, key_id: str, overlap: timedelta, giver: Giver | None = None) -> tuple[str, Document]:
         """Make a successor that is and may the same, and lives as long; the old key ends after the overlap.
@@ -134,16 +146,15 @@ class Keys:
         return key.text, row
 
     async def _managed(self, key_id: str, giver: Giver | None) -> Document:
-        row = await self._existing(key_id, None if giver is None else giver.tenant)
+        row = await self.get(key_id, giver)
         if giver is not None:
             giver.check(row["mode"], row["scopes"])
         return row
 
-    async def _existing(self, key_id: str, tenant: str | None) -> Document:
-        row = await self._store.get(key_id, tenant)
-        if row is None:
-            raise NotFound("There is no such key.", code="key_not_found", param="key_id")
-        return row
+    async def _found(self, key_id: str, giver: Giver | None) -> Document | None:
+        row = await self._store.get(key_id, None if giver is None else giver.tenant)
+        managed = row is not None and (giver is None or giver.manages in (None, row["mode"]))
+        return row if managed else None
 
     async def _tell(self, tenant: str, change: str, key_id: str) -> None:
         self._directory.forget(tenant=tenant, key_id=key_id)

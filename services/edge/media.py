@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from libs.directory.entries import AccountEntry, NumberEntry
+from libs.directory.reach import Reach
 from libs.graph.errors import GraphFailure, GraphRefused
 from libs.graph.media import GraphMedia, MediaFacts, OutgoingFile
 from libs.graph.media_types import HEAD, LARGEST, TYPES, UNKNOWN, MediaType, largest, normalised, sniffed
@@ -17,7 +18,7 @@ from libs.runtime.clock import Clock
 from libs.web.errors import Conflict, FieldProblem, Invalid
 from libs.web.multipart import AFTER_FILE, FormFile, FormUpload
 from services.edge.auth import Caller
-from services.edge.errors import MediaGone, MediaTooLarge, NoSuchMedia, NoSuchNumber, WrongMedia, check_reach
+from services.edge.errors import MediaGone, MediaTooLarge, NoSuchMedia, NoSuchNumber, WrongMedia
 from services.edge.metrics import MEDIA_BYTES
 
 UPLOADED_FOR, RECEIVED_FOR = timedelta(days=30), timedelta(days=7)  # how long Meta keeps a file
@@ -40,6 +41,9 @@ class Owners(Protocol):
 
     async def account_now(self, tenant: str, waba_id: str) -> AccountEntry | None:
         """Return the tenant's account."""
+
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        """Return what a key of this mode reaches."""
 
 
 class Notes(Protocol):
@@ -181,20 +185,22 @@ class MediaDesk:
             row = await self._received.with_media(caller.tenant, media_id)
             until = row["at"] + RECEIVED_FOR if row else None
         account = await self._owners.account_now(caller.tenant, row["waba_id"]) if row else None
-        if row is None or until is None:
+        reach = await self._owners.reach(caller.tenant, caller.mode)
+        if row is None or until is None or not reach.has_number(row["phone_number_id"]):
             raise NoSuchMedia("There is no such media.", param="media_id")
         if account is None:
             raise Conflict("The account of this media is not connected.", code="account_not_connected")
-        check_reach(caller.mode, account.sandbox)
         return Place(row["phone_number_id"], account.access_token.get_secret_value(), until)
 
     async def _number(self, caller: Caller, phone_number_id: str | None) -> tuple[NumberEntry, AccountEntry]:
-        mine = await self._owners.numbers_now(caller.tenant)
+        reach = await self._owners.reach(caller.tenant, caller.mode)
+        mine = [
+            each for each in await self._owners.numbers_now(caller.tenant) if reach.has_number(each.phone_number_id)
+        ]
         number = _chosen(mine, phone_number_id)
         account = await self._owners.account_now(caller.tenant, number.waba_id)
         if account is None:
             raise _no_number()
-        check_reach(caller.mode, account.sandbox)
         return number, account
 
 

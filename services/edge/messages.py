@@ -97,7 +97,7 @@ class MessageIntake:
         draft = self._draft(request, number, body, template, self._clock.now())
         if body.target is not None:
             field, message_id = body.target
-            target = await self._targets.find(request.tenant, body, field, message_id, draft.created_at)
+            target = await self._targets.find(request.tenant, request.mode, body, field, message_id, draft.created_at)
             draft.content = body.aimed(draft.content, target.wamid)
             draft.reply_to = message_id
             draft.same_as = (field, target.conversation_id) if target.conversation_id else None

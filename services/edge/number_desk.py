@@ -10,7 +10,7 @@ from libs.runtime.ids import is_uuid
 from services.edge.account_store import AccountStore, Document
 from services.edge.announcements import Announcements
 from services.edge.auth import Caller
-from services.edge.errors import NoSuchBot, NoSuchNumber, check_reach
+from services.edge.errors import NoSuchBot, NoSuchNumber
 from services.edge.meta_steps import invalid, meta_step
 from services.edge.onboarding import PIN_MISMATCH
 from services.edge.refresh import NumberRefresh
@@ -19,7 +19,7 @@ from services.edge.refresh import NumberRefresh
 class NumberDesk:
     """Calls Graph for one number, with the account's token.
 
-    Every method raises NoSuchNumber, SandboxOnly (for a test key), and what Meta refuses.
+    Every method raises NoSuchNumber, also for what the caller does not reach, and what Meta refuses.
     """
 
     def __init__(
@@ -34,13 +34,8 @@ class NumberDesk:
 
     async def get(self, caller: Caller, phone_number_id: str) -> tuple[Document, Document | None]:
         """Return the number and its account."""
-        number = await self._store.number(caller.tenant, phone_number_id)
-        if number is None:
-            raise _unknown()
-        account = await self._store.account(caller.tenant, number["waba_id"])
-        if account is not None:
-            check_reach(caller.mode, account.get("sandbox", False))
-        return number, account
+        number = await self._number(caller, phone_number_id)
+        return number, await self._store.account(caller.tenant, number["waba_id"])
 
     async def refresh(self, caller: Caller, phone_number_id: str) -> tuple[Document, Document | None]:
         """Read the number's account from Meta now; -> the number and its account after it."""
@@ -54,7 +49,9 @@ class NumberDesk:
         self, caller: Caller, phone_number_id: str, bot_id: str | None
     ) -> tuple[Document, Document | None]:
         """Link a bot, or unlink it (None); -> the number and its account. Raises NoSuchBot."""
-        if bot_id is not None and not (is_uuid(bot_id) and await self._directory.knows_bot(caller.tenant, bot_id)):
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        known = bot_id is None or (is_uuid(bot_id) and await self._directory.knows_bot(caller.tenant, bot_id, reach))
+        if not known:
             raise NoSuchBot("You have no bot with this id.", param="bot_id")
         return await self._set(caller, phone_number_id, {"bot_id": bot_id})
 
@@ -139,12 +136,17 @@ class NumberDesk:
             return await self._graph.block(phone_number_id, token, users, blocked=blocked)
 
     async def _with_token(self, caller: Caller, phone_number_id: str) -> tuple[Document, str]:
-        number = await self._store.number(caller.tenant, phone_number_id)
-        account = await self._directory.account(caller.tenant, number["waba_id"]) if number else None
-        if number is None or account is None:
+        number = await self._number(caller, phone_number_id)
+        account = await self._directory.account(caller.tenant, number["waba_id"])
+        if account is None:
             raise _unknown()
-        check_reach(caller.mode, account.sandbox)
         return number, account.access_token.get_secret_value()
+
+    async def _number(self, caller: Caller, phone_number_id: str) -> Document:
+        number = await self._store.number(caller.tenant, phone_number_id)
+        if number is None or not (await self._directory.reach(caller.tenant, caller.mode)).has_number(phone_number_id):
+            raise _unknown()
+        return number
 
 
 def _unknown() -> NoSuchNumber:

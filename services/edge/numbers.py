@@ -2,7 +2,8 @@
 
 from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry, NumberEntry
-from services.edge.errors import NoSuchNumber, NumberCannotSend, check_reach
+from libs.directory.reach import TEST
+from services.edge.errors import NoSuchNumber, NumberCannotSend
 
 WORDS = "You have no connected number with this id."
 
@@ -12,13 +13,13 @@ async def sendable(
 ) -> tuple[NumberEntry, AccountEntry]:
     """Return a number with its account.
 
-    Raises NoSuchNumber, NumberCannotSend (with the reason) and SandboxOnly (for a test key).
+    Raises NoSuchNumber, for a test key and a live account too, and NumberCannotSend (with the reason). It is the way of
+    every message, so it asks the cached entries what the directory's reach asks the database.
     """
     number = directory.peek_number(tenant, phone_number_id) or await directory.number(tenant, phone_number_id)
     account = await directory.account(tenant, number.waba_id) if number is not None else None
-    if number is None or account is None:
+    if number is None or account is None or (mode == TEST and not account.sandbox):
         raise NoSuchNumber(WORDS, param="phone_number_id")
-    check_reach(mode, account.sandbox)
     for state, reason in ((account.active, account.stop_reason), (number.active, number.stop_reason)):
         if not state:
             words = f"The number cannot send now: {reason or 'it is not connected'}."

@@ -117,16 +117,16 @@ class Onboarding(Periodic):
     async def disconnect(self, tenant: str, waba_id: str, mode: str = "live") -> None:
         """Disconnect an account: nothing is sent any more and its credentials are forgotten.
 
-        Raises NoSuchAccount, and SandboxOnly for a test key.
+        Raises NoSuchAccount, also for what a key of this mode does not reach.
 
         Meta is told last, and its silence changes nothing: webhooks for a number that nobody has are dropped.
         """
         entry = await self._directory.account_now(tenant, waba_id)
-        if entry is not None:
-            check_reach(mode, entry.sandbox)
+        if not (await self._directory.reach(tenant, mode)).has_account(waba_id):
+            raise _no_account()
         numbers = [number["_id"] for number in await self._store.numbers_of(waba_id)]
         if not await self._store.disconnect(tenant, waba_id, self._clock.now()):
-            raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
+            raise _no_account()
         await self._runs.forget(tenant, waba_id)
         for number in numbers:
             self._directory.forget(tenant=tenant, waba_id=waba_id, phone_number_id=number)
@@ -146,6 +146,7 @@ class Onboarding(Periodic):
         async with self._step(run, "token"):
             waba_id = wish.waba_id or await self._account_with(wish.phone_number_id, token)
             foreign = await check_token(self._graph, self._credentials, token, wish.app_secret, waba_id)
+        await self._check_ours(wish, waba_id)
         await self._runs.found(run, waba_id)
         async with self._step(run, "account"):
             facts = account_facts(await self._graph.account(waba_id, token))
@@ -168,6 +169,15 @@ class Onboarding(Periodic):
         await self._announce(active)
         number = await self._store.number(wish.tenant, wish.phone_number_id) or number_facts(said)
         return Connected(active, number, created, run.id)
+
+    async def _check_ours(self, wish: Wish, waba_id: str) -> None:
+        """Raise SandboxOnly where a test key would connect what is connected as a live account: it would become its."""
+        reach = await self._directory.reach(wish.tenant, wish.mode)
+        if not reach.others:
+            return
+        number = await self._store.number(wish.tenant, wish.phone_number_id)
+        connected = await self._store.accounts_of(wish.tenant, [waba_id, *([number["waba_id"]] if number else [])])
+        check_reach(wish.mode, all(map(reach.has_account, connected)))
 
     async def _take(self, run: Run, wish: Wish, account: Document, said: Document, token: str, foreign: bool) -> bool:
         """Subscribe to the prepared account, register its number where Meta asks for it, store it; -> whether new."""
@@ -224,7 +234,9 @@ class Onboarding(Periodic):
     @contextlib.asynccontextmanager
     async def _taken_up(self, run_id: str, wish: Wish, way: str) -> AsyncIterator[Run]:
         try:
-            run = await self._runs.begin(run_id, wish.tenant, way, wish.phone_number_id, self._clock.now())
+            run = await self._runs.begin(
+                run_id, wish.tenant, way, wish.phone_number_id, self._clock.now(), sandbox=self._credentials.sandbox
+            )
         except Running:
             raise OnboardingRunning("The same onboarding is still running.", retry_after=1) from None
         try:
@@ -247,7 +259,8 @@ class Onboarding(Periodic):
         await self._runs.passed(run, name, self._clock.now())
 
     async def _connected_before(self, run: Run, wish: Wish) -> Connected | None:
-        """Return what an onboarding that is done had connected, where it still is."""
+        """Return what an onboarding that is done had connected, where it still is. Raises SandboxOnly."""
+        await self._check_ours(wish, run.waba_id or "")
         account = await self._store.account(wish.tenant, run.waba_id or "")
         number = await self._store.number(wish.tenant, wish.phone_number_id)
         if account is None or number is None:
@@ -265,6 +278,10 @@ class Onboarding(Periodic):
     async def _round(self) -> None:
         for account in await self._store.to_announce():
             await self._announce(account)
+
+
+def _no_account() -> NoSuchAccount:
+    return NoSuchAccount("You have no connected account with this id.", param="waba_id")
 
 
 def _taken() -> NumberTaken:

@@ -60,11 +60,18 @@ class OnboardingStore:
         self._mongo = mongo
         self._vault = vault
 
-    async def begin(self, run_id: str, tenant: str, way: str, phone_number_id: str, now: datetime) -> Run:
-        """Take an onboarding up, for the first time or again; raises Running."""
+    async def begin(
+        self, run_id: str, tenant: str, way: str, phone_number_id: str, now: datetime, *, sandbox: bool
+    ) -> Run:
+        """Take an onboarding up, at a simulated Meta or not, for the first time or again; raises Running."""
         free = {"_id": run_id, "tenant": tenant, "$or": [{"lease_until": None}, {"lease_until": {"$lt": now}}]}
         update = {
-            "$set": {"lease_until": now + LEASE, "updated_at": now, "phone_number_id": phone_number_id},
+            "$set": {
+                "lease_until": now + LEASE,
+                "updated_at": now,
+                "phone_number_id": phone_number_id,
+                "sandbox": sandbox,
+            },
             "$setOnInsert": {"way": way, "created_at": now, "state": "running", "steps": []},
         }
         try:

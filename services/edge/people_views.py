@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from libs.directory.reach import EVERYTHING, Reach
 from libs.ledger.consent import Consent
 from libs.ledger.contacts import Window, contact_from, conversation_id_of
 from libs.ledger.conversations import Ends
@@ -11,9 +12,12 @@ from libs.ledger.opt_out_words import LISTS, OptOutWords
 Document = dict[str, Any]
 
 
-def contact(document: Document, now: datetime) -> Document:
-    """A contact: who it is, the windows by number, and what it wants to get."""
-    windows = contact_from(document).windows
+def contact(document: Document, now: datetime, reach: Reach = EVERYTHING) -> Document:
+    """A contact: who it is, the windows by number, and what it wants to get.
+
+    Where not all is reached, words of consent are left out, and when they were seen: neither says by which number.
+    """
+    windows = {number: its for number, its in contact_from(document).windows.items() if reach.has_number(number)}
     identities = identities_of(document)
     return {
         "id": document["_id"],
@@ -26,9 +30,9 @@ def contact(document: Document, now: datetime) -> Document:
             | window(windows[number], now)
             for number in sorted(windows)
         ],
-        "consent": {each.value: _consent(document, each) for each in Consent},
+        "consent": {each.value: _consent(document, each, told=not reach.limited) for each in Consent},
         "created_at": document["created_at"],
-        "seen_at": document.get("seen_at"),
+        "seen_at": None if reach.limited else document.get("seen_at"),
         "forgotten_at": document.get("forgotten_at"),
     }
 
@@ -55,12 +59,12 @@ def window(found: Window, now: datetime) -> Document:
     }
 
 
-def _consent(document: Document, covers: Consent) -> Document:
+def _consent(document: Document, covers: Consent, *, told: bool) -> Document:
     """What stands of one thing: whether it is withdrawn, and the words of the person and of the API about it."""
     person, api = (document.get(side, {}).get(covers.value) for side in ("consent", "api_consent"))
     withdrawn = covers.value in document.get("opted_out", ())
     state = "opted_out" if withdrawn else "opted_in" if person or api else "none"
-    return {"state": state, "person": _said(person), "api": _said(api)}
+    return {"state": state, "person": _said(person if told else None), "api": _said(api if told else None)}
 
 
 def _said(word: Document | None) -> Document | None:
@@ -80,10 +84,13 @@ def spoken(row: Document) -> Document:
     return {"id": row["_id"], "object": "consent_word", "covers": row["covers"]} | said
 
 
-def opt_out(document: Document) -> Document:
-    """Somebody who opted out: the widest that they withdrew, and every word that stands behind it."""
+def opt_out(document: Document, reach: Reach = EVERYTHING) -> Document:
+    """Somebody who opted out: the widest that they withdrew, and every word that stands behind it.
+
+    Where not all is reached, only of what they opted out.
+    """
     withdrawn = [each for each in (Consent.ALL, Consent.MARKETING) if each.value in document.get("opted_out", ())]
-    words = [_standing(document, each) for each in withdrawn]
+    words = [{"covers": each.value} if reach.limited else _standing(document, each) for each in withdrawn]
     identities = identities_of(document)
     return {
         "id": document["_id"],

@@ -8,8 +8,7 @@ from libs.graph.errors import GraphFailure
 from libs.graph.refusals import answer_for
 from libs.ledger.reader import MessageReader
 from libs.runtime.clock import Clock
-from libs.web.errors import NotFound
-from services.edge.errors import NoSuchNumber, NotInbound, NumberCannotSend
+from services.edge.errors import NoSuchNumber, NotInbound, NumberCannotSend, message_not_found
 from services.edge.numbers import sendable
 
 READABLE_FOR = timedelta(days=30)  # Meta's: an older message cannot be marked
@@ -30,8 +29,8 @@ class Receipts:
         Raises NotFound, NotInbound, NumberCannotSend (with the reason), and what becomes of Meta's refusals.
         """
         row = await self._reader.get(tenant, message_id)
-        if row is None:
-            raise NotFound("There is no such message.", code="message_not_found", param="message_id")
+        if row is None or not (await self._directory.reach(tenant, mode)).has_number(row["phone_number_id"]):
+            raise message_not_found()
         if row["direction"] != "inbound":
             raise NotInbound("Only a message that a person wrote can be marked as read.", param="message_id")
         if row.get("forgotten"):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from libs.directory.directory import Directory
 from libs.ledger.contacts import alias
 from libs.ledger.reader import MessageReader
 from libs.requests.bodies import MessageBody
@@ -24,16 +25,19 @@ class Target:
 class Targets:
     """Finds targets by our ids."""
 
-    def __init__(self, reader: MessageReader) -> None:
+    def __init__(self, reader: MessageReader, directory: Directory) -> None:
         self._reader = reader
+        self._directory = directory
 
-    async def find(self, tenant: str, body: MessageBody, field: str, message_id: str, now: datetime) -> Target:
+    async def find(
+        self, tenant: str, mode: str, body: MessageBody, field: str, message_id: str, now: datetime
+    ) -> Target:
         """Return the target that a body names in a field.
 
         Raises TargetNotUsable, naming the field, where it is not there or Meta would refuse it.
         """
         row = await self._reader.get(tenant, message_id)
-        if row is None:
+        if row is None or not (await self._directory.reach(tenant, mode)).has_number(row["phone_number_id"]):
             raise TargetNotUsable(f"{field}: There is no such message.", param=field)
         if row.get("forgotten"):
             words = f"{field}: The data of the message's person was deleted."

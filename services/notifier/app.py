@@ -3,6 +3,7 @@
 import os
 import socket
 
+from libs.directory.directory import Directory
 from libs.directory.vault import Vault
 from libs.egress.client import Egress
 from libs.events.topics import (
@@ -60,9 +61,10 @@ class _Notifier:
         self.egress = Egress(settings.egress_limits, settings.notifier_timeout)
         endpoints, deliveries = EndpointStore(self.mongo), DeliveryStore(self.mongo)
         subscriptions = Subscriptions(endpoints, self.clock)
+        directory = Directory(self.mongo, None, self.clock)
         fan_out = FanOut(
-            subscriptions, endpoints, deliveries, self.clock, settings.notifier_oldest, settings.notifier_kept,
-            lambda: self.dispatcher.wake(),
+            subscriptions, endpoints, deliveries, directory, self.clock, settings.notifier_oldest,
+            settings.notifier_kept, lambda: self.dispatcher.wake(),
         )  # fmt: skip
         patience = Patience(
             settings.notifier_retries, settings.notifier_circuit_first, settings.notifier_circuit_longest,
@@ -80,7 +82,7 @@ class _Notifier:
         self.census = Census(endpoints, deliveries, self.clock)
         self.consumer = self._consumer(EventHandlers(subscriptions, MessageReader(self.mongo), fan_out), settings)
         self.endpoints = Endpoints(
-            endpoints, deliveries, subscriptions, fan_out, vault, settings.egress_limits, self.clock
+            endpoints, deliveries, subscriptions, fan_out, directory, vault, settings.egress_limits, self.clock
         )
 
     def _consumer(self, handlers: EventHandlers, settings: Settings) -> BatchConsumer:

@@ -11,6 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from libs.directory.reach import EVERYTHING, Reach
 from libs.directory.sealed import Sealed
 from libs.mongo.client import Mongo, outages
 from services.notifier.domain import CIRCUIT_AFTER, DisabledReason, EndpointStatus, Health
@@ -59,19 +60,19 @@ class EndpointStore:
                 return True
         return False
 
-    async def page(self, tenant: str, limit: int, after: str | None) -> list[Document]:
-        """Return a tenant's endpoints, newest first."""
+    async def page(self, tenant: str, limit: int, after: str | None, reach: Reach) -> list[Document]:
+        """Return a tenant's endpoints as far as they are reached, newest first."""
         query: Document = {"tenant": tenant} | ({"_id": {"$lt": after}} if after else {})
         with outages():
-            cursor = self._mongo.collection(ENDPOINTS).find(query).sort("_id", DESCENDING).limit(limit)
+            cursor = self._mongo.collection(ENDPOINTS).find(reach.by_maker(query)).sort("_id", DESCENDING).limit(limit)
             rows: list[Document] = await cursor.to_list(None)
         return rows
 
-    async def get(self, tenant: str, endpoint_id: str) -> Document | None:
-        """Return one endpoint."""
+    async def get(self, tenant: str, endpoint_id: str, reach: Reach = EVERYTHING) -> Document | None:
+        """Return one endpoint, if it is reached."""
         with outages():
             row: Document | None = await self._mongo.collection(ENDPOINTS).find_one(
-                {"_id": endpoint_id, "tenant": tenant}
+                reach.by_maker({"_id": endpoint_id, "tenant": tenant})
             )
         return row
 

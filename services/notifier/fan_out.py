@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
+from libs.directory.reach import EVERYTHING, TEST, Reach
 from libs.runtime.clock import Clock
 from libs.runtime.ids import derived_id
 from services.notifier.delivery_store import DeliveryStore
@@ -18,6 +19,13 @@ SLACK = timedelta(seconds=5)  # Meta counts whole seconds, and its clock is not 
 Document = dict[str, Any]
 
 
+class Accounts(Protocol):
+    """Knows whose accounts are what."""
+
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        """Return what a key of this mode reaches."""
+
+
 class FanOut:
     """Stores the deliveries of events and wakes who sends them. `wake` is called when there is work."""
 
@@ -26,6 +34,7 @@ class FanOut:
         subscriptions: Subscriptions,
         endpoints: EndpointStore,
         deliveries: DeliveryStore,
+        directory: Accounts,
         clock: Clock,
         oldest: timedelta,
         kept: timedelta,
@@ -34,6 +43,7 @@ class FanOut:
         self._subscriptions = subscriptions
         self._endpoints = endpoints
         self._deliveries = deliveries
+        self._directory = directory
         self._clock = clock
         self._oldest = oldest
         self._kept = kept
@@ -44,11 +54,12 @@ class FanOut:
 
         Raises MongoUnavailable; telling the same once more is harmless.
         """
-        now, rows = self._clock.now(), []
+        now, rows, reached = self._clock.now(), [], await self._sandboxes(notices)
         for notice in notices:
+            sandboxes = reached.get(notice.tenant, EVERYTHING)
             listening = [
                 each for each in await self._subscriptions.of(notice.tenant)
-                if each.endpoint_id != besides and each.wants(notice) and self._is_news(notice, each, now)
+                if each.endpoint_id != besides and each.wants(notice, sandboxes) and self._is_news(notice, each, now)
             ]  # fmt: skip
             if listening:
                 body = notice.body()
@@ -57,6 +68,14 @@ class FanOut:
                 ]
                 EVENTS.labels(notice.type).inc()
         await self._store(rows)
+
+    async def _sandboxes(self, notices: Sequence[Notice]) -> dict[str, Reach]:
+        """Return what test keys reach, of the tenants that have endpoints which test keys made."""
+        tenants = {
+            tenant for tenant in {notice.tenant for notice in notices}
+            if any(each.made_by_test_key for each in await self._subscriptions.of(tenant))
+        }  # fmt: skip
+        return {tenant: await self._directory.reach(tenant, TEST) for tenant in tenants}
 
     async def send(self, notice: Notice, endpoint_id: str) -> Document:
         """Store a delivery for one endpoint, whatever it listens to; -> the delivery."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from libs.directory import reach
 from libs.events.accounts import AccountChanged
 from libs.events.conversations import ConversationHandedOver
 from libs.events.envelope import Envelope
@@ -32,6 +33,15 @@ class Notice:
     data: Mapping[str, Any]
     phone_number_id: str | None = None
     trace: str | None = None
+    by_test_key: bool = False
+
+    def is_within(self, reached: reach.Reach) -> bool:
+        """Tell whether it is about something that is reached; about no account, whether a test key made it."""
+        if self.phone_number_id is not None:
+            return reached.has_number(self.phone_number_id)
+        if (waba_id := self.data.get("waba_id")) is not None:
+            return reached.has_account(waba_id)
+        return self.by_test_key or not reached.limited
 
     def body(self) -> bytes:
         """Return the bytes that are stored, signed and sent, the same at each attempt."""
@@ -85,7 +95,7 @@ def disabled_notice(endpoint: Mapping[str, Any], reason: str, since: datetime, n
         "disabled_reason": reason, "failing_since": since,
     }  # fmt: skip
     event_id = derived_id("disabled", endpoint["_id"], since.isoformat())
-    return Notice(event_id, DISABLED, endpoint["tenant"], now, data)
+    return Notice(event_id, DISABLED, endpoint["tenant"], now, data, by_test_key=endpoint.get("mode") == reach.TEST)
 
 
 def _status(event: MessageStatusChanged) -> Data:

@@ -47,57 +47,57 @@ class EndpointRoutes:
 
     async def create(self, request: Request, caller: Identity) -> Response:
         """Make one; the secret is in this answer only."""
-        row, secret = await self._endpoints.create(caller.tenant, parse(CreateBody, await read_body(request)))
+        row, secret = await self._endpoints.create(caller, parse(CreateBody, await read_body(request)))
         return JsonAnswer(views.endpoint(row) | {"secret": secret}, 201)
 
     async def page(self, request: Request, caller: Identity) -> Response:
         """List them."""
         limit, after = _page(request)
-        rows = await self._endpoints.page(caller.tenant, limit + 1, after)
+        rows = await self._endpoints.page(caller, limit + 1, after)
         return JsonAnswer(listing([views.endpoint(row) for row in rows], limit))
 
     async def get(self, request: Request, caller: Identity) -> Response:
         """Read one."""
-        return JsonAnswer(views.endpoint(await self._endpoints.get(caller.tenant, _id(request))))
+        return JsonAnswer(views.endpoint(await self._endpoints.get(caller, _id(request))))
 
     async def update(self, request: Request, caller: Identity) -> Response:
         """Change one."""
         body = parse(UpdateBody, await read_body(request))
-        return JsonAnswer(views.endpoint(await self._endpoints.update(caller.tenant, _id(request), body)))
+        return JsonAnswer(views.endpoint(await self._endpoints.update(caller, _id(request), body)))
 
     async def remove(self, request: Request, caller: Identity) -> Response:
         """Delete one."""
-        await self._endpoints.remove(caller.tenant, _id(request))
+        await self._endpoints.remove(caller, _id(request))
         return Answer(status_code=204)
 
     async def test(self, request: Request, caller: Identity) -> Response:
         """Send a test event."""
         parse(EmptyBody, await read_body(request) or b"{}")
-        return JsonAnswer(views.delivery(await self._endpoints.test(caller.tenant, _id(request))), 202)
+        return JsonAnswer(views.delivery(await self._endpoints.test(caller, _id(request))), 202)
 
     async def rotate(self, request: Request, caller: Identity) -> Response:
         """Rotate the secret; the new one is in this answer only."""
         body = parse(RotateBody, await read_body(request) or b"{}")
-        row, secret = await self._endpoints.rotate(caller.tenant, _id(request), body)
+        row, secret = await self._endpoints.rotate(caller, _id(request), body)
         until = max((each["until"] for each in row["secrets"] if each["until"]), default=None)
         return JsonAnswer(views.endpoint(row) | {"secret": secret, "previous_valid_until": until})
 
     async def log(self, request: Request, caller: Identity) -> Response:
         """List deliveries."""
         limit, after = _page(request)
-        rows = await self._endpoints.log(caller.tenant, _id(request), _state(request), limit + 1, after)
+        rows = await self._endpoints.log(caller, _id(request), _state(request), limit + 1, after)
         return JsonAnswer(listing([views.delivery(row) for row in rows], limit))
 
     async def replay_one(self, request: Request, caller: Identity) -> Response:
         """Send one delivery again."""
         parse(EmptyBody, await read_body(request) or b"{}")
-        row = await self._endpoints.replay_one(caller.tenant, _id(request), request.path_params["delivery_id"])
+        row = await self._endpoints.replay_one(caller, _id(request), request.path_params["delivery_id"])
         return JsonAnswer(views.delivery(row), 202)
 
     async def replay(self, request: Request, caller: Identity) -> Response:
         """Send a span of time again."""
         body = parse(ReplayBody, await read_body(request))
-        count = await self._endpoints.replay(caller.tenant, _id(request), body)
+        count = await self._endpoints.replay(caller, _id(request), body)
         said = {"since": body.since, "until": body.until, "events": body.events, "status": body.status}
         head = {"object": "webhook_replay", "endpoint_id": _id(request), "replayed": count}
         return JsonAnswer(head | said, 202)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.directory.cache import EntryCache
+from libs.directory.reach import TEST, Reach
 from libs.runtime.clock import Clock
 from services.notifier.domain import DisabledReason, EndpointStatus
 from services.notifier.endpoint_store import EndpointStore
@@ -23,9 +24,15 @@ class Subscription:
     enabled: bool
     created_at: datetime
     listens: bool = True
+    made_by_test_key: bool = False
 
-    def wants(self, notice: Notice) -> bool:
-        """Tell whether this endpoint listens to such an event; what is about no single number concerns all."""
+    def wants(self, notice: Notice, sandboxes: Reach) -> bool:
+        """Tell whether this endpoint listens to such an event; what is about no single number concerns all.
+
+        One that a test key made hears of what test keys reach: of `sandboxes`.
+        """
+        if self.made_by_test_key and not notice.is_within(sandboxes):
+            return False
         if not matches(self.events, notice.type):
             return False
         number = notice.phone_number_id
@@ -69,4 +76,5 @@ def _subscription(row: Mapping[str, Any]) -> Subscription:
         enabled=row["status"] == EndpointStatus.ENABLED,
         created_at=row["created_at"],
         listens=_listens(row),
+        made_by_test_key=row.get("mode") == TEST,
     )

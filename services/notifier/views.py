@@ -8,7 +8,7 @@ Document = dict[str, Any]
 def endpoint(row: Document) -> Document:
     """An endpoint, without its secrets."""
     fields = (
-        "url", "description", "events", "phone_number_ids", "status", "disabled_reason", "disabled_at",
+        "mode", "url", "description", "events", "phone_number_ids", "status", "disabled_reason", "disabled_at",
         "failing_since", "failures", "last_success_at", "last_failure_at", "created_at", "updated_at",
     )  # fmt: skip
     return {"id": row["_id"], "object": "webhook_endpoint"} | {name: row.get(name) for name in fields}

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from libs.directory.directory import Directory
 from libs.directory.entries import AccountEntry
-from libs.web.errors import FieldProblem, Forbidden, Invalid
+from libs.directory.reach import Reach
+from libs.web.errors import FieldProblem, Invalid
 from libs.web.identity import Identity
 from services.templates.errors import NoSuchAccount, TemplateConflict
 
@@ -16,11 +17,11 @@ class Accounts:
         self._directory = directory
 
     async def chosen(self, caller: Identity, waba_id: str | None, among: Collection[str] | None = None) -> AccountEntry:
-        """Return the account that is named, or the only one (of those `among`).
+        """Return the account that is named, or the only one (of those `among`) that the caller reaches.
 
-        Raises NoSuchAccount, Invalid naming the choices, and Forbidden for a test key.
+        Raises NoSuchAccount, and Invalid naming the choices.
         """
-        mine = await self._directory.wabas_of(caller.tenant)
+        mine = await self._mine(caller)
         if waba_id is None:
             choices = sorted(mine if among is None else mine & set(among))
             if len(choices) > 1:
@@ -31,36 +32,31 @@ class Accounts:
         account = await self._directory.account_now(caller.tenant, waba_id) if waba_id in mine else None
         if account is None:
             raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
-        return _admitted(caller, account)
+        return account
 
     async def named(self, caller: Identity, waba_id: str | None) -> list[str]:
         """Return the account that is named, or all that the caller reaches: as ids, sorted.
 
-        Raises NoSuchAccount where there is none, and Forbidden for a test key that names another than a sandbox's.
+        Raises NoSuchAccount where there is none.
         """
         if waba_id is not None:
             return [(await self.chosen(caller, waba_id)).waba_id]
-        mine = await self._directory.wabas_of(caller.tenant)
-        found = [await self._directory.account_now(caller.tenant, each) for each in mine]
-        reached = sorted(account.waba_id for account in found if account and _reaches(caller, account))
-        if not reached:
+        if not (mine := await self._mine(caller)):
             raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
-        return reached
+        return sorted(mine)
 
-    async def of(self, caller: Identity, waba_id: str) -> AccountEntry:
-        """Return the account of a template that is known; raises TemplateConflict where it is not connected."""
-        account = await self._directory.account_now(caller.tenant, waba_id)
+    async def of(self, tenant: str, waba_id: str) -> AccountEntry:
+        """Return the account of a template that is reached; raises TemplateConflict where it is not connected."""
+        account = await self._directory.account_now(tenant, waba_id)
         if account is None:
             words = "The account of this template is not connected: connect it again first."
             raise TemplateConflict(words, code="account_not_connected")
-        return _admitted(caller, account)
+        return account
 
+    async def reach(self, caller: Identity) -> Reach:
+        """Return what a caller reaches."""
+        return await self._directory.reach(caller.tenant, caller.mode)
 
-def _admitted(caller: Identity, account: AccountEntry) -> AccountEntry:
-    if not _reaches(caller, account):
-        raise Forbidden("A test key reaches only sandbox accounts.", code="test_key")
-    return account
-
-
-def _reaches(caller: Identity, account: AccountEntry) -> bool:
-    return caller.mode != "test" or account.sandbox
+    async def _mine(self, caller: Identity) -> frozenset[str]:
+        reach = await self.reach(caller)
+        return frozenset(filter(reach.has_account, await self._directory.wabas_of(caller.tenant)))

@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> Application:
     author = TemplateAuthor(templates, jobs, accounts, GraphTemplates(graph), keeper, clock)
     writing = WritingRoutes(author, Samples(accounts, graph, media))
     api = create_api("Wabus templates", "Templates, behind edge.", docs_url=None, redoc_url=None)
-    reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, accounts, bus, clock))
+    reading = ReadingRoutes(templates, jobs, SyncRequests(jobs, accounts, bus, clock), accounts)
     calls, secret = [*writing.calls(), *reading.calls()], settings.internal_secret.get_secret_value()
     api.include_router(calls_router(f"{BASE}/templates", calls, secret))
     application = Application(

@@ -65,13 +65,13 @@ class TemplateAuthor:
 
     async def edit(self, caller: Identity, template_id: str, body: EditBody) -> Document:
         """Change a template, which Meta then reviews again; -> its row."""
-        row = await self._row(caller.tenant, template_id)
+        row = await self._reached(caller, template_id)
         if not (asked := body.model_dump(exclude_none=True)):
             words = "Name what is to change: components, category or message_send_ttl_seconds."
             raise Invalid(words, code="missing_field")
         category = body.category or row["category"]
         _check(category, row["parameter_format"], body.components, body.message_send_ttl_seconds)
-        account = await self._accounts.of(caller, row["waba_id"])
+        account = await self._accounts.of(caller.tenant, row["waba_id"])
         token = account.access_token.get_secret_value()
         try:
             await self._graph.edit(row["meta_id"], token, asked)
@@ -99,13 +99,14 @@ class TemplateAuthor:
 
     async def delete(self, caller: Identity, template_id: str) -> None:
         """Delete one template, in its language only."""
-        row = await self._row(caller.tenant, template_id)
-        account = await self._accounts.of(caller, row["waba_id"])
+        row = await self._reached(caller, template_id)
+        account = await self._accounts.of(caller.tenant, row["waba_id"])
         await self._delete(caller.tenant, account, row["name"], [row], row["meta_id"])
 
     async def delete_named(self, caller: Identity, name: str, waba_id: str | None) -> None:
         """Delete a template in all its languages."""
-        rows = await self._store.named(caller.tenant, name)
+        reach = await self._accounts.reach(caller)
+        rows = [row for row in await self._store.named(caller.tenant, name) if reach.has_account(row["waba_id"])]
         account = await self._accounts.chosen(caller, waba_id, {row["waba_id"] for row in rows})
         mine = [row for row in rows if row["waba_id"] == account.waba_id]
         if not mine:
@@ -131,10 +132,16 @@ class TemplateAuthor:
         await self._store.forget(tenant, rows, self._clock.now())
         await self._keeper.tell()
 
+    async def _reached(self, caller: Identity, template_id: str) -> Document:
+        row = await self._row(caller.tenant, template_id)
+        if not (await self._accounts.reach(caller)).has_account(row["waba_id"]):
+            raise _unknown()
+        return row
+
     async def _row(self, tenant: str, template_id: str) -> Document:
         row = await self._store.get(tenant, template_id)
         if row is None:
-            raise NoSuchTemplate("There is no such template.", param="template_id")
+            raise _unknown()
         return row
 
     async def _read(self, token: str, known: Document) -> Document:
@@ -184,6 +191,10 @@ class TemplateAuthor:
         now, job_id = self._clock.now(), new_id()
         await self._jobs.open(job_id, tenant, [waba_id], now)
         await self._jobs.put_off(job_id, [now + SOON])
+
+
+def _unknown() -> NoSuchTemplate:
+    return NoSuchTemplate("There is no such template.", param="template_id")
 
 
 def _check(category: str, parameter_format: str, components: list[Document] | None, ttl: int | None) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ PROMETHEUS = DEPLOY / "prometheus"
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
 
-def promtool(*arguments: object) -> str:
-    done = subprocess.run(
-        [shutil.which("promtool") or "", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+def tool(name: str, *arguments: object) -> str:
+    done = subprocess.run([shutil.which(name) or "", *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+promtool = partial(tool, "promtool")
 
 
 def test_the_configuration_and_the_rules_are_valid() -> None:
@@ -28,3 +30,11 @@ def test_the_configuration_and_the_rules_are_valid() -> None:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_should_and_are_silent_when_they_should_be(path: Path) -> None:
     promtool("test", "rules", path)
+
+
+@pytest.mark.parametrize(("severity", "receiver"), [("page", "pages"), ("ticket", "tickets")])
+def test_the_example_for_alertmanager_is_valid_and_wakes_somebody_for_pages_alone(severity: str, receiver: str) -> None:
+    example = PROMETHEUS / "alertmanager.yml"
+    assert "SUCCESS" in tool("amtool", "check-config", example)
+    told = tool("amtool", "config", "routes", "test", f"--config.file={example}", f"severity={severity}")
+    assert told.split() == [receiver]

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 from pydantic import SecretStr
 
 from deploy.local.services import present_services, settings_of
-from libs.runtime.settings import _SHARED_BY_DEPLOYMENT, PREFIX, GraphSettings
+from libs.runtime.settings import _SHARED_BY_DEPLOYMENT, PREFIX, BusSettings, GraphSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(service.name for service in present_services())
@@ -28,6 +29,17 @@ def required_secrets(service: str) -> set[str]:
     fields = settings_of(service).model_fields
     found = {name for name, field in fields.items() if field.is_required() and field.annotation is SecretStr}
     return {PREFIX + name.upper() for name in found - {"mongo_url"}}
+
+
+def optional_secrets(service: str) -> set[str]:
+    """Return the secrets of its own that a service takes, and that need not be there: those of a rotation."""
+    fields = settings_of(service).model_fields
+    shared = BusSettings.model_fields
+    return {
+        PREFIX + name.upper()
+        for name, field in fields.items()
+        if not field.is_required() and name not in shared and SecretStr in get_args(field.annotation)
+    }
 
 
 def stop_bound(service: str) -> float:

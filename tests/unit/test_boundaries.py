@@ -113,6 +113,19 @@ def test_only_the_command_line_imports_the_local_stack() -> None:
     broken("A service runs anywhere: what it needs to know of where it runs comes through its Settings.", findings)
 
 
+def test_no_two_packages_of_deploy_import_each_other() -> None:
+    imports: dict[str, set[str]] = defaultdict(set)
+    for source in CODE:
+        owner = source.path.removesuffix(".py").split("/")
+        if owner[0] == "deploy" and len(owner) > 2:
+            imports[owner[1]] |= {name.split(".")[1] for name in source.imports() if name.startswith("deploy.")}
+    findings = [
+        f"deploy/{one} and deploy/{other}" for one in imports for other in imports[one] if one < other
+        and one in imports[other]
+    ]  # fmt: skip
+    broken("Of two that need each other neither can be read alone: move what both need down into one.", findings)
+
+
 def test_mongodb_is_touched_in_stores_only() -> None:
     def allowed(source: Source) -> bool:
         # The local stack initiates its replica set, which is no query of ours.

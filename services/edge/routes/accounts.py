@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.directory.directory import Directory
+from libs.directory.reach import Reach
 from libs.requests.bodies import GraphId, Pin
 from libs.runtime.ids import is_uuid
 from libs.web.answers import Answer, JsonAnswer
@@ -17,7 +19,7 @@ from services.edge import views
 from services.edge.account_store import AccountStore
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
-from services.edge.errors import NoSuchAccount, check_reach
+from services.edge.errors import NoSuchAccount
 from services.edge.idempotency import IdempotencyGuard, key_of
 from services.edge.onboarding import Connected, Onboarding, Wish
 from services.edge.onboarding_store import OnboardingStore
@@ -56,11 +58,13 @@ class AccountRoutes:
     """`/onboarding/...`, `/accounts`, and the list of numbers."""
 
     def __init__(
-        self, onboarding: Onboarding, runs: OnboardingStore, store: AccountStore, guard: IdempotencyGuard
-    ) -> None:
+        self, onboarding: Onboarding, runs: OnboardingStore, store: AccountStore, directory: Directory,
+        guard: IdempotencyGuard,
+    ) -> None:  # fmt: skip
         self._onboarding = onboarding
         self._runs = runs
         self._store = store
+        self._directory = directory
         self._guard = guard
 
     def endpoints(self, base: str) -> list[Endpoint]:
@@ -109,17 +113,19 @@ class AccountRoutes:
         """Read an onboarding."""
         onboarding_id = request.path_params["onboarding_id"]
         run = await self._runs.get(caller.tenant, onboarding_id) if is_uuid(onboarding_id) else None
-        if run is None:
+        if run is None or ((await self._reach(caller)).limited and not run.get("sandbox", False)):
             raise NotFound("There is no such onboarding.", code="onboarding_not_found", param="onboarding_id")
         return JsonAnswer(views.onboarding(run))
 
     async def account(self, request: Request, caller: Caller) -> Response:
         """Read one account."""
         row = await self._store.account(caller.tenant, request.path_params["waba_id"])
-        if row is None:
+        if row is None or not (await self._reach(caller)).has_account(row["waba_id"]):
             raise NoSuchAccount("You have no connected account with this id.", param="waba_id")
-        check_reach(caller.mode, row.get("sandbox", False))
         return JsonAnswer(views.account(row))
+
+    async def _reach(self, caller: Caller) -> Reach:
+        return await self._directory.reach(caller.tenant, caller.mode)
 
     async def disconnect(self, request: Request, caller: Caller) -> Response:
         """Disconnect an account."""
@@ -148,7 +154,7 @@ class AccountRoutes:
         _pages_only(request)
         limit = page_limit(request.query_params.get("limit"))
         after = page_cursor(request.query_params.get("starting_after"))
-        rows = await self._store.accounts(caller.tenant, limit + 1, after, caller.mode)
+        rows = await self._store.accounts(caller.tenant, limit + 1, after, await self._reach(caller))
         return JsonAnswer(listing([views.account(row) for row in rows], limit))
 
     async def numbers(self, request: Request, caller: Caller) -> Response:
@@ -160,7 +166,7 @@ class AccountRoutes:
             raise BadRequest(
                 "starting_after must be the id of the last row of the page before.", param="starting_after"
             )
-        rows = await self._store.numbers(caller.tenant, limit + 1, after, caller.mode)
+        rows = await self._store.numbers(caller.tenant, limit + 1, after, await self._reach(caller))
         accounts = await self._store.accounts_of(caller.tenant, (row["waba_id"] for row in rows))
         return JsonAnswer(listing([views.number(row, accounts.get(row["waba_id"])) for row in rows], limit))
 

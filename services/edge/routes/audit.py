@@ -6,14 +6,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.directory.directory import Directory
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.door import Handler
 from libs.web.errors import wrong
 from services.edge.api_keys import Scope
-from services.edge.audit_store import AuditStore, Wanted
+from services.edge.audit_store import AuditStore, Seen, Wanted
 from services.edge.audited import ACTIONS
 from services.edge.auth import Caller
+from services.edge.key_store import KeyStore
 from services.edge.queries import PAGE, check_known, moment
 from services.edge.routes.endpoint import Endpoint
 
@@ -36,8 +38,10 @@ FIELDS = (
 class AuditRoutes:
     """Reads the log, newest first."""
 
-    def __init__(self, store: AuditStore) -> None:
+    def __init__(self, store: AuditStore, keys: KeyStore, directory: Directory) -> None:
         self._store = store
+        self._keys = keys
+        self._directory = directory
 
     def endpoints(self, base: str) -> list[Endpoint]:
         """Return the endpoints."""
@@ -49,12 +53,20 @@ class AuditRoutes:
         return [("GET", "/audit_log", partial(self._page, known=OF_ALL))]
 
     async def of_tenant(self, request: Request, caller: Caller) -> Response:
-        """List a tenant's."""
-        return await self._page(request, caller.tenant)
+        """List a tenant's; to a key that does not reach all accounts, what its like did, and what was done to these, to
+        the tenant and to what is reached.
+        """
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        if not reach.limited:
+            return await self._page(request, caller.tenant)
+        likes = await self._keys.ids_of(caller.tenant, caller.mode)
+        seen = Seen(likes, [caller.tenant, *likes, *(reach.wabas or ()), *(reach.numbers or ())])
+        return await self._page(request, caller.tenant, seen=seen)
 
     async def _page(
-        self, request: Request, tenant: str | None = None, known: tuple[tuple[str, str], ...] = QUERY
-    ) -> Response:
+        self, request: Request, tenant: str | None = None, known: tuple[tuple[str, str], ...] = QUERY,
+        seen: Seen | None = None,
+    ) -> Response:  # fmt: skip
         query = request.query_params
         check_known(query, known)
         if (action := query.get("action")) is not None and action not in ACTIONS:
@@ -64,7 +76,7 @@ class AuditRoutes:
                 raise wrong(name, f"Must have 1 to {LONGEST} characters.")
         wanted = Wanted(
             tenant or query.get("tenant"), action, query.get("object"), query.get("actor"), moment(query, "from"),
-            moment(query, "to"),
+            moment(query, "to"), seen,
         )  # fmt: skip
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         rows = await self._store.page(wanted, limit + 1, after)

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.directory.directory import Directory
 from libs.ledger.consent import Consent
-from libs.ledger.contact_book import ContactBook
 from libs.ledger.opt_out_words import LONGEST, OptOutWords, OptOutWordsBook, clash, plain
 from libs.requests.bodies import Plain, Recipient
 from libs.runtime.ids import is_uuid
@@ -18,8 +18,10 @@ from libs.web.errors import FieldProblem, Invalid
 from services.edge import people_views as views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
+from services.edge.common_things import CommonThings
 from services.edge.errors import NoSuchOptOut
 from services.edge.idempotency import IdempotencyGuard, key_of
+from services.edge.met_people import MetPeople
 from services.edge.opt_outs import OptOuts
 from services.edge.queries import PAGE, check_known, one_of, recipient
 from services.edge.routes.endpoint import Endpoint
@@ -67,9 +69,14 @@ class WordsBody(BaseModel):
 class ConsentRoutes:
     """`/opt_outs` and `/settings/opt_out_words`."""
 
-    def __init__(self, opt_outs: OptOuts, book: ContactBook, words: OptOutWordsBook, guard: IdempotencyGuard) -> None:
+    def __init__(
+        self, opt_outs: OptOuts, met: MetPeople, words: OptOutWordsBook, directory: Directory, common: CommonThings,
+        guard: IdempotencyGuard,
+    ) -> None:  # fmt: skip
         self._opt_outs = opt_outs
-        self._book = book
+        self._met = met
+        self._directory = directory
+        self._common = common
         self._words = words
         self._guard = guard
 
@@ -99,19 +106,21 @@ class ConsentRoutes:
         check_known(query, FILTERS)
         limit, cursor = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         covers, name = one_of(query, "covers", Consent), recipient(query)
-        after = await self._book.get(caller.tenant, cursor) if cursor is not None else None
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        after = await self._met.get(caller.tenant, cursor, reach) if cursor is not None else None
         if cursor is not None and (after is None or "opted_out_at" not in after):
             raise Invalid("starting_after: There is no such opt-out.", code="invalid_field", param="starting_after")
         if name is None:
-            rows = await self._book.opted_out(caller.tenant, covers, limit + 1, after)
+            rows = await self._met.opted_out(caller.tenant, covers, limit + 1, after, reach)
         else:
-            found = await self._book.named(caller.tenant, name)
+            found = await self._met.named(caller.tenant, name, reach)
             withdrawn = found.get("opted_out", []) if found is not None else []
             rows = [found] if found and after is None and (covers in withdrawn if covers else withdrawn) else []
-        return JsonAnswer(listing([views.opt_out(row) for row in rows], limit))
+        return JsonAnswer(listing([views.opt_out(row, reach) for row in rows], limit))
 
     async def add(self, request: Request, caller: Caller) -> Response:
         """Opt somebody out."""
+        await self._common.check(caller)
         raw = await read_body(request)
         body = parse(OptOutBody, raw)
 
@@ -124,6 +133,7 @@ class ConsentRoutes:
 
     async def lift(self, request: Request, caller: Caller) -> Response:
         """Lift an opt-out."""
+        await self._common.check(caller)
         check_known(request.query_params, (COVERS,))
         covers = one_of(request.query_params, "covers", Consent)
         contact_id = request.path_params["contact_id"]
@@ -139,6 +149,7 @@ class ConsentRoutes:
 
     async def set_words(self, request: Request, caller: Caller) -> Response:
         """Replace the words."""
+        await self._common.check(caller)
         body = parse(WordsBody, await read_body(request))
         lists = {name: None if own is None else tuple(own) for name, own in body.model_dump().items()}
         words = OptOutWords(**lists)

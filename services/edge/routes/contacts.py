@@ -22,6 +22,7 @@ from services.edge import people_views as views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.errors import NoSuchContact, NoSuchConversation
+from services.edge.met_people import MetPeople
 from services.edge.queries import PAGE, check_known, recipient, uuid
 from services.edge.routes.endpoint import Endpoint
 
@@ -43,9 +44,10 @@ class ContactRoutes:
     """`/contacts` and `/conversations`."""
 
     def __init__(
-        self, book: ContactBook, log: ConsentLog, reader: ConversationReader, talks: TalkReader, directory: Directory,
-        clock: Clock,
+        self, met: MetPeople, book: ContactBook, log: ConsentLog, reader: ConversationReader, talks: TalkReader,
+        directory: Directory, clock: Clock,
     ) -> None:  # fmt: skip
+        self._met = met
         self._book = book
         self._log = log
         self._reader = reader
@@ -71,30 +73,33 @@ class ContactRoutes:
         query = request.query_params
         check_known(query, CONTACTS)
         limit, cursor, name = page_limit(query.get("limit")), page_cursor(query.get("starting_after")), recipient(query)
-        after = await self._book.get(caller.tenant, cursor) if cursor is not None else None
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        after = await self._met.get(caller.tenant, cursor, reach) if cursor is not None else None
         if cursor is not None and after is None:
             raise wrong("starting_after", "There is no such contact.")
         if name is None:
-            rows = await self._book.page(caller.tenant, limit + 1, after)
+            rows = await self._met.page(caller.tenant, limit + 1, after, reach)
         else:
-            found = await self._book.named(caller.tenant, name)
+            found = await self._met.named(caller.tenant, name, reach)
             rows = [found] if found is not None and after is None else []
-        return JsonAnswer(listing([views.contact(row, self._clock.now()) for row in rows], limit))
+        return JsonAnswer(listing([views.contact(row, self._clock.now(), reach) for row in rows], limit))
 
     async def contact(self, request: Request, caller: Caller) -> Response:
         """Read one contact, under any id that it ever had."""
         contact_id = request.path_params["contact_id"]
-        row = await self._book.get(caller.tenant, contact_id) if is_uuid(contact_id) else None
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        row = await self._met.get(caller.tenant, contact_id, reach) if is_uuid(contact_id) else None
         if row is None:
             raise NoSuchContact("There is no such contact.", param="contact_id")
-        words = await self._log.history(caller.tenant, [row["_id"], *row.get("merged", [])])
-        shown = views.contact(row, self._clock.now())
+        ids = [] if reach.limited else [row["_id"], *row.get("merged", [])]  # a word does not say to which number
+        words = await self._log.history(caller.tenant, ids)
+        shown = views.contact(row, self._clock.now(), reach)
         return JsonAnswer(shown | {"consent_history": [views.spoken(word) for word in words]})
 
     async def conversation(self, request: Request, caller: Caller) -> Response:
         """Read one conversation."""
         conversation_id = request.path_params["conversation_id"]
-        last = await self._reader.last(caller.tenant, conversation_id) if is_uuid(conversation_id) else None
+        last = await self._last(caller, conversation_id) if is_uuid(conversation_id) else None
         if last is None:
             raise NoSuchConversation("There is no such conversation.", param="conversation_id")
         return JsonAnswer((await self._shown(caller.tenant, [last]))[0])
@@ -104,16 +109,22 @@ class ContactRoutes:
         query = request.query_params
         check_known(query, CONVERSATIONS)
         limit, cursor = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
-        numbers = [number.phone_number_id for number in await self._directory.numbers_of.get(caller.tenant)]
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        numbers = await self._directory.numbers_reached(caller.tenant, reach)
         if (wanted := query.get("phone_number_id")) is not None:
             numbers = [number for number in numbers if number == wanted]
-        last = await self._reader.last(caller.tenant, cursor) if cursor is not None else None
+        last = await self._last(caller, cursor) if cursor is not None else None
         if cursor is not None and last is None:
             raise wrong("starting_after", "There is no such conversation.")
         after = last["_id"] if last is not None else None
         rows = await self._page(caller.tenant, query, numbers, limit + 1, after)
         shown = await self._shown(caller.tenant, rows[:limit])
         return JsonAnswer(listing(shown, limit) | {"has_more": len(rows) > limit})
+
+    async def _last(self, caller: Caller, conversation_id: str) -> Document | None:
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        last = await self._reader.last(caller.tenant, conversation_id)
+        return last if last is not None and reach.has_number(last["phone_number_id"]) else None
 
     async def _page(
         self, tenant: str, query: QueryParams, numbers: list[str], most: int, after: str | None

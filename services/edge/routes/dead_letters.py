@@ -146,7 +146,7 @@ class DeadLetterRoutes:
         done = await self._letters.replay_all(
             _choice(tenant, body), body.limit, body.starting_after, dry_run=body.dry_run
         )
-        return JsonAnswer(_done(REPLAYED, done) | {"without_source": done.without_source})
+        return JsonAnswer(_done(REPLAYED, done, body.dry_run) | {"without_source": done.without_source})
 
     async def discard_many(self, _: Request, tenant: str | None, raw: bytes) -> Response:
         """Discard all that match."""
@@ -154,7 +154,7 @@ class DeadLetterRoutes:
         done = await self._letters.discard_all(
             _choice(tenant, body), body.limit, body.starting_after, body.why, dry_run=body.dry_run
         )
-        return JsonAnswer(_done(DISCARDED, done))
+        return JsonAnswer(_done(DISCARDED, done, body.dry_run))
 
 
 async def _of_everybody(call: Call, request: Request) -> Response:
@@ -165,10 +165,11 @@ def _choice(tenant: str | None, body: ChoiceBody) -> Choice:
     return Choice(tenant, body.topic, body.reason, body.error, body.since, body.until)
 
 
-def _done(state: str, done: Settled) -> dict[str, Any]:
+def _done(state: str, done: Settled, dry_run: bool) -> dict[str, Any]:
     return {
         "object": "dead_letter_batch", "matched": done.matched, state: done.settled, "has_more": done.has_more,
         "reached": done.reached,
+        "dry_run": dry_run,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from libs.web.answers import JsonAnswer
 from libs.web.errors import wrong
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
+from services.edge.common_things import CommonThings
 from services.edge.erasures import Erasures
 from services.edge.errors import NoSuchContact
 from services.edge.idempotency import IdempotencyGuard, key_of
@@ -21,8 +22,9 @@ from services.edge.routes.endpoint import Endpoint
 class ErasureRoutes:
     """Both answer 202 once the person is forgotten as a contact and the rest is noted to follow."""
 
-    def __init__(self, erasures: Erasures, guard: IdempotencyGuard) -> None:
+    def __init__(self, erasures: Erasures, common: CommonThings, guard: IdempotencyGuard) -> None:
         self._erasures = erasures
+        self._common = common
         self._guard = guard
 
     def endpoints(self, base: str) -> list[Endpoint]:
@@ -38,6 +40,7 @@ class ErasureRoutes:
 
     async def forget(self, request: Request, caller: Caller) -> Response:
         """Forget a person, under any id that they ever had."""
+        await self._common.check(caller)
         contact_id = request.path_params["contact_id"]
 
         async def begin() -> Response:
@@ -50,6 +53,7 @@ class ErasureRoutes:
 
     async def forget_by_name(self, request: Request, caller: Caller) -> Response:
         """Forget whoever has a name, whether we ever met them or not."""
+        await self._common.check(caller)
         check_known(request.query_params, (RECIPIENT,))
         if (name := recipient(request.query_params)) is None:
             raise wrong("recipient", "The parameter is required: an E.164 phone number or a business-scoped user id.")

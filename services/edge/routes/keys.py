@@ -65,12 +65,12 @@ class KeyRoutes:
     async def page(self, request: Request, caller: Caller) -> Response:
         """List keys."""
         limit = page_limit(request.query_params.get("limit"))
-        rows = await self._keys.page(caller.tenant, limit + 1, request.query_params.get("starting_after"))
+        rows = await self._keys.page(_giver(caller), limit + 1, request.query_params.get("starting_after"))
         return JsonAnswer(listing([views.key(row) for row in rows], limit))
 
     async def get(self, request: Request, caller: Caller) -> Response:
         """Read one key."""
-        return JsonAnswer(views.key(await self._keys.get(caller.tenant, request.path_params["key_id"])))
+        return JsonAnswer(views.key(await self._keys.get(request.path_params["key_id"], _giver(caller))))
 
     async def roll(self, request: Request, caller: Caller) -> Response:
         """Make a key's successor."""

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.bodies import parse, read_body
-from libs.web.errors import NotFound
 from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
 from services.edge.cancellations import Cancellations
+from services.edge.errors import message_not_found
 from services.edge.idempotency import IdempotencyGuard, key_of
 from services.edge.receipts import Receipts
 from services.edge.routes.endpoint import Endpoint
@@ -83,5 +83,5 @@ async def _asked(request: Request) -> tuple[str, bytes]:
     message_id = request.path_params["message_id"]
     raw = await read_body(request)
     if not is_uuid(message_id):
-        raise NotFound("There is no such message.", code="message_not_found", param="message_id")
+        raise message_not_found()
     return message_id, raw

@@ -16,10 +16,10 @@ from libs.ledger.talks import TalkReader
 from libs.runtime.ids import is_uuid
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
-from libs.web.errors import NotFound
 from services.edge import views
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
+from services.edge.errors import message_not_found
 from services.edge.queries import PAGE, check_known, moment, one_of, recipient, uuid
 from services.edge.routes.endpoint import Endpoint
 
@@ -65,8 +65,9 @@ class MessageReadRoutes:
         """Read one message."""
         message_id = request.path_params["message_id"]
         row = await self._reader.get(caller.tenant, message_id) if is_uuid(message_id) else None
-        if row is None:
-            raise NotFound("There is no such message.", code="message_not_found", param="message_id")
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        if row is None or not reach.has_number(row["phone_number_id"]):
+            raise message_not_found()
         return JsonAnswer((await self._shown(caller.tenant, [row]))[0])
 
     async def page(self, request: Request, caller: Caller) -> Response:
@@ -74,11 +75,13 @@ class MessageReadRoutes:
         query = request.query_params
         check_known(query, FILTERS)
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
-        numbers = [number.phone_number_id for number in await self._directory.numbers_of.get(caller.tenant)]
+        reach = await self._directory.reach(caller.tenant, caller.mode)
+        numbers = await self._directory.numbers_reached(caller.tenant, reach)
         if (wanted := query.get("phone_number_id")) is not None:
             numbers = [number for number in numbers if number == wanted]
         found = MessageFilter(
             numbers=numbers,
+            reach=reach,
             direction=one_of(query, "direction", Direction),
             status=one_of(query, "status", MessageStatus),
             conversations=await self._conversations(caller.tenant, query, numbers),

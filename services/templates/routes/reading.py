@@ -13,6 +13,7 @@ from libs.web.calls import PAGE, READ, WRITE, Call
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.errors import NotFound
 from libs.web.identity import Identity
+from services.templates.accounts import Accounts
 from services.templates.bodies import SyncBody
 from services.templates.errors import NoSuchTemplate
 from services.templates.rejections import library
@@ -29,8 +30,9 @@ WORDS = ("sync", "media", "rejection_reasons")  # what stands at an id's place i
 class ReadingRoutes:
     """Lists templates, shows one, asks for syncs, and tells why Meta rejects."""
 
-    def __init__(self, store: TemplateStore, jobs: JobStore, requests: SyncRequests) -> None:
+    def __init__(self, store: TemplateStore, jobs: JobStore, requests: SyncRequests, accounts: Accounts) -> None:
         self._store = store
+        self._accounts = accounts
         self._jobs = jobs
         self._requests = requests
 
@@ -52,13 +54,13 @@ class ReadingRoutes:
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
         wanted = {name: query[name] for name in FILTERS if name in query}
         wanted |= {name: wanted[name].upper() for name in ("status", "category") if name in wanted}
-        rows = await self._store.page(caller.tenant, wanted, limit + 1, after)
+        rows = await self._store.page(caller.tenant, wanted, limit + 1, after, await self._accounts.reach(caller))
         return JsonAnswer(listing([view(row) for row in rows], limit))
 
     async def get(self, request: Request, caller: Identity) -> Response:
         """Read one template."""
         row = await self._store.get(caller.tenant, template_id_of(request))
-        if row is None:
+        if row is None or not (await self._accounts.reach(caller)).has_account(row["waba_id"]):
             raise NoSuchTemplate("There is no such template.", param="template_id")
         return JsonAnswer(view(row))
 
@@ -76,7 +78,8 @@ class ReadingRoutes:
         """Read a sync job."""
         job_id = request.path_params["job_id"]
         job = await self._jobs.get(caller.tenant, job_id) if is_uuid(job_id) else None
-        if job is None:
+        reach = await self._accounts.reach(caller)
+        if job is None or not all(map(reach.has_account, job["waba_ids"])):
             raise NotFound("There is no such sync.", code="sync_not_found", param="job_id")
         return JsonAnswer(job_view(job))
 

@@ -54,7 +54,7 @@ class Kept:
         accounts, runs = AccountStore(self.mongo, vault), OnboardingStore(self.mongo, vault)
         await accounts.prepare(T, "1", "token", "secret", NOW)
         await accounts.take_number(T, "1", {"_id": "2", "status": "connected"}, NOW, "123456")
-        run = await runs.begin("run", T, "manual", "2", NOW)
+        run = await runs.begin("run", T, "manual", "2", NOW, sandbox=False)
         await runs.keep_token(run, "exchanged")
         await runs.keep_pin(run, "654321")
         await runs.release(run)
@@ -79,7 +79,7 @@ class Kept:
         """Return all of it in the clear; raises CannotDecrypt."""
         accounts, runs = AccountStore(self.mongo, vault), OnboardingStore(self.mongo, vault)
         row = await self.mongo.collection(ACCOUNTS).find_one({"waba_id": "1"}) or {}
-        run = await runs.begin("run", T, "manual", "2", NOW)
+        run = await runs.begin("run", T, "manual", "2", NOW, sandbox=False)
         await runs.release(run)
         kept = await IdempotencyStore(self.mongo, vault).begin(T, Idempotency("key", "print"), NOW, timedelta(0))
         bot = await BotStore(self.mongo).get(T, "bot") or {}

@@ -1,8 +1,8 @@
 """What the doctor reads of a database without anything else of a stack."""
 
-from deploy.doctor.deployment import Deployment
 from deploy.doctor.findings import Level
 from deploy.doctor.server_checks import _database, _findings
+from deploy.local.deployment import Deployment
 from deploy.migrations.steps import STEPS
 from libs.runtime.ids import new_id
 

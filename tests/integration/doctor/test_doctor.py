@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.support.running import WABUS, Stack
 
+OTHERS = ("TEMPLATES", "NOTIFIER", "CAMPAIGNS", "ANALYTICS", "AUTOREPLY")  # services that edge forwards to
+
 Findings = list[dict[str, Any]]
 
 
@@ -26,7 +28,9 @@ def described(tmp_path: Path, stack: Stack, **changes: str) -> str:
     values = {
         "KAFKA_BOOTSTRAP": stack.info["kafka"], "MONGO_URL": stack.info["mongo"], "PUBLIC_URL": stack.info["edge"],
         "MONGO_DATABASE": stack.info["mongo_database"], "GRAPH_URL": "https://graph.facebook.com",
-        "ENCRYPTION_KEYS": ring, **{name: os.urandom(16).hex() for name in ("APP_SECRET", "VERIFY_TOKEN")},
+        "ENCRYPTION_KEYS": ring, "APP_ID": "1234567890",
+        **{name: os.urandom(16).hex() for name in ("APP_SECRET", "VERIFY_TOKEN", "LOG_HASH_KEY", "INTERNAL_SECRET")},
+        **{f"{name}_URL": f"http://{name.lower()}:8080" for name in OTHERS},
     } | changes  # fmt: skip
     file = tmp_path / "env"
     file.write_text("".join(f"WABUS_{name}={value}\n" for name, value in values.items()))

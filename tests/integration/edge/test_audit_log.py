@@ -104,6 +104,13 @@ def test_an_erasure_is_in_it_and_the_person_is_not(
     assert who not in json.dumps(entries(stack, admin))
 
 
+def test_what_was_only_counted_is_in_it_as_a_dry_run(stack: Stack, admin: str) -> None:
+    for dry_run in (True, False):
+        assert stack.call("POST", "/dead_letters/replay", {"dry_run": dry_run}, key=admin).status_code == 200
+    rows = entries(stack, admin, action="dead_letter.replay_many")
+    assert [row["outcome"] for row in rows] == ["done", "dry_run"]
+
+
 def test_pages_and_filters(stack: Stack, tenant: Tenant, admin: str) -> None:
     rows = entries(stack, admin)
     first = stack.call("GET", "/audit_log?limit=2", key=admin).json()

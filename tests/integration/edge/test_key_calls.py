@@ -117,7 +117,10 @@ def test_a_test_key_gives_no_live_key(stack: Stack) -> None:
     whose = ("--tenant", stack.info["tenant"], "--scopes", "whatsapp:read", "--json")
     live = json.loads(stack.cli("keys", "create", "--mode", "live", *whose))
     for act in ("roll", "revoke"):
-        refused(admin(stack, "POST", f"/keys/{live['id']}/{act}"), 403, "test_key")
+        refused(admin(stack, "POST", f"/keys/{live['id']}/{act}"), 404, "key_not_found")
+    refused(admin(stack, "GET", f"/keys/{live['id']}"), 404, "key_not_found")
+    assert live["id"] not in admin(stack, "GET", "/keys?limit=100").text
+    refused(admin(stack, "GET", f"/keys?starting_after={live['id']}"), 400)
     assert reads(stack, live) == 200
 
 

@@ -56,6 +56,13 @@ def test_a_message_goes_round_the_circle_over_tls_and_logins(stack: Stack) -> No
     assert "nothing there" in stack.cli("dead-letters", "list")
 
 
+@pytest.mark.parametrize(
+    "command", ["migrate --dry-run", "keyring status", "replay webhooks --dry-run", "analytics rebuild"]
+)
+def test_commands_get_in_as_the_services_do(stack: Stack, command: str) -> None:
+    stack.cli(*command.split())
+
+
 def test_servers_take_nobody_without_tls_or_without_a_login(stack: Stack) -> None:
     with_login, _, query = stack.info["mongo"].partition("?")
     host = with_login.rpartition("@")[2].rstrip("/")

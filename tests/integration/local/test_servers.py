@@ -37,24 +37,27 @@ async def test_a_topic_is_brought_to_its_form_and_what_is_different_is_said_firs
     assert await said(Topic("grows.v1", 2, 7_200_000, 2_000)) == []  # Kafka takes no partition back
 
 
-async def test_both_lanes_get_as_many_partitions_as_the_larger_one_and_copies_in_step_are_not_weakened(
-    kafka_bootstrap: str,
-) -> None:
+async def test_both_lanes_get_as_many_partitions_as_the_larger_one(kafka_bootstrap: str) -> None:
     kafka = KafkaConnection(kafka_bootstrap)
     lanes = [topic for topic in read_topics() if topic.name in (OUTBOUND_INTERACTIVE, OUTBOUND_BULK)]
     larger = replace(lanes[0], partitions=lanes[0].partitions + 2)
     assert [it.wants for it in await ensure_topics(kafka, [larger, lanes[1]], dry_run=True)] == ["14", "14"]
-    strict = Topic("strict.v1", 1, 3_600_000, 1_000)
-    await ensure_topics(kafka, [strict])
-    assert "min.insync.replicas 1 -> 2" in str((await ensure_topics(kafka, [strict], 3, dry_run=True))[0])
+
+
+async def test_a_topic_with_fewer_copies_than_wanted_is_told_and_goes_on_to_take_records(kafka_bootstrap: str) -> None:
+    kafka, one = KafkaConnection(kafka_bootstrap), Topic("one-copy.v1", 1, 3_600_000, 1_000)
+    await ensure_topics(kafka, [one])
+    [told] = await ensure_topics(kafka, [one], 3)
+    assert (told.by_hand, str(told).startswith("one-copy.v1: replication factor 1 -> 3, by hand:")) == (True, True)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     await admin.start()
     try:
-        own = strict.settings(1) | {"min.insync.replicas": "2"}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "strict.v1", own)])
+        own = one.settings(1) | {"min.insync.replicas": "2"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "one-copy.v1", own)])
     finally:
         await admin.close()
-    assert await ensure_topics(kafka, [strict], 1, dry_run=True) == []
+    mended = [str(change) for change in await ensure_topics(kafka, [one], 3) if not change.by_hand]
+    assert mended == ["one-copy.v1: min.insync.replicas 2 -> 1"]
 
 
 async def test_what_an_operator_said_of_a_topic_beside_ours_stays(kafka_bootstrap: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -158,6 +159,15 @@ def test_webhooks_are_replayed_and_change_nothing(stack: Stack) -> None:
     assert json.loads(stack.cli("replay", "webhooks", "--json"))["records"] == counted
     assert json.loads(stack.cli("replay", "webhooks", "--dry-run", "--json"))["records"] == counted
     assert stack.call("GET", "/messages?direction=inbound").json()["data"] == before
+
+
+def test_what_connecting_an_account_prints_can_be_pasted(stack: Stack) -> None:
+    [line] = [line for line in stack.cli("sandbox", "connect").splitlines() if "export " in line]
+    told = dict(word.split("=", 1) for word in shlex.split(line)[1:])
+    body = {"phone_number_id": told["FROM"], "to": told["TO"], "text": "It works"}
+    headers = {"Authorization": f"Bearer {told['KEY']}"}
+    answer = stack.http.post(f"{told['API']}/api/v1/whatsapp/messages", json=body, headers=headers)
+    assert answer.status_code == 202, answer.text
 
 
 def test_the_demo_is_right_from_the_first_step_to_the_last(stack: Stack) -> None:

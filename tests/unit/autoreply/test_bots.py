@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from libs.directory.reach import EVERYTHING, Reach
 from libs.directory.vault import Vault
 from libs.egress.addresses import Limits
+from libs.web.identity import Identity
 from services.autoreply.bot_secrets import Secrets
 from services.autoreply.bots import Bots
 from services.autoreply.create_bodies import body_in
@@ -27,7 +29,7 @@ class Shelf:
         self.bot = bot
         return True
 
-    async def get(self, *_: str) -> dict[str, Any]:
+    async def reached(self, *_: Any) -> dict[str, Any]:
         return dict(self.bot)
 
     async def change(self, _: str, __: str, fields: Mapping[str, Any], ___: datetime) -> dict[str, Any]:
@@ -36,15 +38,28 @@ class Shelf:
         return self.bot
 
 
+class Nobody:
+    """A directory of a tenant whose callers reach everything."""
+
+    async def reach(self, *_: str) -> Reach:
+        return EVERYTHING
+
+    async def bots_reached(self, *_: Any) -> dict[str, Any]:
+        return {}
+
+
+CALLER = Identity("t", "k", frozenset())
+
+
 async def test_a_key_that_is_not_given_is_not_written_for_it_may_be_encrypted_anew_at_that_moment() -> None:
     shelf: Any = Shelf()
-    nobody: Any = None
+    nobody: Any = Nobody()
     secrets = Secrets(Vault(RING), Limits(frozenset({443}), ()))
     bots = Bots(shelf, nobody, secrets, HandClock())
     made = b'{"name": "b", "kind": "model", "model": {"url": "%s", "name": "m", "key": "sk-1"}}' % URL.encode()
-    await bots.create("t", body_in(made))
-    await bots.update("t", "b", {"name": "other"})
-    await bots.update("t", "b", {"model": {"key": "sk-2"}})
-    await bots.update("t", "b", {"model": {"key": ""}})
+    await bots.create(CALLER, body_in(made))
+    await bots.update(CALLER, "b", {"name": "other"})
+    await bots.update(CALLER, "b", {"model": {"key": "sk-2"}})
+    await bots.update(CALLER, "b", {"model": {"key": ""}})
     assert ["key" in fields for fields in shelf.written] == [False, True, True]
     assert shelf.bot["key"] is None

@@ -1,4 +1,5 @@
-import json
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from services.console.__main__ import MODULES, command_line
 from services.console.errors import CommandRefused
 from services.console.http_calls import Answer, refusal
 from services.console.replay_commands import ANSWERED_WITHIN, _time
-from services.console.target import target_of
+from tests.support.running import WABUS
 
 RUNNER = CliRunner()
 COMMANDS = [name for names in MODULES.values() for name in names]
@@ -20,7 +21,7 @@ GROUPS = {
     "tenants": ["create", "list"],
     "send": ["text", "template"],
     "campaigns": ["create", "import", "launch", "watch", "list", "pause", "resume", "cancel", "retry", "export"],
-    "analytics": ["rebuild"],
+    "analytics": ["rebuild", "reprice"],
     "bots": ["try"],
     "sandbox": ["connect", "write", "review"],
     "replay": ["webhooks"],
@@ -48,21 +49,13 @@ def test_only_the_module_of_the_command_is_loaded() -> None:
     assert sorted(group.commands) == sorted(MODULES["stack_commands"])  # type: ignore[attr-defined]
 
 
-def test_the_target_is_the_stack_of_the_directory(tmp_path: Path) -> None:
-    (tmp_path / "stack.json").write_text(json.dumps({"edge": "http://e", "api_key": "cm_test_x", "tenant": "t"}))
-    target = target_of(tmp_path)
-    assert (target.edge, target.api_key, target.tenant, target.kafka) == ("http://e", "cm_test_x", "t", None)
-    assert target.internal_secret
-
-
-def test_the_target_is_the_environments_where_it_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "stack.json").write_text(json.dumps({"edge": "http://local"}))
-    monkeypatch.setenv("WABUS_EDGE_URL", "http://far")
-    monkeypatch.setenv("WABUS_API_KEY", "cm_live_x")
-    target = target_of(tmp_path)
-    assert (target.edge, target.api_key) == ("http://far", "cm_live_x")
-    with pytest.raises(CommandRefused, match="set WABUS_KAFKA_BOOTSTRAP"):
-        target.need_kafka()
+@pytest.mark.parametrize("option", ["--dry-run", "--rate=1"])
+def test_a_kafka_that_is_away_is_one_sentence(option: str, tmp_path: Path) -> None:
+    command = [str(WABUS), "replay", "webhooks", option, "--json", "--state", str(tmp_path)]
+    environment = {**os.environ, "WABUS_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("wabus: Kafka at 127.0.0.1:1 cannot be reached")
 
 
 def test_a_refusal_is_told_in_the_apis_own_words() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from deploy.local.services import present_services
 from tests.support.asking import DEPLOY, looked_at, rules
+from tests.support.kustomization import rendered
 from tests.support.metric_names import known_labels, recorded, selectors
 
 PROMETHEUS = DEPLOY / "prometheus"
@@ -123,3 +125,14 @@ def test_every_service_but_the_sandbox_is_missed_when_it_is_gone() -> None:
 )
 def test_what_an_alert_looks_at_is_its_expression_without_comparisons(expr: str, parts: list[str]) -> None:
     assert looked_at(expr) == parts
+
+
+def test_the_rules_for_kubernetes_are_all_of_them() -> None:
+    [made] = rendered(PROMETHEUS)
+    assert {Path(name).name for name in made["data"]} == {path.name for path in (PROMETHEUS / "rules").iterdir()}
+
+
+def test_the_example_for_alertmanager_names_alerts_that_exist_and_severities_that_they_have() -> None:
+    text = (PROMETHEUS / "alertmanager.yml").read_text()
+    assert set(re.findall(r'alertname="(\w+)"', text)) <= set(ALERTS)
+    assert set(re.findall(r'severity="(\w+)"', text)) <= {rule["labels"]["severity"] for rule in ALERTS.values()}

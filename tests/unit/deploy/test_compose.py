@@ -19,7 +19,7 @@ from deploy.local.services import settings_of
 from libs.directory.vault import Vault
 from libs.egress.settings import EgressSettings
 from libs.runtime.settings import PREFIX, PUBLISHED, GraphSettings
-from services.console.settings import ConsoleSettings
+from services.console.target import target_of
 from tests.support.deployments import (
     ROOT,
     SERVICES,
@@ -233,16 +233,16 @@ def test_metrics_have_a_port_that_is_not_published_and_prometheus_finds_them_the
     assert container("edge")["environment"]["WABUS_EDGE_METRICS"] == "false"
 
 
-def test_the_command_line_is_told_where_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_is_told_where_the_others_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     it = container(TOOL)
     assert it["entrypoint"] == ["tini", "--", "python", "-m", "services.console"]
     assert it["profiles"] == [TOOL]
     for name, value in it["environment"].items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WABUS_SECRETS_DIR", str(TRIAL))
-    told = ConsoleSettings()
-    assert (told.edge_url, told.sandbox_url) == ("http://edge:8080", "http://sandbox:8080")
-    assert told.internal_secret is not None
+    told = target_of(tmp_path)
+    assert (told.need("edge"), told.need("sandbox")) == ("http://edge:8080", "http://sandbox:8080")
+    assert told.need("internal_secret")
     assert example_secrets(TOOL) == {"WABUS_INTERNAL_SECRET"}
 
 

@@ -1,9 +1,11 @@
 """Dashboards are whole, and ask for nothing that the code does not tell."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from deploy.grafana.printing import BOARDS, FOLDER, printed
+from deploy.grafana.printing import BOARDS, differing, print_all
 from tests.support.asking import DEPLOY, boards, panels
 from tests.support.metric_names import LEGEND, known_labels, left_by, metrics, recorded, selectors
 
@@ -14,8 +16,19 @@ NAMES = sorted(boards())
 
 
 def test_the_files_are_what_the_descriptions_print() -> None:
-    written = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
-    assert written == {f"{board.uid}.json": printed(board) for board in BOARDS}, "run python -m deploy.grafana"
+    assert differing() == [], "run python -m deploy.grafana"
+
+
+def test_a_file_that_is_missing_changed_or_of_no_board_is_found_and_printed_anew(tmp_path: Path) -> None:
+    print_all(tmp_path)
+    assert differing(tmp_path) == []
+    (tmp_path / "wabus-costs.json").unlink()
+    (tmp_path / "wabus-sender.json").write_text("{}")
+    (tmp_path / "of-nobody.json").write_text("{}")
+    assert differing(tmp_path) == ["of-nobody.json", "wabus-costs.json", "wabus-sender.json"]
+    print_all(tmp_path)
+    assert differing(tmp_path) == []
+    assert len(list(tmp_path.iterdir())) == len(BOARDS)
 
 
 def test_the_panels_ask_the_data_source_that_is_provisioned() -> None:

@@ -32,3 +32,21 @@ def test_paths_that_a_readme_names_exist(readme: str) -> None:
 
 def test_traces_name_the_version_of_the_project() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+@pytest.mark.parametrize("readme", sorted((ROOT / "services").glob("*/README.md")), ids=lambda path: path.parent.name)
+def test_the_readme_of_a_service_is_a_page(readme: Path) -> None:
+    assert len(readme.read_text().splitlines()) <= 60
+
+
+def test_every_record_of_a_decision_has_its_number_and_the_gaps_are_told() -> None:
+    folder = ROOT / "contracts/decisions"
+    numbers = {}
+    for path in folder.glob("0*.md"):
+        heading = path.read_text().splitlines()[0]
+        assert heading.startswith(f"# {int(path.name[:4])}. "), f"{path.name} begins with {heading!r}"
+        assert len(path.read_text().splitlines()) <= 40
+        numbers[int(path.name[:4])] = path
+    gaps = set(range(1, max(numbers) + 1)) - numbers.keys()
+    told = set(map(int, re.findall(r"\d+", re.findall(r"There are no (.*?):", (folder / "README.md").read_text())[0])))
+    assert gaps == told

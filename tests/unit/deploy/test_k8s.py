@@ -16,6 +16,7 @@ from tests.support.deployments import (
     ROOT,
     SERVICES,
     allowed_variables,
+    optional_secrets,
     required_secrets,
     required_variables,
     stop_bound,
@@ -73,14 +74,24 @@ def settings(folder: str, name: str, kind: str = "Deployment") -> dict[str, str]
     return told | {entry["name"]: entry["value"] for entry in it.get("env", [])}
 
 
-def secret_files(folder: str, name: str, kind: str = "Deployment") -> tuple[set[str], bool]:
-    """Return the files of the secret `wabus` that a pod sees, and whether it sees the secret `servers`."""
-    (volume,) = [it for it in pod(folder, name, kind)["volumes"] if it["name"] == "secrets"]
-    sources = {source["secret"]["name"]: source["secret"] for source in volume["projected"]["sources"]}
-    items = sources.get("wabus", {"items": []})["items"]
+def secret_files(folder: str, name: str, kind: str = "Deployment", *, optional: bool = False) -> set[str]:
+    """Return the files of the secret `wabus` that a pod sees: those without which it does not start, or the others."""
+    sources = [source for source in secret_sources(folder, name, kind) if source["name"] == "wabus"]
+    items = [item for it in sources if it.get("optional", False) is optional for item in it["items"]]
     assert all(item["key"] == item["path"] for item in items)
-    assert sources.keys() <= {"wabus", "servers"}
-    return {item["key"] for item in items}, "servers" in sources
+    return {item["key"] for item in items}
+
+
+def secret_sources(folder: str, name: str, kind: str) -> list[Document]:
+    (volume,) = [it for it in pod(folder, name, kind)["volumes"] if it["name"] == "secrets"]
+    found = [source["secret"] for source in volume["projected"]["sources"]]
+    assert {source["name"] for source in found} <= {"wabus", "servers"}
+    return found
+
+
+def sees_servers(folder: str, name: str, kind: str = "Deployment") -> bool:
+    """Tell whether a pod sees the secret `servers`."""
+    return "servers" in {source["name"] for source in secret_sources(folder, name, kind)}
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -101,8 +112,9 @@ def test_every_service_runs(overlay: str) -> None:
 @pytest.mark.parametrize(("overlay", "name"), RUNS)
 def test_each_service_is_told_all_that_it_requires_and_nothing_unknown(overlay: str, name: str) -> None:
     told = {variable for variable in settings(overlay, name) if variable.startswith(PREFIX)}
-    files, servers = secret_files(overlay, name)
+    files, servers = secret_files(overlay, name), sees_servers(overlay, name)
     assert files == required_secrets(name)
+    assert secret_files(overlay, name, optional=True) == optional_secrets(name)
     assert servers is issubclass(settings_of(name), BusSettings)
     told |= files | (SERVERS_SECRET[overlay] if servers else set())
     assert required_variables(name) <= told
@@ -197,8 +209,8 @@ def test_no_secret_stands_in_the_manifests_but_the_published_ones_of_the_trial(f
 
 def test_the_trial_brings_every_secret_that_a_pod_of_it_sees() -> None:
     brought = {name: set(it["stringData"]) for name, it in of_kind("overlays/sandbox/servers", "Secret").items()}
-    seen = {file for name in SERVICES for file in secret_files("overlays/sandbox", name)[0]}
-    seen |= {file for job in JOBS for file in secret_files("overlays/sandbox/jobs", job, "Job")[0]}
+    seen = {file for name in SERVICES for file in secret_files("overlays/sandbox", name)}
+    seen |= {file for job in JOBS for file in secret_files("overlays/sandbox/jobs", job, "Job")}
     assert brought == {"wabus": seen, "servers": SERVERS_SECRET["overlays/sandbox"]}
 
 
@@ -213,12 +225,14 @@ def test_a_job_runs_its_command_with_what_it_requires(overlay: str, job: str) ->
     required = {PREFIX + name.upper() for name, field in TopicSettings.model_fields.items() if field.is_required()}
     assert required <= set(told) | SERVERS_SECRET[overlay]
     composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"][job]
-    assert secret_files(f"{overlay}/jobs", job, "Job") == (set(composed.get("secrets", [])), True)
+    assert secret_files(f"{overlay}/jobs", job, "Job") == set(composed.get("secrets", []))
+    assert sees_servers(f"{overlay}/jobs", job, "Job")
 
 
 def test_the_readme_names_every_key_of_both_secrets() -> None:
     text = (K8S / "README.md").read_text()
-    keys = {file for name in SERVICES for file in required_secrets(name)} | SERVERS_SECRET["overlays/production"]
+    keys = {file for name in SERVICES for file in required_secrets(name) | optional_secrets(name)}
+    keys |= SERVERS_SECRET["overlays/production"]
     assert {key for key in keys if f"`{key}`" not in text} == set()
 
 

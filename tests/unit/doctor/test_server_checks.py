@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.doctor.deployment import Deployment
 from deploy.doctor.findings import Level
-from deploy.doctor.server_checks import _edge, _ends, _findings, _runs_out, _skew
+from deploy.doctor.server_checks import _database, _edge, _ends, _findings, _runs_out, _skew, _topics
 from deploy.local.certificates import Certificates
+from deploy.local.deployment import Deployment
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -65,6 +65,24 @@ async def test_what_answers_at_the_public_address_without_a_key_is_told() -> Non
         said = {says: level for level, says in await found(url)}
     assert [level for says, level in said.items() if "/metrics answers whoever asks" in says] == [Level.WARNING]
     assert [level for says, level in said.items() if "/internal/tenants answers 200" in says] == [Level.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("check", "variable"), [(_database, "MONGO_URL"), (_topics, "KAFKA_BOOTSTRAP"), (_edge, "PUBLIC_URL")]
+)
+async def test_a_server_that_nobody_names_is_not_called_fine(check: Any, variable: str) -> None:
+    [found] = await _findings("it", check(Deployment({})))
+    assert (found.level, found.says) == (Level.NOTE, f"not asked: WABUS_{variable} is not set")
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionError(), httpx.ReadError("")])
+async def test_why_a_server_was_not_asked_is_told_even_where_the_error_has_no_words(error: Exception) -> None:
+    async def nobody() -> AsyncIterator[tuple[Level, str]]:
+        raise error
+        yield Level.OK, ""
+
+    [found] = await _findings("it", nobody())
+    assert found.says.partition("from here: ")[2]
 
 
 async def test_an_address_that_is_not_reached_from_here_is_a_note() -> None:

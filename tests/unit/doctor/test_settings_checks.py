@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deploy.doctor.deployment import Deployment, is_inside, of_environment, of_file
+from deploy.doctor.env_file import of_file
 from deploy.doctor.findings import Level
-from deploy.doctor.settings_checks import PUBLISHED, examine_settings
+from deploy.doctor.settings_checks import examine_settings
+from deploy.local.deployment import Deployment, chosen, is_inside
 from deploy.local.errors import StackRefused
+from libs.runtime.settings import PUBLISHED
 from services.console.target import target_of
 from tests.support.deployments import ROOT
 
@@ -27,13 +29,15 @@ def key(name: str = "k1") -> str:
 
 
 STRONG = {
-    "GRAPH_URL": "https://graph.facebook.com", "PUBLIC_URL": "https://wabus.example.com", "EDGE_METRICS": "false",
+    "GRAPH_URL": "https://graph.facebook.com", "PUBLIC_URL": "https://wabus.acme.test", "EDGE_METRICS": "false",
     "EDGE_DOCS": "false", "EDGE_TRUSTED_PROXIES": "10.0.0.0/8", "APP_SECRET": os.urandom(16).hex(),
     "VERIFY_TOKEN": os.urandom(16).hex(), "INTERNAL_SECRET": os.urandom(32).hex(), "ENCRYPTION_KEYS": key(),
-    "LOG_HASH_KEY": os.urandom(32).hex(), "KAFKA_BOOTSTRAP": "b-1.example.com:9096,b-2.example.com:9096",
+    "LOG_HASH_KEY": os.urandom(32).hex(), "KAFKA_BOOTSTRAP": "b-1.acme.test:9096,b-2.acme.test:9096",
     "KAFKA_SECURITY": "SASL_SSL", "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_USERNAME": "wabus",
     "KAFKA_PASSWORD": os.urandom(16).hex(), "KAFKA_REPLICATION": "3",
-    "MONGO_URL": "mongodb+srv://wabus:f00dc0ffee1234@cluster.example.com/",
+    "MONGO_URL": "mongodb+srv://wabus:f00dc0ffee1234@cluster.acme.test/", "APP_ID": "1234567890",
+    **{f"{name}_URL": f"http://{name.lower()}:8080" for name in
+       ("TEMPLATES", "NOTIFIER", "CAMPAIGNS", "ANALYTICS", "AUTOREPLY")},
 }  # fmt: skip
 TRIALS = {
     "GRAPH_URL": "http://127.0.0.1:9", "PUBLIC_URL": "http://127.0.0.1:8", "EGRESS_ALLOWED_PRIVATE": "127.0.0.1/32",
@@ -59,27 +63,32 @@ def test_a_strong_deployment_has_nothing_to_be_said_of_it() -> None:
         ({"VERIFY_TOKEN": "secret"}, Level.ERROR, "WABUS_VERIFY_TOKEN can be guessed"),
         ({"INTERNAL_SECRET": "x" * 64}, Level.ERROR, "WABUS_INTERNAL_SECRET can be guessed"),
         ({"LOG_HASH_KEY": "f00dc0ffee1234567", "INTERNAL_SECRET": "f00dc0ffee1234567"}, Level.ERROR, "are one secret"),
-        ({"KAFKA_PASSWORD": "f00dc0ffee1234", "MONGO_URL": "mongodb+srv://w:f00dc0ffee1234@c.example.com/"},
+        ({"KAFKA_PASSWORD": "f00dc0ffee1234", "MONGO_URL": "mongodb+srv://w:f00dc0ffee1234@c.acme.test/"},
          Level.ERROR, "the password in WABUS_MONGO_URL are one secret"),
         ({"ENCRYPTION_KEYS": f"k:{base64.b64encode(bytes(32)).decode()}"}, Level.ERROR, "not random"),
         ({"ENCRYPTION_KEYS": "k:short"}, Level.ERROR, "must be `id:base64 of 32 bytes`"),
         ({"ENCRYPTION_KEYS": f"{key('new')},{key('old')}"}, Level.NOTE, "the ring still has old"),
-        ({"PUBLIC_URL": "http://wabus.example.com"}, Level.ERROR, "WABUS_PUBLIC_URL is http"),
-        ({"GRAPH_URL": "http://graph.example.com"}, Level.ERROR, "WABUS_GRAPH_URL is http"),
+        ({"PUBLIC_URL": "http://wabus.acme.test"}, Level.ERROR, "WABUS_PUBLIC_URL is http"),
+        ({"GRAPH_URL": "http://graph.acme.test"}, Level.ERROR, "WABUS_GRAPH_URL is http"),
         ({"EDGE_METRICS": None}, Level.WARNING, "/metrics is on edge's public port"),
         ({"EDGE_DOCS": "true"}, Level.NOTE, "everybody can read /docs"),
         ({"EDGE_TRUSTED_PROXIES": None}, Level.WARNING, "WABUS_EDGE_TRUSTED_PROXIES is not set"),
-        ({"KAFKA_SECURITY": "PLAINTEXT"}, Level.ERROR, "Kafka at b-1.example.com is reached without TLS and a login"),
-        ({"KAFKA_SECURITY": "SASL_PLAINTEXT"}, Level.ERROR, "Kafka at b-1.example.com is reached without TLS:"),
-        ({"KAFKA_SECURITY": "SSL"}, Level.ERROR, "Kafka at b-1.example.com is reached without a login"),
+        ({"KAFKA_SECURITY": "PLAINTEXT"}, Level.ERROR, "Kafka at b-1.acme.test is reached without TLS and a login"),
+        ({"KAFKA_SECURITY": "SASL_PLAINTEXT"}, Level.ERROR, "Kafka at b-1.acme.test is reached without TLS:"),
+        ({"KAFKA_SECURITY": "SSL"}, Level.ERROR, "Kafka at b-1.acme.test is reached without a login"),
         ({"KAFKA_SECURITY": "PLAINTEXT", "KAFKA_BOOTSTRAP": "kafka:9092"}, Level.NOTE, "its network has to be private"),
         ({"KAFKA_REPLICATION": None}, Level.WARNING, "WABUS_KAFKA_REPLICATION is 1 with 2 brokers"),
-        ({"MONGO_URL": "mongodb://db.example.com:27017/"}, Level.ERROR, "MongoDB at db.example.com is reached"),
+        ({"MONGO_URL": "mongodb://db.acme.test:27017/"}, Level.ERROR, "MongoDB at db.acme.test is reached"),
         ({"MONGO_URL": "mongodb://w:longpassword1@8.8.8.8/?tls=false"}, Level.ERROR, "MongoDB at 8.8.8.8 is reached"),
         ({"MONGO_URL": "mongodb://w:longpassword1@10.0.0.8/"}, Level.NOTE, "MongoDB is reached without TLS:"),
-        ({"MONGO_URL": "mongodb+srv://w:longpassword1@c.example.com/?tlsInsecure=true"}, Level.ERROR, "not checked"),
+        ({"MONGO_URL": "mongodb+srv://w:longpassword1@c.acme.test/?tlsInsecure=true"}, Level.ERROR, "not checked"),
         ({"EGRESS_ALLOWED_PRIVATE": "10.0.0.0/8"}, Level.ERROR, "lets customers' URLs reach 10.0.0.0/8"),
         ({"EGRESS_PORTS": "443,8443"}, Level.NOTE, "may name the ports 8443 too"),
+        ({"APP_ID": None}, Level.ERROR, "WABUS_APP_ID is not set: edge does not start without it"),
+        ({"APP_SECRET": None}, Level.ERROR, "WABUS_APP_SECRET (a secret) is not set"),
+        ({"PUBLIC_URL": "https://wabus.example.com"}, Level.ERROR, "WABUS_PUBLIC_URL still names wabus.example.com"),
+        ({"KAFKA_BOOTSTRAP": "a.acme.test:1,b.example.org:1"}, Level.ERROR, "BOOTSTRAP still names b.example.org"),
+        ({"MONGO_URL": "mongodb+srv://w:f00dc0ffee1234@c.example.net/"}, Level.ERROR, "URL still names c.example.net"),
         ({"KAFKA_CA_FILE": "/nowhere.pem"}, Level.ERROR, "WABUS_KAFKA_CA_FILE: /nowhere.pem cannot be read"),
     ],
 )  # fmt: skip
@@ -90,7 +99,7 @@ def test_a_weak_setting_is_named_in_a_sentence(changes: dict[str, str | None], l
 
 def test_no_sentence_shows_a_secret() -> None:
     secret = "hunter2hunter2hunter2"  # to be looked for
-    said = weak(INTERNAL_SECRET=secret, LOG_HASH_KEY=secret, MONGO_URL=f"mongodb://w:{secret}@db.example.com/")
+    said = weak(INTERNAL_SECRET=secret, LOG_HASH_KEY=secret, MONGO_URL=f"mongodb://w:{secret}@db.acme.test/")
     assert said
     assert "hunter2" not in "".join(said)
 
@@ -124,9 +133,9 @@ def test_a_file_is_read_with_the_secrets_of_the_folder_that_it_names(tmp_path: P
     secrets.mkdir()
     (secrets / "WABUS_VERIFY_TOKEN").write_text("short\n")
     (secrets / "WABUS_VERIFY_TOKEN").chmod(0o644)
-    (tmp_path / ".env").write_text("SECRETS_FOLDER=./secrets\nWABUS_PUBLIC_URL=http://wabus.example.com\n# WABUS_X=1\n")
+    (tmp_path / ".env").write_text("SECRETS_FOLDER=./secrets\nWABUS_PUBLIC_URL=http://wabus.acme.test\n# WABUS_X=1\n")
     deployment = of_file(tmp_path / ".env")
-    assert deployment.values == {"VERIFY_TOKEN": "short", "PUBLIC_URL": "http://wabus.example.com"}
+    assert deployment.values == {"VERIFY_TOKEN": "short", "PUBLIC_URL": "http://wabus.acme.test"}
     said = " ".join(it.says for it in examine_settings(deployment, NOW))
     assert f"can be read or changed by others: chmod 700 {secrets}" in said
     secrets.chmod(0o700)  # as `make secrets` leaves it: what is in it is nobody else's, whatever its mode
@@ -143,7 +152,7 @@ def test_a_file_is_read_with_the_secrets_of_the_folder_that_it_names(tmp_path: P
     ("host", "inside"),
     [
         ("127.0.0.1", True), ("10.1.2.3", True), ("kafka", True), ("kafka.wabus.svc", True), ("8.8.8.8", False),
-        ("broker.example.com", False), ("fd00::1", True), ("2001:4860:4860::8888", False),
+        ("broker.acme.test", False), ("fd00::1", True), ("2001:4860:4860::8888", False),
     ],
 )  # fmt: skip
 def test_a_host_is_inside_by_its_address_or_by_a_name_without_a_public_domain(host: str, inside: bool) -> None:
@@ -153,9 +162,9 @@ def test_a_host_is_inside_by_its_address_or_by_a_name_without_a_public_domain(ho
 def test_in_a_container_it_sees_what_the_service_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "WABUS_ENCRYPTION_KEYS").write_text(f"{key('a')},{key('b')}\n")
     monkeypatch.setenv("WABUS_SECRETS_DIR", str(tmp_path))
-    assert of_environment() is None
+    assert chosen(tmp_path) is None
     monkeypatch.setenv("WABUS_MONGO_URL", "mongodb://mongo:27017/")
-    found = of_environment()
+    found = chosen(tmp_path)
     assert found is not None
     assert any("the ring still has b" in it.says for it in examine_settings(found, NOW))
     assert target_of(tmp_path).need("encryption_keys").startswith("a:")

@@ -161,6 +161,9 @@ async def test_what_was_done_is_answered_and_stays_in_the_log_where_it_cannot_be
     [
         (JsonAnswer({"error": {"code": "key_revoked"}}, 409), "refused"), (JsonAnswer({}, 503), "failed"),
         (JsonAnswer({"id": "x"}, 201, {"Idempotent-Replayed": "true"}), "repeated"),
+        (JsonAnswer({"replayed": 0, "dry_run": True}), "dry_run"),
+        (JsonAnswer({"replayed": 2, "dry_run": False}), "done"),
+        (JsonAnswer({"dry_run": True}, 200, {"Idempotent-Replayed": "true"}), "repeated"),
         (OutcomeUnclear("?"), "unclear"), (NotFound("?"), "refused"), (ValueError(), "unclear"),
         (asyncio.CancelledError(), "unclear"),
     ],

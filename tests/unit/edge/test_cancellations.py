@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from libs.directory.entries import AccountEntry
+from libs.directory.reach import Reach
 from libs.events.messages import MessageStatus
 from libs.kafka.bus import BusUnavailable
 from libs.web.errors import NotFound
 from services.edge.cancellations import Cancellations
-from services.edge.errors import NotCancelable, SandboxOnly
+from services.edge.errors import NotCancelable
+from tests.support.reaching import reach_to
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -39,8 +39,8 @@ class Ledger:
         del self.row["open"]
         return True
 
-    async def account(self, tenant: str, waba_id: str) -> AccountEntry:
-        return AccountEntry(tenant, waba_id, "active", SecretStr("x"), None, "p", None, False, False, None)
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        return reach_to("2", "1", sandbox=False, mode=mode)
 
     async def told(self, ids: Sequence[tuple[str, str]]) -> None:
         self.told_ids += [message_id for _, message_id in ids]
@@ -108,8 +108,8 @@ async def test_another_tenants_message_is_not_there() -> None:
         await cancellations(Ledger(), Broker()).cancel("t2", "m1", "live")
 
 
-async def test_a_test_key_cancels_nothing_of_an_account_at_meta() -> None:
+async def test_to_a_test_key_a_message_of_an_account_at_meta_does_not_exist() -> None:
     ledger = Ledger()
-    with pytest.raises(SandboxOnly):
+    with pytest.raises(NotFound):
         await cancellations(ledger, Broker()).cancel("t1", "m1", "test")
     assert ledger.row["state"] == "queued"

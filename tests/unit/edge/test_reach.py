@@ -6,11 +6,13 @@ import pytest
 from pydantic import SecretStr
 
 from libs.directory.entries import AccountEntry
+from libs.directory.reach import Reach
 from services.edge.auth import Caller
 from services.edge.credentials import Credentials
-from services.edge.errors import SandboxOnly
+from services.edge.errors import NoSuchAccount, NoSuchNumber, SandboxOnly
 from services.edge.number_desk import NumberDesk
 from services.edge.onboarding import Onboarding, Wish
+from tests.support.reaching import reach_to
 
 
 class World:
@@ -21,6 +23,9 @@ class World:
 
     async def number(self, tenant: str, phone_number_id: str) -> dict[str, Any]:
         return {"_id": phone_number_id, "tenant": tenant, "waba_id": "1", "status": "connected"}
+
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        return reach_to("1", "2", sandbox=self.sandbox, mode=mode)
 
     async def profile(self, phone_number_id: str, token: str) -> dict[str, Any]:
         return {"about": "hi"}
@@ -57,12 +62,12 @@ CALLS: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_no_call_of_a_test_key_reaches_a_number_at_meta(name: str) -> None:
-    with pytest.raises(SandboxOnly):
+    with pytest.raises(NoSuchNumber):
         await getattr(desk(sandbox=False), name)(TEST, "2", *CALLS[name])
 
 
 async def test_blocking_does_not_either() -> None:
-    with pytest.raises(SandboxOnly):
+    with pytest.raises(NoSuchNumber):
         await desk(sandbox=False).block(TEST, "2", ["15551"], blocked=True)
 
 
@@ -79,5 +84,5 @@ async def test_a_test_key_neither_connects_nor_disconnects_an_account_at_meta() 
     for call in (onboarding.manual(wish, "token"), onboarding.exchange(wish, "code")):
         with pytest.raises(SandboxOnly):
             await call
-    with pytest.raises(SandboxOnly):
+    with pytest.raises(NoSuchAccount):
         await cast(Any, onboarding).disconnect("t", "1", "test")

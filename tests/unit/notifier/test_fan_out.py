@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from libs.directory.reach import Reach, reach_of
 from libs.events.envelope import Envelope
 from libs.events.messages import MessageReceived
 from libs.events.model import Event
@@ -15,7 +17,7 @@ from services.notifier.delivery_store import DeliveryStore, fitting
 from services.notifier.endpoint_store import EndpointStore
 from services.notifier.fan_out import FanOut
 from services.notifier.handlers import EventHandlers
-from services.notifier.notices import Notice
+from services.notifier.notices import Notice, disabled_notice
 from services.notifier.subscriptions import Subscriptions
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -65,6 +67,11 @@ class Shelf:
     async def recipients(self, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         return {}
 
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        self.asked.append(f"reach of {mode} keys")
+        accounts = [{"waba_id": "w1", "sandbox": False}, {"waba_id": "w2", "sandbox": True}]
+        return reach_of(accounts, [{"_id": "1", "waba_id": "w1"}, {"_id": "2", "waba_id": "w2"}])
+
     async def hold(self, endpoint_id: str) -> None:
         self.held.append(endpoint_id)
 
@@ -78,7 +85,9 @@ def built(shelf: Shelf) -> tuple[FanOut, Subscriptions, list[str]]:
     woken: list[str] = []
     endpoints, deliveries = cast(EndpointStore, shelf), cast(DeliveryStore, shelf)
     subscriptions = Subscriptions(endpoints, FixedClock())
-    fan_out = FanOut(subscriptions, endpoints, deliveries, FixedClock(), 7 * DAY, 30 * DAY, lambda: woken.append("now"))
+    fan_out = FanOut(
+        subscriptions, endpoints, deliveries, shelf, FixedClock(), 7 * DAY, 30 * DAY, lambda: woken.append("now")
+    )
     return fan_out, subscriptions, woken
 
 
@@ -190,3 +199,30 @@ async def test_what_an_endpoint_was_told_of_a_forgotten_person_goes_also_where_i
     nobody = json.dumps(said | {"wamid": "", "sender": "", "forgotten": True}).encode()
     await EventHandlers(subscriptions, after, fan_out).take([record("ours", nobody, name)])
     assert after.rows == {}
+
+
+async def test_an_endpoint_that_a_test_key_made_hears_of_sandbox_accounts_only() -> None:
+    shelf = Shelf(endpoint("tests", mode="test"), endpoint("live", mode="live"))
+    fan_out, _, _ = built(shelf)
+    told = {
+        "of-the-live-number": replace(notice("1"), phone_number_id="1"),
+        "of-the-sandbox-number": replace(notice("2"), phone_number_id="2"),
+        "of-the-live-account": replace(notice("3"), data={"waba_id": "w1"}),
+        "of-the-sandbox-account": replace(notice("4"), data={"waba_id": "w2"}),
+        "of-an-endpoint": disabled_notice(endpoint("o", url="u"), "gone", NOW, NOW),
+        "of-an-endpoint-for-tests": disabled_notice(endpoint("t", url="u", mode="test"), "gone", NOW, NOW),
+    }
+    await fan_out.tell(list(told.values()))
+    heard = {row["event_id"] for row in shelf.rows.values() if row["endpoint_id"] == "tests"}
+    assert {name for name, it in told.items() if it.event_id in heard} == {
+        "of-the-sandbox-number", "of-the-sandbox-account", "of-an-endpoint-for-tests"
+    }  # fmt: skip
+    assert len(shelf.rows) == len(told) + 3, "the other one hears of everything"
+
+
+async def test_nobody_looks_what_is_a_sandboxs_where_no_test_key_made_an_endpoint() -> None:
+    shelf = Shelf(endpoint("live", mode="live"), endpoint("old"))
+    fan_out, _, _ = built(shelf)
+    await fan_out.tell([notice()])
+    assert shelf.asked == ["ours"]
+    assert len(shelf.rows) == 2

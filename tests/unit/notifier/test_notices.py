@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from libs.directory.reach import EVERYTHING
 from libs.events.examples import Example, read_examples
 from libs.kafka.events import read_event
 from libs.kafka.record import Record
@@ -52,5 +53,5 @@ def test_a_filter_of_numbers_lets_pass_what_is_about_no_single_one() -> None:
         return Notice("id", "account.changed", "tenant", NOW, {}, number)
 
     listening = subscription("*", numbers=frozenset({"7"}))
-    assert [listening.wants(about(number)) for number in ("7", "8", None)] == [True, False, True]
-    assert all(subscription("*").wants(about(number)) for number in ("7", "8", None))
+    assert [listening.wants(about(number), EVERYTHING) for number in ("7", "8", None)] == [True, False, True]
+    assert all(subscription("*").wants(about(number), EVERYTHING) for number in ("7", "8", None))

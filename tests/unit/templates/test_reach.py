@@ -6,7 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from libs.directory.entries import AccountEntry
-from libs.web.errors import Forbidden
+from libs.directory.reach import EVERYTHING, Reach, reach_of
+from libs.web.errors import Invalid
 from libs.web.identity import Identity
 from services.templates.accounts import Accounts
 from services.templates.errors import NoSuchAccount
@@ -20,6 +21,10 @@ class World:
 
     async def wabas_of(self, tenant: str) -> frozenset[str]:
         return self.wabas
+
+    async def reach(self, tenant: str, mode: str) -> Reach:
+        accounts = [{"waba_id": each, "sandbox": each == "2"} for each in self.wabas]
+        return reach_of(accounts, ()) if mode == "test" else EVERYTHING
 
     async def account_now(self, tenant: str, waba_id: str) -> AccountEntry:
         return AccountEntry(
@@ -42,12 +47,16 @@ async def test_a_sync_of_all_is_of_all_that_the_key_reaches() -> None:
         await accounts("1").named(TEST, None)
 
 
-async def test_a_test_key_is_refused_an_account_at_meta_by_name() -> None:
+async def test_to_a_test_key_an_account_at_meta_does_not_exist() -> None:
     assert await accounts("1", "2").named(LIVE, "1") == ["1"]
     assert await accounts("1", "2").named(TEST, "2") == ["2"]
-    with pytest.raises(Forbidden, match="sandbox"):
-        await accounts("1", "2").named(TEST, "1")
-    with pytest.raises(Forbidden, match="sandbox"):
-        await accounts("1").of(TEST, "1")
-    with pytest.raises(NoSuchAccount):
-        await accounts("1").named(LIVE, "3")
+    for who, waba_id in ((TEST, "1"), (LIVE, "3")):
+        with pytest.raises(NoSuchAccount) as refusal:
+            await accounts("1", "2").named(who, waba_id)
+        assert str(refusal.value) == "You have no connected account with this id."
+
+
+async def test_the_only_account_that_is_reached_need_not_be_named_and_others_are_no_choice() -> None:
+    assert (await accounts("1", "2").chosen(TEST, None)).waba_id == "2"
+    with pytest.raises(Invalid, match="1, 2"):
+        await accounts("1", "2").chosen(LIVE, None)
