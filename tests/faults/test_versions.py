@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.local.topics import read_topics
 from tests.faults.campaigns import Campaign
 from tests.faults.scenarios import PEOPLE, QUICK, await_progress, ready, settle
 from tests.faults.versions import EarlierStack, Takeover, earlier_stack
 from tests.faults.workload import Workload
 from tests.support.balancer import Balancer, balancing
+from tests.support.shared_stack import buried
 
 pytestmark = pytest.mark.long
 
@@ -65,3 +67,5 @@ def test_two_versions_side_by_side_and_then_the_new_one_lose_and_double_nothing(
     print(f"{len(outcome.accepted)} accepted, {halfway} of them before half were of each version")  # noqa: T201
     assert not outcome.unclear
     campaign.check(QUIET)
+    dead = [topic.name for topic in read_topics() if topic.name.endswith(".dlt")]
+    assert not {name: count for name in dead if (count := buried(stack, name))}, "each reads what the other wrote"
