@@ -24,6 +24,7 @@ Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
 FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
 UNHURRIED_WAIT_MS = 5_000  # the broker answers as soon as there is something; a partition let go again waits so long
+GATHERED_BYTES = 64 * 1024  # with `FETCH_WAIT_MS`, records of half a second come in one fetch, not in one each
 MAX_PARTITION_FETCH_BYTES = 1024 * 1024  # per partition and fetch; a larger record still comes, alone
 LULL_MS = 3  # who waited so long for a record is not busy, and takes it at once: gathering would only make it late
 POLL_MS = 1000  # one poll: it returns with the first record, so an idle member wakes up once a second
@@ -42,6 +43,9 @@ class FetchSettings:
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 60_000  # to come back from a revoke: more than a drain of 25 s
     wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing: `UNHURRIED_WAIT_MS` where no partition is held back
+    min_bytes: int = (
+        1  # less than that is no answer until the wait is over: `GATHERED_BYTES` where half a second is soon
+    )
 
 
 class GatheringSubscriber(BatchSubscriber):
@@ -103,6 +107,7 @@ def subscribe(
         rebalance_timeout_ms=settings.rebalance_timeout_ms,
         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         fetch_max_wait_ms=settings.wait_ms,
+        fetch_min_bytes=settings.min_bytes,
         max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
         batch_timeout_ms=settings.batch_timeout_ms,
         max_records=settings.max_records,

@@ -14,7 +14,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
-from libs.kafka.subscription import UNHURRIED_WAIT_MS, FetchSettings
+from libs.kafka.subscription import GATHERED_BYTES, FetchSettings
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
@@ -93,7 +93,7 @@ def create_app(settings: Settings) -> Application:
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
     fetch = FetchSettings(
-        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, lull_ms=0, wait_ms=UNHURRIED_WAIT_MS,
+        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, lull_ms=0, min_bytes=GATHERED_BYTES,
         max_records=MOST_RECORDS,
     )  # fmt: skip
     return BatchConsumer(

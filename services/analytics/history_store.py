@@ -5,7 +5,7 @@ Rows are not changed, but for what was missing in them (a price class that Meta 
 whether an inbound message replies to something), in such a unit too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.analytics.stages import COUNTED
 
 HISTORY, INBOUND = "analytics_history", "analytics_inbound"
 FACTS = ("pricing", "billing", "error")  # of a status: what may be said only when it is said once more
+NO_REPLY = "none"  # in place of the id of the message that an inbound one replies to
 ACCEPTED = "accepted"  # every message that Meta took has a row with this status
 
 INDEXES = {
@@ -149,12 +150,22 @@ class HistoryStore:
                 {"_id": {"$in": list(message_ids)}}, {"$unset": {"context_wamid": ""}}
             )
 
-    async def settle(self, session: Session, inbound_id: str, reply: str) -> bool:
-        """Within a unit of work: say what an inbound message replies to; -> whether that was still open."""
-        done = await self._mongo.collection(INBOUND).update_one(
-            {"_id": inbound_id, "reply": REPLY_OPEN}, {"$set": {"reply": reply}}, session=session
-        )
-        return bool(done.modified_count)
+    async def settle(self, session: Session, replies: Mapping[str, str]) -> frozenset[str]:
+        """Within a unit of work: say which messages of ours inbound ones reply to; -> those that were still open."""
+        table = self._mongo.collection(INBOUND)
+        query = {"_id": {"$in": list(replies)}, "reply": REPLY_OPEN}
+        found = frozenset([row["_id"] async for row in table.find(query, {"_id": 1}, session=session)])
+        writes = [UpdateOne({"_id": it}, {"$set": {"reply": replies[it]}}) for it in found]
+        if writes:
+            await table.bulk_write(writes, ordered=False, session=session)
+        return found
+
+    async def settle_as_none(self, inbound_ids: Sequence[str]) -> None:
+        """Say of inbound messages that are open that they reply to nothing."""
+        if inbound_ids:
+            query = {"_id": {"$in": list(inbound_ids)}, "reply": REPLY_OPEN}
+            with outages():
+                await self._mongo.collection(INBOUND).update_many(query, {"$set": {"reply": NO_REPLY}})
 
 
 def _row_ids(message_ids: Sequence[str]) -> list[str]:

@@ -4,9 +4,12 @@ The message that it names in its context; where it names none, the last one of i
 than 24 hours before it. Counted once per message of ours; one that is not named counts once it was delivered.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from libs.kafka.record import Partition
 from libs.mongo.client import Mongo, Session
 from libs.runtime.clock import Clock
 from libs.runtime.periodic import Periodic
@@ -20,9 +23,15 @@ from services.analytics.sums_store import SumsStore
 REPLY_WITHIN = timedelta(hours=24)  # the customer service window: who answers later begins something new
 AT_ONCE = 200
 LONG_AGO = datetime.fromtimestamp(0, UTC)  # settling says nothing of up to when a partition is counted
-NO_REPLY = "none"
-
 Document = dict[str, Any]
+
+
+class _Reply(NamedTuple):
+    """An inbound message, the row of the message of ours that it answers, and whether it names that one."""
+
+    inbound: Document
+    ours: Document
+    named: bool
 
 
 class Replies(Periodic):
@@ -44,32 +53,41 @@ class Replies(Periodic):
         counted_to = await self._sums.as_of()
         while counted_to is not None:
             rows = await self._history.open_replies(counted_to, AT_ONCE)
+            none, replies = list[str](), defaultdict[Partition, list[_Reply]](list)
             for row in rows:
-                await self._settle(row)
+                ours, named = await self._answered(row)
+                if ours is None:
+                    none.append(row["_id"])
+                else:
+                    replies[ours["topic"], ours["partition"]].append(_Reply(row, ours, named))
+            await self._history.settle_as_none(none)
+            metrics.REPLIES.labels("no_reply").inc(len(none))
+            for place, found in replies.items():
+                await self._settle(place, found)
             if len(rows) < AT_ONCE:
                 return
 
-    async def _settle(self, inbound: Document) -> None:
-        ours, named = await self._answered(inbound)
+    async def _settle(self, place: Partition, replies: Sequence[_Reply]) -> None:
+        """Settle replies to messages that are counted by one partition: no status of them comes in between."""
 
-        async def unit(session: Session) -> bool:
-            if ours is None:
-                await self._history.settle(session, inbound["_id"], NO_REPLY)
-                return False
-            # The unit is one of the partition that our message is counted by: no status of it comes in between.
-            place = {(ours["topic"], ours["partition"]): LONG_AGO}
-            layers = await self._layers.enter(session, is_new=await self._sums.enter(session, place))
-            if not await self._history.settle(session, inbound["_id"], ours["message_id"]):
-                return False
-            rows = (await self._history.of_messages(session, [ours["message_id"]]))[ours["message_id"]]
-            if all(row["status"] != REPLIED for row in rows):
-                marker = _marker(ours, inbound, named, self._clock)
-                await self._history.add(session, [marker], [], [])
-                await self._books.enter(session, layers, [Change(rows, [*rows, marker])])
-            return True
+        async def unit(session: Session) -> int:
+            layers = await self._layers.enter(session, is_new=await self._sums.enter(session, {place: LONG_AGO}))
+            wanted = {reply.inbound["_id"]: reply.ours["message_id"] for reply in replies}
+            settled = await self._history.settle(session, wanted)
+            known = await self._history.of_messages(session, list(dict.fromkeys(wanted.values())))
+            markers: dict[str, Document] = {}
+            for reply in replies:
+                message_id = reply.ours["message_id"]
+                is_first = message_id not in markers and all(row["status"] != REPLIED for row in known[message_id])
+                if reply.inbound["_id"] in settled and is_first:
+                    markers[message_id] = _marker(reply, self._clock)
+            if markers:
+                await self._history.add(session, list(markers.values()), [], [])
+                changes = [Change(known[it], [*known[it], marker]) for it, marker in markers.items()]
+                await self._books.enter(session, layers, changes)
+            return len(settled)
 
-        replied = await self._mongo.transaction(unit)
-        metrics.REPLIES.labels("reply" if replied else "no_reply").inc()
+        metrics.REPLIES.labels("reply").inc(await self._mongo.transaction(unit))
 
     async def _answered(self, inbound: Document) -> tuple[Document | None, bool]:
         """Return the row of the message that is replied to, and whether it was named."""
@@ -80,12 +98,12 @@ class Replies(Periodic):
         return await self._history.last_before(inbound, REPLY_WITHIN), False
 
 
-def _marker(ours: Document, inbound: Document, named: bool, clock: Clock) -> Document:
+def _marker(reply: _Reply, clock: Clock) -> Document:
     kept = (
         "tenant", "message_id", "created_at", "phone_number_id", "conversation_id", "type", "category", "country",
         "template", "campaign_id",
     )  # fmt: skip
-    return {name: ours.get(name) for name in kept} | {
-        "_id": f"{ours['message_id']}:{REPLIED}", "status": REPLIED, NAMED: named, "at": inbound["at"],
-        "by": inbound["_id"], "stored_at": clock.now(),
+    return {name: reply.ours.get(name) for name in kept} | {
+        "_id": f"{reply.ours['message_id']}:{REPLIED}", "status": REPLIED, NAMED: reply.named,
+        "at": reply.inbound["at"], "by": reply.inbound["_id"], "stored_at": clock.now(),
     }  # fmt: skip

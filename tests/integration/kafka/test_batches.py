@@ -14,6 +14,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Reason
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
+from libs.kafka.subscription import GATHERED_BYTES, FetchSettings
 from libs.runtime.errors import Outage
 from tests.integration.kafka.conftest import GROUP, QUICK, MakeTopics, buried
 from tests.support.waiting import eventually, stays
@@ -198,3 +199,22 @@ async def test_every_process_hears_a_broadcast_from_its_own_start_on(bus: Bus, m
     await stays(lambda: heard == [[b"bad", b"good"]] * 2, "nothing of before", 0.2)
     for consumer in consumers:
         await consumer.stop()
+
+
+async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: MakeTopics, consume: Consume) -> None:
+    topics = await make_topics()
+    batches: list[list[bytes]] = []
+
+    async def take(records: Sequence[Record]) -> Sequence[Rejected]:
+        batches.append([record.value or b"" for record in records])
+        return []
+
+    gathered = Membership(fetch=FetchSettings(batch_timeout_ms=0, lull_ms=0, min_bytes=GATHERED_BYTES))
+    await consume(topics, take, membership=gathered)
+    first, *others = numbered(topics[0], 21)
+    await bus.publish_many([first])
+    await eventually(lambda: batches, "it reads")
+    for record in others:
+        await bus.publish_many([record])
+    await eventually(lambda: sum(map(len, batches)) == 21, "all were taken")
+    assert len(batches) <= 4, "an answer of the broker's each half second, not one for each record"
