@@ -30,8 +30,8 @@ test: setup  ## Every test that belongs in CI, real Kafka and real mongod includ
 browser: setup  ## The sandbox's page in a headless chromium, which is installed (apt-get) if need be
 	tests/browser/install.sh && $(PYTEST) tests/browser
 
-javascript: setup  ## The guides' JavaScript by node (apt-get, npm), and the AsyncAPI document by the official schema
-	tests/javascript/install.sh && $(PYTEST) tests/javascript
+javascript: setup  ## The guides' JavaScript by node (apt-get, npm), the AsyncAPI document by its schema; says so without npm
+	@tests/javascript/install.sh && $(PYTEST) tests/javascript || test $$? = 75
 
 dashboards: setup  ## Alerts by promtool, and every query of dashboards and rules against a real Prometheus (apt-get)
 	tests/dashboards/install.sh && $(PYTEST) tests/dashboards
