@@ -193,11 +193,14 @@ class Number:
         return reached
 
 
-def until(condition: Callable[[], Any], what: str = "it holds", seconds: float = DEADLINE, step: float = 0.05) -> Any:
-    """Return the condition's first true value; AssertionError at the deadline."""
+def until(
+    condition: Callable[[], Any], what: str = "it holds", seconds: float = DEADLINE, step: float = 0.05,
+    seen: Callable[[], object] = lambda: "",
+) -> Any:  # fmt: skip
+    """Return the condition's first true value; AssertionError at the deadline, with what was `seen` then."""
     end = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        assert time.monotonic() < end, f"not within {seconds} s: {what} {seen()}"
         time.sleep(step)
     return value
 

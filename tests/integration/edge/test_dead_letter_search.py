@@ -78,7 +78,7 @@ async def test_a_replay_that_has_no_time_goes_on_where_it_was(stack: Stack, erro
     oldest = shown[-1]
     topic, partition, offset = oldest["id"].split(":")
     choice = Choice(None, REQUESTS, error=error)
-    reached: str | None = f"{topic}:{partition}:{int(offset) - 1}"
+    reached = f"{topic}:{partition}:{int(offset) - 1}" if int(offset) else None
     ended = []
     for place in reversed(shown):
         done = await letters.replay_all(choice, 1_000, reached, dry_run=False)

@@ -94,7 +94,10 @@ def test_a_notifier_that_is_killed_loses_nothing(
     last = person()
     customer.number.hears(last)
     customer.stack.restart("notifier")
-    until(lambda: len(customer.deliveries(endpoint, status="delivered")) == 10, "all are delivered", 30)
+    until(
+        lambda: len(customer.deliveries(endpoint, status="delivered")) == 10, "all are delivered", 60,
+        seen=lambda: (customer.does("GET", f"/{endpoint['id']}"), customer.deliveries(endpoint)),
+    )  # fmt: skip
     until(lambda: len(customer.deliveries(later, status="delivered")) == 10, "all are delivered there too", 30)
     for path in ("/killed", "/later"):
         came = {hit.id: hit.event["data"]["from"] for hit in receiver.of(path)}
