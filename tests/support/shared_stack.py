@@ -174,9 +174,18 @@ def number(stack: Stack) -> Number:
 
 
 @pytest.fixture(scope="session")
-def stranger(stack: Stack) -> Tenant:
-    """Another tenant, without an account."""
-    return new_tenant(stack, "Strangers")
+def stranger(stack: Stack) -> Iterator[Tenant]:
+    """Another tenant, who has nothing for as long as the session lasts: who is to have something is a `newcomer`."""
+    tenant = new_tenant(stack, "Strangers")
+    yield tenant
+    for path in ("/accounts", "/contacts", "/templates"):
+        assert all_rows(stack, path, tenant.key) == [], f"a test gave the stranger {path}: take a `newcomer` there"
+
+
+@pytest.fixture
+def newcomer(stack: Stack) -> Tenant:
+    """Another tenant, of one test alone, which may connect accounts and meet people."""
+    return new_tenant(stack, "Newcomers")
 
 
 @pytest.fixture(scope="session")
