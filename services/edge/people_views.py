@@ -12,7 +12,7 @@ from libs.ledger.opt_out_words import LISTS, OptOutWords
 Document = dict[str, Any]
 
 
-def contact(document: Document, now: datetime, reach: Reach = EVERYTHING) -> Document:
+def contact(document: Document, now: datetime, reach: Reach) -> Document:
     """A contact: who it is, the windows by number, and what it wants to get.
 
     Where not all is reached, words of consent are left out, and when they were seen: neither says by which number.
