@@ -88,10 +88,11 @@ def new_tenant(stack: Stack, name: str) -> Tenant:
     return Tenant(made["id"], str(new_key(stack, ALL_SCOPES, tenant=made["id"])["key"]))
 
 
-def new_key(stack: Stack, scopes: str, tenant: str | None = None) -> dict[str, Any]:
+def new_key(stack: Stack, scopes: str, tenant: str | None = None, mode: str = "test") -> dict[str, Any]:
     """Make a key, of the stack's own tenant unless one is named; -> as the command line prints it."""
     whose = ("--tenant", tenant) if tenant else ()
-    made: dict[str, Any] = json.loads(stack.cli("keys", "create", *whose, "--scopes", scopes, "--json"))
+    text = stack.cli("keys", "create", "--mode", mode, *whose, "--scopes", scopes, "--json")
+    made: dict[str, Any] = json.loads(text)
     return made
 
 
