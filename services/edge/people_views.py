@@ -61,10 +61,10 @@ def window(found: Window, now: datetime) -> Document:
 
 def _consent(document: Document, covers: Consent, *, told: bool) -> Document:
     """What stands of one thing: whether it is withdrawn, and the words of the person and of the API about it."""
-    person, api = (document.get(side, {}).get(covers.value) for side in ("consent", "api_consent"))
+    said = [document.get(side, {}).get(covers.value) if told else None for side in ("consent", "api_consent")]
     withdrawn = covers.value in document.get("opted_out", ())
-    state = "opted_out" if withdrawn else "opted_in" if person or api else "none"
-    return {"state": state, "person": _said(person if told else None), "api": _said(api if told else None)}
+    state = "opted_out" if withdrawn else "opted_in" if any(said) else "none"
+    return {"state": state} | dict(zip(("person", "api"), map(_said, said), strict=True))
 
 
 def _said(word: Document | None) -> Document | None:
