@@ -30,12 +30,12 @@ class _Compose:
 
     def add(self, said: Mapping[str, Any]) -> None:
         """Lay a further file over what is there."""
-        door = said.get("services", {}).get(DOOR) or {}
+        door = (said.get("services") or {}).get(DOOR) or {}
         told = door.get("environment") or {}
         pairs = told.items() if isinstance(told, dict) else (str(line).partition("=")[::2] for line in told)
         self.environment |= {name: str(value) for name, value in pairs if value is not None}
-        self.secrets += [it if isinstance(it, str) else it["source"] for it in door.get("secrets", [])]
-        self.files |= {name: it["file"] for name, it in said.get("secrets", {}).items() if "file" in it}
+        self.secrets += [it if isinstance(it, str) else it["source"] for it in door.get("secrets") or []]
+        self.files |= {name: it["file"] for name, it in (said.get("secrets") or {}).items() if "file" in it}
 
 
 class _Loader(yaml.SafeLoader):
@@ -63,7 +63,8 @@ def of_file(file: Path) -> Deployment:
     if compose.environment:
         told = {name: interpolated(value, said) for name, value in compose.environment.items()}
         told.pop(FOLDER, None)  # of the container
-        paths = {file.parent / interpolated(compose.files[name], said) for name in compose.secrets}
+        known = (compose.files[name] for name in compose.secrets if name in compose.files)  # others lie elsewhere
+        paths = {file.parent / interpolated(path, said) for path in known}
         files = tuple(sorted(path for path in paths if path.is_file()))
     else:
         told = {}

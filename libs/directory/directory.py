@@ -93,7 +93,7 @@ class Directory:
         ids = [number.phone_number_id for number in await self.numbers_of.get(tenant)]
         return [each for each in ids if reach.has_number(each)]
 
-    async def knows_bot(self, tenant: str, bot_id: str, reach: Reach = EVERYTHING) -> bool:
+    async def knows_bot(self, tenant: str, bot_id: str, reach: Reach) -> bool:
         """Tell whether the tenant has this bot and it is reached, read past the cache."""
         query = {"$and": [{"_id": bot_id, "tenant": tenant}, await self.bots_reached(tenant, reach)]}
         return bool(await self._find(BOTS, query, "_id"))

@@ -21,7 +21,7 @@ from libs.kafka.metrics import FINISHED, LAG, PARTITIONS
 from libs.kafka.record import Partition
 from libs.kafka.subscription import Fetched, ended, subscribe
 
-COMMIT_EVERY = 1.0  # seconds: what a crash repeats at most, beside what was in flight
+COMMIT_EVERY = 1.0  # seconds: what a crash repeats at most, beside what was in flight; a dead consumer is found as soon
 COMMIT_WITHIN = 5.0  # seconds for the last commit before partitions are let go
 LEAVE_WITHIN = 8.0  # seconds to leave the group: a rebalance under way has to end first, heartbeats are 3 s apart
 BLOCK = 1.0  # seconds that a full engine may hold up the next poll, far below the poll interval

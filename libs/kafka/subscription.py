@@ -43,9 +43,7 @@ class FetchSettings:
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 60_000  # to come back from a revoke: more than a drain of 25 s
     wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing: `UNHURRIED_WAIT_MS` where no partition is held back
-    min_bytes: int = (
-        1  # less than that is no answer until the wait is over: `GATHERED_BYTES` where half a second is soon
-    )
+    min_bytes: int = 1  # the broker waits for so many, `wait_ms` at most: `GATHERED_BYTES` where half a second is soon
 
 
 class GatheringSubscriber(BatchSubscriber):

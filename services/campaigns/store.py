@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from libs.directory.reach import EVERYTHING, Reach
+from libs.directory.reach import Reach
 from libs.mongo.client import Mongo, outages
 from services.campaigns.errors import IdTaken
 from services.campaigns.states import CampaignStatus
@@ -61,9 +61,7 @@ class CampaignStore:
             yield rows
             after = rows[-1]["_id"]
 
-    async def page(
-        self, tenant: str, wanted: Document, limit: int, after: str | None, reach: Reach = EVERYTHING
-    ) -> list[Document]:
+    async def page(self, tenant: str, wanted: Document, limit: int, after: str | None, reach: Reach) -> list[Document]:
         """Return a tenant's campaigns as far as they are reached, newest first; `wanted` holds exact values."""
         query = {"tenant": tenant} | wanted | ({"_id": {"$lt": after}} if after else {})
         with outages():

@@ -14,6 +14,7 @@ from libs.runtime.errors import Outage
 from libs.web.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable, wrong
 from services.edge.dead_letter_choice import DISCARDED, REPLAYED, STATES, Choice, place_of
 from services.edge.dead_letter_store import DeadLetterStore, Document
+from services.edge.errors import SearchTooWide
 from services.edge.metrics import DEAD_LETTERS_SETTLED
 
 READ_WITHIN = 15.0  # seconds: the caller waits
@@ -244,6 +245,6 @@ def _away() -> Unavailable:
     return Unavailable("The queue does not answer; what was not put back is still open. Try again.", retry_after=2)
 
 
-def _too_wide(count: int) -> Unavailable:
+def _too_wide(count: int) -> SearchTooWide:
     words = f"{count} dead letters were looked at, and the time was up: name a topic, and from and to that are closer."
-    return Unavailable(words, code="search_too_wide")
+    return SearchTooWide(words)

@@ -1,7 +1,7 @@
 """What edge refuses beyond what every HTTP side does."""
 
 from libs.directory.reach import TEST
-from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, WrongMediaType
+from libs.web.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooLarge, Unavailable, WrongMediaType
 
 
 class NoSuchBot(NotFound):
@@ -37,6 +37,13 @@ def check_reach(mode: str, sandbox: bool) -> None:
 def message_not_found() -> NotFound:
     """Return the refusal of a message that is none of those that the caller reaches."""
     return NotFound("There is no such message.", code="message_not_found", param="message_id")
+
+
+class SearchTooWide(Unavailable):
+    """There is more to look at than one call has time for: the same call would end the same."""
+
+    code = "search_too_wide"
+    retryable = False
 
 
 class NoSuchTemplate(Invalid):

@@ -12,7 +12,7 @@ from libs.ledger.opt_out_words import LISTS, OptOutWords
 Document = dict[str, Any]
 
 
-def contact(document: Document, now: datetime, reach: Reach = EVERYTHING) -> Document:
+def contact(document: Document, now: datetime, reach: Reach) -> Document:
     """A contact: who it is, the windows by number, and what it wants to get.
 
     Where not all is reached, words of consent are left out, and when they were seen: neither says by which number.
@@ -61,10 +61,10 @@ def window(found: Window, now: datetime) -> Document:
 
 def _consent(document: Document, covers: Consent, *, told: bool) -> Document:
     """What stands of one thing: whether it is withdrawn, and the words of the person and of the API about it."""
-    person, api = (document.get(side, {}).get(covers.value) for side in ("consent", "api_consent"))
+    said = [document.get(side, {}).get(covers.value) if told else None for side in ("consent", "api_consent")]
     withdrawn = covers.value in document.get("opted_out", ())
-    state = "opted_out" if withdrawn else "opted_in" if person or api else "none"
-    return {"state": state, "person": _said(person if told else None), "api": _said(api if told else None)}
+    state = "opted_out" if withdrawn else "opted_in" if any(said) else "none"
+    return {"state": state} | dict(zip(("person", "api"), map(_said, said), strict=True))
 
 
 def _said(word: Document | None) -> Document | None:

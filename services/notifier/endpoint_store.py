@@ -11,7 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from libs.directory.reach import EVERYTHING, Reach
+from libs.directory.reach import Reach
 from libs.directory.sealed import Sealed
 from libs.mongo.client import Mongo, outages
 from services.notifier.domain import CIRCUIT_AFTER, DisabledReason, EndpointStatus, Health
@@ -68,7 +68,7 @@ class EndpointStore:
             rows: list[Document] = await cursor.to_list(None)
         return rows
 
-    async def get(self, tenant: str, endpoint_id: str, reach: Reach = EVERYTHING) -> Document | None:
+    async def get(self, tenant: str, endpoint_id: str, reach: Reach) -> Document | None:
         """Return one endpoint, if it is reached."""
         with outages():
             row: Document | None = await self._mongo.collection(ENDPOINTS).find_one(

@@ -1,6 +1,6 @@
 """From events to deliveries: one per endpoint that listens, stored before anything is sent."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -54,11 +54,14 @@ class FanOut:
 
         Raises MongoUnavailable; telling the same once more is harmless.
         """
-        now, rows, reached = self._clock.now(), [], await self._sandboxes(notices)
+        now, rows = self._clock.now(), []
+        # Asked for once: one that a test key makes meanwhile would be told of live accounts, for nobody looked for it.
+        listeners = {tenant: await self._subscriptions.of(tenant) for tenant in {it.tenant for it in notices}}
+        reached = await self._sandboxes(listeners)
         for notice in notices:
             sandboxes = reached.get(notice.tenant, EVERYTHING)
             listening = [
-                each for each in await self._subscriptions.of(notice.tenant)
+                each for each in listeners[notice.tenant]
                 if each.endpoint_id != besides and each.wants(notice, sandboxes) and self._is_news(notice, each, now)
             ]  # fmt: skip
             if listening:
@@ -69,12 +72,9 @@ class FanOut:
                 EVENTS.labels(notice.type).inc()
         await self._store(rows)
 
-    async def _sandboxes(self, notices: Sequence[Notice]) -> dict[str, Reach]:
+    async def _sandboxes(self, listeners: Mapping[str, Sequence[Subscription]]) -> dict[str, Reach]:
         """Return what test keys reach, of the tenants that have endpoints which test keys made."""
-        tenants = {
-            tenant for tenant in {notice.tenant for notice in notices}
-            if any(each.made_by_test_key for each in await self._subscriptions.of(tenant))
-        }  # fmt: skip
+        tenants = [tenant for tenant, them in listeners.items() if any(each.made_by_test_key for each in them)]
         return {tenant: await self._directory.reach(tenant, TEST) for tenant in tenants}
 
     async def send(self, notice: Notice, endpoint_id: str) -> Document:

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from libs.directory.directory import TEMPLATES
-from libs.directory.reach import EVERYTHING, Reach
+from libs.directory.reach import Reach
 from libs.mongo.client import Mongo, duplicates, outages
 from libs.runtime.ids import new_id
 
@@ -162,9 +162,7 @@ class TemplateStore:
             with outages():
                 await self._mongo.collection(TEMPLATES).bulk_write(updates, ordered=False)
 
-    async def page(
-        self, tenant: str, wanted: Document, limit: int, after: str | None, reach: Reach = EVERYTHING
-    ) -> list[Document]:
+    async def page(self, tenant: str, wanted: Document, limit: int, after: str | None, reach: Reach) -> list[Document]:
         """Return a tenant's templates as far as they are reached, newest first; `wanted` holds exact values."""
         query = {"tenant": tenant, "removed": False} | wanted | ({"_id": {"$lt": after}} if after else {})
         with outages():

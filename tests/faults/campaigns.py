@@ -53,14 +53,15 @@ class Campaign:
         assert sum(row["counts"].values()) == row["recipients"] == len(self.people), row
         return row
 
-    def _delivered(self) -> int:
+    def delivered(self) -> int:
+        """Return how many people Meta said to have been reached."""
         counts = self.read()["counts"]
         return int(counts["delivered"] + counts["read"])
 
     def check(self, seconds: float) -> None:
         """Wait for its end, then compare with the sandbox: everybody once."""
         until(lambda: self.read()["status"] == "completed", "it is completed", seconds, 0.5)
-        until(lambda: self._delivered() == len(self.people), "all are delivered", seconds, 0.5)
+        until(lambda: self.delivered() == len(self.people), "all are delivered", seconds, 0.5)
         log = Counter(
             row["to"].removeprefix("+") for row in self.stack.sends() if row["phone_number_id"] == self.number.id
         )

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]
 
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE
+from libs.kafka.group import COMMIT_EVERY
 from tests.faults.dying import MOMENTS
 from tests.faults.ledgers import Ledgers
 from tests.faults.workload import Outcome, Workload
@@ -121,7 +122,7 @@ def tracker_killed_while_mongod_hangs(stack: Stack, messages: int, quiet: float)
     workload.start(messages, per_second=100)
     await_progress(workload, messages // 3)
     stack.signal("mongod", signal.SIGSTOP)
-    time.sleep(1.5)  # several commit intervals
+    time.sleep(1.5 * COMMIT_EVERY)  # there is a commit in between
     stack.kill("tracker")
     stack.signal("mongod", signal.SIGCONT)
     stack.restart("tracker")

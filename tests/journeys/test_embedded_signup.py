@@ -125,11 +125,11 @@ def test_a_signup_with_a_wrong_field_is_refused_by_its_name(stack: Stack, change
 
 
 def test_a_disconnected_account_sends_nothing_and_may_be_connected_by_anybody(
-    stack: Stack, stranger: Tenant, person: Callable[[], str]
+    stack: Stack, newcomer: Tenant, person: Callable[[], str]
 ) -> None:
     who, gone = person(), stack.connect()
     greet(gone, who)
-    other = stack.call("DELETE", f"/accounts/{gone.waba_id}", key=stranger.key)
+    other = stack.call("DELETE", f"/accounts/{gone.waba_id}", key=newcomer.key)
     refused(other, 404, "account_not_found")
     assert stack.call("DELETE", f"/accounts/{gone.waba_id}").status_code == 204
     refused(stack.call("DELETE", f"/accounts/{gone.waba_id}"), 404, "account_not_found")
@@ -139,7 +139,7 @@ def test_a_disconnected_account_sends_nothing_and_may_be_connected_by_anybody(
     rows = accounts["data"] if isinstance(accounts, dict) else accounts
     assert next(each for each in rows if each["waba_id"] == gone.waba_id)["subscriptions"] == {}
     body = {"waba_id": gone.waba_id, "phone_number_id": gone.id, "access_token": gone.made["access_token"]}
-    assert stack.call("POST", "/onboarding/manual", body, key=stranger.key).status_code == 201
+    assert stack.call("POST", "/onboarding/manual", body, key=newcomer.key).status_code == 201
     refused(stack.call("POST", "/onboarding/manual", body), 409, "number_taken")
 
 

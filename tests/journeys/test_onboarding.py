@@ -127,11 +127,11 @@ def signed(secret: str, raw: bytes) -> str:
 
 
 def test_what_a_tenants_own_app_signs_cannot_touch_another_tenants_messages(
-    stack: Stack, number: Number, stranger: Tenant, person: Callable[[], str]
+    stack: Stack, number: Number, newcomer: Tenant, person: Callable[[], str]
 ) -> None:
     made = stack.box("POST", "/accounts", {"foreign_app": True})
-    assert connect(stack, credentials(made, app_secret=made["app_secret"]), stranger.key).status_code == 201
-    (account,) = of_account(stack, made["waba_id"], key=stranger.key)
+    assert connect(stack, credentials(made, app_secret=made["app_secret"]), newcomer.key).status_code == 201
+    (account,) = of_account(stack, made["waba_id"], key=newcomer.key)
     own = made["phone_numbers"][0]["phone_number_id"]
     victim, liar, honest = person(), person(), person()
     greet(number, victim)
@@ -146,7 +146,7 @@ def test_what_a_tenants_own_app_signs_cannot_touch_another_tenants_messages(
     answer = stack.webhook(raw, signed(made["app_secret"], raw), f"/webhooks/whatsapp/{account['id']}")
     assert answer.status_code == 200
     path = f"/messages?direction=inbound&recipient={honest}"
-    until(lambda: stack.call("GET", path, key=stranger.key).json()["data"], "its own part is applied", 10)
+    until(lambda: stack.call("GET", path, key=newcomer.key).json()["data"], "its own part is applied", 10)
     assert stack.message(ours["id"])["status"] == "delivered"
     assert stack.call("GET", f"/messages?recipient={liar}").json()["data"] == []
     assert of_account(stack, number.waba_id)[0]["status"] == "active"

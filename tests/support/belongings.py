@@ -59,7 +59,7 @@ class Call:
     def at(self, ids: dict[str, str]) -> str:
         """Return the path with ids in it; AssertionError for a parameter that no id is known for."""
         unknown = [name for name in self.names if name not in ids]
-        assert not unknown, f"{self.method} {self.path}: say in `ids_of` what {unknown} is an id of"
+        assert not unknown, f"{self.method} {self.path}: say in `belongings` what {unknown} is an id of"
         return re.sub(r"{([^}]*)}", lambda found: ids[found[1]], self.path)
 
 

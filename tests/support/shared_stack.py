@@ -88,10 +88,11 @@ def new_tenant(stack: Stack, name: str) -> Tenant:
     return Tenant(made["id"], str(new_key(stack, ALL_SCOPES, tenant=made["id"])["key"]))
 
 
-def new_key(stack: Stack, scopes: str, tenant: str | None = None) -> dict[str, Any]:
+def new_key(stack: Stack, scopes: str, tenant: str | None = None, mode: str = "test") -> dict[str, Any]:
     """Make a key, of the stack's own tenant unless one is named; -> as the command line prints it."""
     whose = ("--tenant", tenant) if tenant else ()
-    made: dict[str, Any] = json.loads(stack.cli("keys", "create", *whose, "--scopes", scopes, "--json"))
+    text = stack.cli("keys", "create", "--mode", mode, *whose, "--scopes", scopes, "--json")
+    made: dict[str, Any] = json.loads(text)
     return made
 
 
@@ -174,9 +175,18 @@ def number(stack: Stack) -> Number:
 
 
 @pytest.fixture(scope="session")
-def stranger(stack: Stack) -> Tenant:
-    """Another tenant, without an account."""
-    return new_tenant(stack, "Strangers")
+def stranger(stack: Stack) -> Iterator[Tenant]:
+    """Another tenant, who has nothing for as long as the session lasts: who is to have something is a `newcomer`."""
+    tenant = new_tenant(stack, "Strangers")
+    yield tenant
+    for path in ("/accounts", "/contacts", "/templates"):
+        assert all_rows(stack, path, tenant.key) == [], f"a test gave the stranger {path}: take a `newcomer` there"
+
+
+@pytest.fixture
+def newcomer(stack: Stack) -> Tenant:
+    """Another tenant, of one test alone, which may connect accounts and meet people."""
+    return new_tenant(stack, "Newcomers")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from tests.support.belongings import Call, belongings
 from tests.support.running import Stack, until
-from tests.support.shared_stack import ALL_SCOPES
+from tests.support.shared_stack import ALL_SCOPES, new_key
 
 ADMIN = "whatsapp:admin"
 
@@ -39,19 +39,12 @@ class Worlds:
         return [name for name, value in self.live.items() if value in answer.text]
 
 
-def made_key(stack: Stack, tenant: str, mode: str, scopes: str) -> dict[str, Any]:
-    """Make a key of a tenant."""
-    text = stack.cli("keys", "create", "--mode", mode, "--tenant", tenant, "--scopes", scopes, "--json")
-    made: dict[str, Any] = json.loads(text)
-    return made
-
-
 @pytest.fixture(scope="session")
 def worlds(stack: Stack, person: Callable[[], str]) -> Worlds:
     """Both accounts are simulated; the one is then marked as one of the real Meta's."""
     tenant = json.loads(stack.cli("tenants", "create", "--name", "Two worlds", "--json"))["id"]
-    made = {mode: made_key(stack, tenant, mode, ALL_SCOPES) for mode in ("live", "test")}
-    admins = {mode: made_key(stack, tenant, mode, ADMIN)["key"] for mode in made}
+    made = {mode: new_key(stack, ALL_SCOPES, tenant, mode) for mode in ("live", "test")}
+    admins = {mode: new_key(stack, ADMIN, tenant, mode)["key"] for mode in made}
     keys = {mode: key["key"] for mode, key in made.items()} | {f"{mode} admin": key for mode, key in admins.items()}
     things: dict[str, dict[str, str]] = {}
     for mode in ("live", "test"):
@@ -76,7 +69,7 @@ def mark_as_live(stack: Stack, things: dict[str, str]) -> None:
     """Make an account one that the real Meta has, as far as we know."""
     client: MongoClient[dict[str, Any]] = MongoClient(stack.info["mongo"])
     with client:
-        database = client["wabus"]
+        database = client[stack.info["mongo_database"]]
         done = database.accounts.update_one({"waba_id": things["waba_id"]}, {"$set": {"sandbox": False}})
         assert done.modified_count == 1
         database.onboardings.update_one({"_id": things["onboarding_id"]}, {"$set": {"sandbox": False}})

@@ -150,12 +150,6 @@ async def test_a_reply_is_what_names_our_message_or_comes_next_within_a_day(mong
     assert (await bench.counted())["replied"] == 2
     rows = {row["_id"]: row.get("reply") async for row in mongo.collection(history_store.INBOUND).find()}
     assert rows == {
-        "in0": "named",
-        "in1": "last",
-        "in2": "last",
-        "in3": "none",
-        "in4": None,
-        "in5": "none",
-        "in6": "none",
-    }
+        "in0": "named", "in1": "last", "in2": "last", "in3": "none", "in4": None, "in5": "none", "in6": "none"
+    }  # fmt: skip
     assert await bench.counted() == await bench.recounted()

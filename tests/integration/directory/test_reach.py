@@ -91,7 +91,7 @@ async def test_a_bot_is_reached_that_a_test_key_made_and_no_live_number_has(mong
     )  # fmt: skip
     reach = await directory.reach(T, TEST)
     assert [name for name in rows if await directory.knows_bot(T, name, reach)] == ["mine"]
-    assert [name for name in rows if await directory.knows_bot(T, name)] == list(rows)
+    assert [name for name in rows if await directory.knows_bot(T, name, EVERYTHING)] == list(rows)
     among = await directory.bots_reached(T, reach)
     assert [row["_id"] for row in await BotStore(mongo).page(T, 10, None, among)] == ["mine"]
 

@@ -14,6 +14,7 @@ import pytest
 from deploy.keyring.places import STORES, declared
 from deploy.keyring.verdict import judge
 from libs.directory.directory import ACCOUNTS, BOTS
+from libs.directory.reach import EVERYTHING
 from libs.directory.resealing import BATCH, Resealing
 from libs.directory.vault import Vault
 from libs.egress.rotation import RotateBody, SigningSecrets
@@ -83,7 +84,7 @@ class Kept:
         await runs.release(run)
         kept = await IdempotencyStore(self.mongo, vault).begin(T, Idempotency("key", "print"), NOW, timedelta(0))
         bot = await BotStore(self.mongo).get(T, "bot") or {}
-        endpoint = await EndpointStore(self.mongo).get(T, self.endpoint) or {}
+        endpoint = await EndpointStore(self.mongo).get(T, self.endpoint, EVERYTHING) or {}
         return [
             vault.decrypt(T, "access_token", row["access_token"]), vault.decrypt(T, "app_secret", row["app_secret"]),
             accounts.pin_of(await accounts.number(T, "2") or {}), run.token, run.pin, (kept or {})["answer"]["body"],
@@ -188,7 +189,7 @@ async def test_secrets_that_are_rotated_and_tokens_that_change_meanwhile_are_the
     stop = asyncio.Event()
 
     async def current() -> list[dict[str, Any]]:
-        return list((await endpoints.get(T, "endpoint") or {})["secrets"])
+        return list((await endpoints.get(T, "endpoint", EVERYTHING) or {})["secrets"])
 
     async def replace(before: list[dict[str, Any]], after: list[dict[str, Any]], now: datetime) -> Any:
         return await endpoints.rotate(T, "endpoint", before, after, now)

@@ -94,7 +94,7 @@ async def test_a_replay_that_has_no_time_goes_on_where_it_was(stack: Stack, erro
 async def test_a_list_that_takes_too_long_says_what_to_do(two_topics: DeadLetters) -> None:
     with pytest.raises(Unavailable, match="dead letters were looked at") as told:
         await two_topics.page(Slow(None), 10, None)
-    assert told.value.public_code == "search_too_wide"
+    assert (told.value.public_code, told.value.retryable) == ("search_too_wide", False)
 
 
 async def test_what_nobody_reached_is_refused(stack: Stack, letters: DeadLetters) -> None:

@@ -114,8 +114,7 @@ def test_another_tenant_s_key_is_one_that_does_not_exist(stack: Stack, theirs: d
 
 def test_a_test_key_gives_no_live_key(stack: Stack) -> None:
     refused(admin(stack, "POST", "/keys", READ | {"mode": "live"}), 403, "test_key")
-    whose = ("--tenant", stack.info["tenant"], "--scopes", "whatsapp:read", "--json")
-    live = json.loads(stack.cli("keys", "create", "--mode", "live", *whose))
+    live = new_key(stack, "whatsapp:read", stack.info["tenant"], "live")
     for act in ("roll", "revoke"):
         refused(admin(stack, "POST", f"/keys/{live['id']}/{act}"), 404, "key_not_found")
     refused(admin(stack, "GET", f"/keys/{live['id']}"), 404, "key_not_found")

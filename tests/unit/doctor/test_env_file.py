@@ -58,6 +58,12 @@ def test_what_an_override_says_counts(folder: Path) -> None:
     assert "WABUS_EDGE_TRUSTED_PROXIES" not in found
 
 
+def test_a_secret_that_is_no_file_here_is_one_that_is_not_seen(folder: Path) -> None:
+    override = "services: {edge: {secrets: [FROM_A_VAULT]}}\nsecrets: {FROM_A_VAULT: {external: true}}"
+    (folder / "docker-compose.override.yml").write_text(override)
+    assert folder / "secrets/WABUS_VERIFY_TOKEN" in of_file(folder / ".env").files
+
+
 def test_without_a_folder_of_its_own_the_trials_secrets_are_those_of_compose(folder: Path) -> None:
     shutil.copytree(ROOT / "deploy/docker/sandbox-secrets", folder / "deploy/docker/sandbox-secrets")
     fill(folder, SECRETS_FOLDER="")

@@ -226,3 +226,16 @@ async def test_nobody_looks_what_is_a_sandboxs_where_no_test_key_made_an_endpoin
     await fan_out.tell([notice()])
     assert shelf.asked == ["ours"]
     assert len(shelf.rows) == 2
+
+
+async def test_an_endpoint_that_a_test_key_makes_meanwhile_hears_nothing_of_a_live_account() -> None:
+    class Busy(Shelf):
+        async def reach(self, tenant: str, mode: str) -> Reach:
+            self.endpoints = (*self.endpoints, endpoint("new", mode="test"))
+            subscriptions.forget("ours")
+            return await super().reach(tenant, mode)
+
+    shelf = Busy(endpoint("live", mode="live"), endpoint("tests", "theirs", mode="test"))
+    fan_out, subscriptions, _ = built(shelf)
+    await fan_out.tell([replace(notice("1"), phone_number_id="1"), notice("2", tenant="theirs")])
+    assert {row["endpoint_id"] for row in shelf.rows.values()} == {"live"}
