@@ -100,12 +100,13 @@ class Directory:
 
     async def bots_reached(self, tenant: str, reach: Reach) -> dict[str, Any]:
         """Return the condition that a bot is reached: where not all is, that a test key made it, and that it is linked
-        to no number out of reach.
+        to no number out of reach: a number that was disconnected keeps its bot, and has it again when it comes back.
         """
         if not reach.limited:
             return {}
-        linked = {each.bot_id for each in await self.numbers_now(tenant) if not reach.has_number(each.phone_number_id)}
-        return {"mode": TEST, "_id": {"$nin": sorted(filter(None, linked))}}
+        numbers = await self._find(NUMBERS, {"tenant": tenant, "bot_id": {"$type": "string"}}, "bot_id")
+        linked = {row["bot_id"] for row in numbers if not reach.has_number(row["_id"])}
+        return {"mode": TEST, "_id": {"$nin": sorted(linked)}}
 
     async def templates(self, tenant: str, waba_id: str, name: str) -> Sequence[TemplateEntry]:
         """Return the template in all its languages."""

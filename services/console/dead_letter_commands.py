@@ -3,13 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import typer
 
-from libs.runtime.clock import rfc3339
 from services.console.errors import CommandRefused
 from services.console.http_calls import Calls, answered, internal_routes
 from services.console.options import DEFAULT_STATE, AsJson, State
@@ -145,8 +143,7 @@ def _check(ids: list[str] | None, all_of_them: bool, asked: dict[str, str]) -> N
 
 
 def _all(calls: Calls, act: str, asked: dict[str, str], dry_run: bool, sums: Sums) -> None:
-    # What dies again meanwhile is not met once more: it was buried after now.
-    body: dict[str, Any] = {"to": rfc3339(datetime.now(UTC))} | asked | {"limit": AT_ONCE, "dry_run": dry_run}
+    body: dict[str, Any] = asked | {"limit": AT_ONCE, "dry_run": dry_run}
     while True:
         done = _do(calls, f"/dead_letters/{act}", body)
         for name in ("matched", DONE[act], "without_source"):

@@ -60,6 +60,7 @@ from services.edge.census import Census
 from services.edge.commands import SendCommands
 from services.edge.common_things import CommonThings
 from services.edge.credentials import Credentials, is_sandbox
+from services.edge.dead_letter_cursors import Cursors
 from services.edge.dead_letter_store import DeadLetterStore
 from services.edge.dead_letters import DeadLetters
 from services.edge.erasure_store import ErasureStore
@@ -185,7 +186,8 @@ class _Edge:
         ]
 
     def _admin_routes(self, settings: Settings) -> list[Endpoint]:
-        letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), self.clock)
+        cursors = Cursors(Vault(settings.encryption_keys.get_secret_value()))
+        letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), cursors, self.clock)
         self.dead_letters = DeadLetterRoutes(letters, self.guard, sandbox=is_sandbox(settings))
         keys = KeyRoutes(self.keys, self.guard)
         return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]

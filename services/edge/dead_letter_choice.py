@@ -1,9 +1,9 @@
 """Which dead letters are meant, and the bodies of calls that name many of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -29,7 +29,7 @@ class ChoiceBody(BaseModel):
     until: Annotated[Moment | None, Field(alias="to", description="Buried before this time.")] = None
     limit: Annotated[int, Field(ge=1, le=MOST, description="At most so many, the oldest first.")] = MOST
     starting_after: Annotated[
-        str | None, Field(max_length=300, description="Go on behind this one: `reached` of the call before.")
+        str | None, Field(max_length=1_000, description="Go on where the call before ended: its `reached`.")
     ] = None
 
 
@@ -70,6 +70,10 @@ class Choice:
     def span(self) -> Span:
         """When the letters that are meant were buried."""
         return Span(self.since, self.until)
+
+    def before(self, moment: datetime) -> Self:
+        """Return the same choice among what was buried before a time."""
+        return replace(self, until=moment if self.until is None else min(self.until, moment))
 
     def takes(self, letter: DeadLetter, settled: Mapping[str, str]) -> bool:
         """Tell whether a letter is meant; `settled` has the state of each that is not open."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from libs.kafka.bus import Bus, BusUnavailable
-from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader, Place
+from libs.kafka.dead_letter_reader import SUFFIX, DeadLetter, DeadLetterReader
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
 from libs.web.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable, wrong
 from services.edge.dead_letter_choice import DISCARDED, REPLAYED, STATES, Choice, place_of
+from services.edge.dead_letter_cursors import Cursors, Reached
 from services.edge.dead_letter_store import DeadLetterStore, Document
 from services.edge.errors import SearchTooWide
 from services.edge.metrics import DEAD_LETTERS_SETTLED
@@ -27,13 +28,12 @@ AT_ONCE_BYTES = 16 * 1024 * 1024
 @dataclass(slots=True)
 class Settled:
     """What became of many: how many were meant, were put back or discarded; how many could not be put back, which are
-    beside these; and the last one that was looked at. `has_more`: there may be some behind it.
+    beside these; and what another call goes on with, None where this one came to the end.
     """
 
     matched: int = 0
     settled: int = 0
     without_source: int = 0
-    has_more: bool = False
     reached: str | None = None
 
 
@@ -45,11 +45,12 @@ class DeadLetters:
     """
 
     def __init__(
-        self, bus: Bus, store: DeadLetterStore, clock: Clock, *,
+        self, bus: Bus, store: DeadLetterStore, cursors: Cursors, clock: Clock, *,
         look_for: float = LOOK_FOR, read_within: float = READ_WITHIN,
     ) -> None:  # fmt: skip
         self._bus = bus
         self._store = store
+        self._cursors = cursors
         self._clock = clock
         self._look_for = look_for
         self._read_within = read_within
@@ -114,8 +115,8 @@ class DeadLetters:
         """Put the open letters that are meant back, at most `limit`, in the order of their places, beginning behind the
         one that an earlier call reached.
 
-        What dies again while this goes on is another letter, and is not met. Raises Invalid for no such topic,
-        BadRequest for an `after` that is no letter's id.
+        What dies again while this goes on is another letter, and is met neither by this call nor by those that go on
+        from it. Raises Invalid for no such topic, BadRequest for an `after` that no call of the tenant's reached.
         """
         return await self._all(choice, limit, after, REPLAYED, None, dry_run=dry_run)
 
@@ -134,19 +135,22 @@ class DeadLetters:
     async def _each(
         self, choice: Choice, limit: int, after: str | None, state: str, why: str | None, *, dry_run: bool
     ) -> Settled:
-        done, waiting, size = Settled(reached=after), list[DeadLetter](), 0
+        done, waiting, size = Settled(), list[DeadLetter](), 0
         settled = await self._store.settled(choice.tenant)
-        ends = self._clock.monotonic() + self._look_for
+        ends, began = self._clock.monotonic() + self._look_for, self._clock.now()
         async with self._reader(choice.tenant) as reader:
             topics, known = await self._topics(reader, choice)
-            async with aclosing(reader.walk(topics, choice.span, _behind(after, known))) as letters:
+            way = Reached(None, began) if after is None else self._cursors.read(choice.tenant, after, known)
+            meant = choice if after is None else choice.before(way.began)
+            last = way.place
+            async with aclosing(reader.walk(topics, meant.span, way.place)) as letters:
                 async for letter in letters:
-                    is_meant = choice.takes(letter, settled)
-                    is_late = done.reached != after and self._clock.monotonic() >= ends
+                    is_meant = meant.takes(letter, settled)
+                    is_late = last != way.place and self._clock.monotonic() >= ends
                     if is_late or (is_meant and done.matched == limit):
-                        done.has_more = True
+                        done.reached = self._cursors.written(choice.tenant, Reached(last, way.began))
                         break
-                    done.reached = letter.place
+                    last = place_of(letter.place, known)
                     if not is_meant:
                         continue
                     if state == REPLAYED and not letter.returnable:
@@ -223,14 +227,6 @@ class DeadLetters:
         letter = await reader.show(*where)
         is_theirs = letter is not None and tenant in (None, letter.tenant)
         return letter if letter is not None and is_theirs and letter.place == place else None
-
-
-def _behind(after: str | None, known: Sequence[str]) -> Place | None:
-    if after is None:
-        return None
-    if (place := place_of(after, known)) is None:
-        raise BadRequest("starting_after must be what an earlier call reached.", param="starting_after")
-    return place
 
 
 def _settled(note: Document) -> Conflict:

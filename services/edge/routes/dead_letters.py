@@ -167,9 +167,8 @@ def _choice(tenant: str | None, body: ChoiceBody) -> Choice:
 
 def _done(state: str, done: Settled, dry_run: bool) -> dict[str, Any]:
     return {
-        "object": "dead_letter_batch", "matched": done.matched, state: done.settled, "has_more": done.has_more,
-        "reached": done.reached,
-        "dry_run": dry_run,
+        "object": "dead_letter_batch", "matched": done.matched, state: done.settled,
+        "has_more": done.reached is not None, "reached": done.reached, "dry_run": dry_run,
     }  # fmt: skip
 
 

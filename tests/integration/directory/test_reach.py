@@ -84,7 +84,8 @@ async def test_a_bot_is_reached_that_a_test_key_made_and_no_live_number_has(mong
     directory = Directory(mongo, None, SystemClock())
     await connect(mongo, "1", "11", sandbox=True, bot_id="mine")
     await connect(mongo, "2", "22", sandbox=False, bot_id="linked")
-    rows = {"mine": "test", "linked": "test", "theirs": "live", "old": None}
+    await connect(mongo, "3", "33", sandbox=False, bot_id="kept", status="disconnected")
+    rows = {"mine": "test", "linked": "test", "kept": "test", "theirs": "live", "old": None}
     await mongo.collection(BOTS).insert_many(
         [{"_id": name, "tenant": T, "slot": place} | ({"mode": mode} if mode else {})
          for place, (name, mode) in enumerate(rows.items())]
