@@ -51,15 +51,26 @@ def _findings(name: str, check: Callable[[Deployment], Said], deployment: Deploy
     said = list(check(deployment))
     trial = deployment.is_trial and name not in BROKEN_ANYWHERE
     found = [Finding(name, Level.NOTE if trial else level, words) for level, words in said]
-    return found or [Finding(name, Level.OK, "nothing weak found")]
+    return found or [
+        Finding(name, Level.OK, "all that is needed is said" if check is _required else "nothing weak found")
+    ]
 
 
 def _required(deployment: Deployment) -> Said:
     """Tell what is not filled in; a stack on this machine makes all of it itself."""
     if deployment.stack is not None:
         return
-    for name, field in settings_of(DOOR).model_fields.items():
-        if field.is_required() and not deployment.get(name.upper()):
+    for problem in deployment.problems:
+        yield Level.ERROR, problem
+    for name in sorted(deployment.unseen):
+        yield Level.NOTE, f"WABUS_{name} is not in a file that is seen from here: it was not looked at"
+    if not deployment.is_of_edge:
+        yield (
+            Level.NOTE,
+            f"not looked at: this is not {DOOR}'s environment; where {DOOR} runs, or with --env-file, it is",
+        )
+    for name, field in settings_of(DOOR).model_fields.items() if deployment.is_of_edge else ():
+        if field.is_required() and not deployment.get(name.upper()) and name.upper() not in deployment.unseen:
             kind = " (a secret)" if field.annotation is SecretStr else ""
             yield Level.ERROR, f"WABUS_{name.upper()}{kind} is not set: {DOOR} does not start without it"
     for name, hosts in _hosts(deployment).items():
@@ -123,7 +134,7 @@ def _addresses(deployment: Deployment) -> Said:
     if graph.scheme == "http":
         level = Level.WARNING if is_inside(graph.hostname or "") else Level.ERROR
         yield level, "WABUS_GRAPH_URL is http: tokens go over the network in the clear"
-    if not public.hostname or is_here(public.hostname):
+    if not public.hostname or is_here(public.hostname) or not deployment.is_of_edge:
         return
     if deployment.get("EDGE_METRICS").lower() not in ("false", "0", "no", "off"):
         yield (

@@ -33,6 +33,9 @@ class Deployment:
     told_by: str = "the environment"
     stack: Path | None = None  # of a stack on this machine: its state directory
     passed_by: Path | None = None  # the state directory of a stack that runs, and is not the one
+    problems: tuple[str, ...] = ()  # what is wrong with how it is said, a sentence each
+    unseen: frozenset[str] = frozenset()  # secrets that are said somewhere that was not looked at
+    describes_edge: bool = False  # it is said to be all that edge is told
 
     @property
     def is_trial(self) -> bool:
@@ -43,6 +46,12 @@ class Deployment:
     def get(self, name: str) -> str:
         """Return a variable's value, empty where it is not set."""
         return self.values.get(name, "")
+
+    @property
+    def is_of_edge(self) -> bool:
+        """Whether it is what edge is told, so that what edge needs has to be in it: others are told less."""
+        own = {name for name in self.values if name.startswith("EDGE_")} - set(ADDRESSES)
+        return self.describes_edge or bool(own) or bool(self.values.keys() & {"APP_SECRET", "VERIFY_TOKEN"})
 
     def variables(self) -> dict[str, str]:
         """Return all of it as the environment of a process has it."""
