@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from pydantic import SecretStr
 
 from deploy.doctor.findings import Finding, Level
-from deploy.local.deployment import Deployment, is_here, is_inside
+from deploy.local.deployment import Deployment, is_here, is_inside, parts_of
 from deploy.local.services import settings_of
 from libs.directory.vault import Vault
 from libs.observability.certificates import expiry
@@ -80,9 +80,9 @@ def _required(deployment: Deployment) -> Said:
 
 def _hosts(deployment: Deployment) -> dict[str, list[str]]:
     """Return the hosts that each address names."""
-    public = urlsplit(deployment.get("PUBLIC_URL")).hostname or ""
+    public = parts_of(deployment.get("PUBLIC_URL")).hostname or ""
     kafka = [part.strip().rpartition(":")[0].strip("[]") for part in deployment.get("KAFKA_BOOTSTRAP").split(",")]
-    mongo = urlsplit(deployment.get("MONGO_URL")).netloc.rpartition("@")[2].split(",")
+    mongo = parts_of(deployment.get("MONGO_URL")).netloc.rpartition("@")[2].split(",")
     found = {
         "PUBLIC_URL": [public], "KAFKA_BOOTSTRAP": kafka,
         "MONGO_URL": [(host.rpartition(":")[0] or host).strip("[]") for host in mongo],
@@ -128,7 +128,10 @@ def _ring(deployment: Deployment) -> Said:
 
 
 def _addresses(deployment: Deployment) -> Said:
-    public, graph = urlsplit(deployment.get("PUBLIC_URL")), urlsplit(deployment.get("GRAPH_URL"))
+    public, graph = parts_of(deployment.get("PUBLIC_URL")), parts_of(deployment.get("GRAPH_URL"))
+    for name in ("PUBLIC_URL", "GRAPH_URL", "MONGO_URL"):
+        if deployment.get(name) and not parts_of(deployment.get(name)).netloc:
+            yield Level.ERROR, f"WABUS_{name} cannot be read as an address"
     if public.scheme == "http":
         yield Level.ERROR, "WABUS_PUBLIC_URL is http: keys and messages go over the network in the clear"
     if graph.scheme == "http":
@@ -173,7 +176,7 @@ def _mongo(deployment: Deployment) -> Said:
     url = deployment.get("MONGO_URL")
     if not url:
         return
-    parts = urlsplit(url)
+    parts = parts_of(url)
     hosts = _hosts(deployment)["MONGO_URL"]
     asked = {name.lower(): values[-1].lower() for name, values in parse_qs(parts.query).items()}
     encrypted = (
@@ -240,5 +243,5 @@ def is_mounted(file: Path) -> bool:
 
 
 def _mongo_password(deployment: Deployment) -> str:
-    login, _, _ = urlsplit(deployment.get("MONGO_URL")).netloc.rpartition("@")
+    login, _, _ = parts_of(deployment.get("MONGO_URL")).netloc.rpartition("@")
     return unquote(login.partition(":")[2])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from deploy.local.services import shared_environment
 from deploy.local.settings import given_variables
@@ -40,7 +40,7 @@ class Deployment:
     @property
     def is_trial(self) -> bool:
         """Whether nothing but this machine and a simulated Meta is in it: then it is open on purpose."""
-        graph, public = (urlsplit(self.get(name)).hostname or "" for name in ("GRAPH_URL", "PUBLIC_URL"))
+        graph, public = (parts_of(self.get(name)).hostname or "" for name in ("GRAPH_URL", "PUBLIC_URL"))
         return graph not in ("", META_HOST) and is_inside(graph) and is_here(public)
 
     def get(self, name: str) -> str:
@@ -107,6 +107,14 @@ def contents(files: tuple[Path, ...]) -> dict[str, str]:
 def without_prefix(variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of our variables that are set, without the prefix; an empty one is not."""
     return {name.removeprefix(PREFIX): it for name, it in variables.items() if name.startswith(PREFIX) and it}
+
+
+def parts_of(url: str) -> SplitResult:
+    """Return the parts of an address; empty ones where it cannot be read."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def is_here(host: str) -> bool:

@@ -69,6 +69,8 @@ def test_a_strong_deployment_has_nothing_to_be_said_of_it() -> None:
         ({"ENCRYPTION_KEYS": "k:short"}, Level.ERROR, "must be `id:base64 of 32 bytes`"),
         ({"ENCRYPTION_KEYS": f"{key('new')},{key('old')}"}, Level.NOTE, "the ring still has old"),
         ({"PUBLIC_URL": "http://wabus.acme.test"}, Level.ERROR, "WABUS_PUBLIC_URL is http"),
+        ({"MONGO_URL": "mongodb://[bad"}, Level.ERROR, "WABUS_MONGO_URL cannot be read as an address"),
+        ({"PUBLIC_URL": "https://[bad"}, Level.ERROR, "WABUS_PUBLIC_URL cannot be read as an address"),
         ({"GRAPH_URL": "http://graph.acme.test"}, Level.ERROR, "WABUS_GRAPH_URL is http"),
         ({"EDGE_METRICS": None}, Level.WARNING, "/metrics is on edge's public port"),
         ({"EDGE_DOCS": "true"}, Level.NOTE, "everybody can read /docs"),
