@@ -76,7 +76,7 @@ class ServiceSettings(SecretFiles):
 
     def printable(self) -> dict[str, Any]:
         """Return the settings as they may be logged: secrets are masked by their type."""
-        return {name: str(value) for name, value in self.model_dump().items()}
+        return {name: None if value is None else str(value) for name, value in self.model_dump().items()}
 
     def certificates(self) -> list[Path]:
         """Return the certificate files that the settings name; they run out one day."""
