@@ -15,15 +15,16 @@ from deploy.local.deployment import Deployment, is_here, is_inside, parts_of
 from deploy.local.services import settings_of
 from libs.directory.vault import Vault
 from libs.observability.certificates import expiry
+from libs.runtime.access import KafkaAccess
 from libs.runtime.errors import StartRefused
-from libs.runtime.settings import PUBLISHED
+from libs.runtime.settings import PUBLISHED, validated
 
 SECRETS = ("LOG_HASH_KEY", "INTERNAL_SECRET", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "KAFKA_PASSWORD")
 SHORTEST = 16  # characters; 16 random ones cannot be guessed
 VARIED = 6  # different characters: fewer are no random text
 RENEW_WITHIN = timedelta(days=30)  # of a certificate's end
 LAST_CALL = timedelta(days=7)
-FILES = ("KAFKA_CA_FILE", "KAFKA_CERT_FILE", "MONGO_CA_FILE", "MONGO_CERT_FILE")
+FILES = ("KAFKA_CA_FILE", "KAFKA_CERT_FILE", "MONGO_CA_FILE", "MONGO_CERT_FILE")  # those that run out
 DOOR = "edge"  # what it needs is what a deployment has to be told; the others need less
 SET_ASIDE = (
     "example",
@@ -155,6 +156,13 @@ def _addresses(deployment: Deployment) -> Said:
 
 
 def _kafka(deployment: Deployment) -> Said:
+    said = {
+        name: value for name, value in deployment.values.items() if name not in (*FILES, "KAFKA_KEY_FILE")
+    }  # which may lie elsewhere
+    try:
+        validated(KafkaAccess, said)
+    except StartRefused as refused:
+        yield Level.ERROR, f"{refused}: nothing starts with it"
     hosts = _hosts(deployment)["KAFKA_BOOTSTRAP"]
     outside = [host for host in hosts if not is_inside(host)]
     security = deployment.get("KAFKA_SECURITY") or "PLAINTEXT"

@@ -77,6 +77,7 @@ def test_a_strong_deployment_has_nothing_to_be_said_of_it() -> None:
         ({"EDGE_TRUSTED_PROXIES": None}, Level.WARNING, "WABUS_EDGE_TRUSTED_PROXIES is not set"),
         ({"KAFKA_SECURITY": "PLAINTEXT"}, Level.ERROR, "Kafka at b-1.acme.test is reached without TLS and a login"),
         ({"KAFKA_SECURITY": "SASL_PLAINTEXT"}, Level.ERROR, "Kafka at b-1.acme.test is reached without TLS:"),
+        ({"KAFKA_USERNAME": None}, Level.ERROR, "WABUS_KAFKA_USERNAME is not set, and WABUS_KAFKA_SECURITY=SASL_SSL"),
         ({"KAFKA_SECURITY": "SSL"}, Level.ERROR, "Kafka at b-1.acme.test is reached without a login"),
         ({"KAFKA_SECURITY": "PLAINTEXT", "KAFKA_BOOTSTRAP": "kafka:9092"}, Level.NOTE, "its network has to be private"),
         ({"KAFKA_REPLICATION": None}, Level.WARNING, "WABUS_KAFKA_REPLICATION is 1 with 2 brokers"),
