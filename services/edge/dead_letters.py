@@ -238,7 +238,7 @@ def _busy() -> TooManyRequests:
 
 
 def _away() -> Unavailable:
-    words = "The queue does not answer. Try again: what it did not confirm is still open, and harmless if it comes twice."
+    words = "The queue does not answer. Try again: what it did not confirm is still open; coming twice does no harm."
     return Unavailable(words, retry_after=2)
 
 
