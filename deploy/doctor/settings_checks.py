@@ -156,9 +156,8 @@ def _addresses(deployment: Deployment) -> Said:
 
 
 def _kafka(deployment: Deployment) -> Said:
-    said = {
-        name: value for name, value in deployment.values.items() if name not in (*FILES, "KAFKA_KEY_FILE")
-    }  # which may lie elsewhere
+    elsewhere = {*FILES, "KAFKA_KEY_FILE"}  # files that may lie on another machine
+    said = {name: value for name, value in deployment.values.items() if name not in elsewhere}
     try:
         validated(KafkaAccess, said)
     except StartRefused as refused:
