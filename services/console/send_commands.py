@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.console.errors import CommandRefused
 from services.console.http_calls import Calls, public_api
 from services.console.options import DEFAULT_STATE, AsJson, State
 from services.console.printing import console, print_json
@@ -17,7 +18,12 @@ ENDED = {"delivered", "read", "failed", "expired", "canceled"}
 
 To = Annotated[str, typer.Argument(metavar="TO", help="Recipient: +, country code, number.")]
 From = Annotated[str | None, typer.Option("--from", metavar="PHONE_NUMBER_ID", help="The only number if not said.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it is delivered, read or failed.")]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait", help="Follow it until it is delivered, read or failed; exit code 1 if it is not within a minute."
+    ),
+]
 
 send = typer.Typer(no_args_is_help=True, help="Send a message: text, template.")
 
@@ -81,12 +87,21 @@ def _send(api: Calls, path: str, body: dict[str, Any], wait: bool, as_json: bool
         message = _follow(api, message["id"])
     if as_json:
         print_json(message)
+        _check_ended(message, wait)
         return
     console.print(f"{message['id']}  {message['status']}")
     for step in message.get("history", []):
         console.print(f"  {step['status']:<10} {step['at']}")
     if error := message.get("error"):
         console.print(f"  {error['code']}: {error['message']}", markup=False)
+    _check_ended(message, wait)
+
+
+def _check_ended(message: dict[str, Any], waited: bool) -> None:
+    if waited and message["status"] not in ENDED:
+        raise CommandRefused(
+            f"it is still {message['status']} after {FOLLOW_FOR:.0f} s; it goes on without this command"
+        )
 
 
 def _follow(api: Calls, message_id: str) -> dict[str, Any]:
