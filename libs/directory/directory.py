@@ -99,11 +99,11 @@ class Directory:
         return bool(await self._find(BOTS, query, "_id"))
 
     async def bots_reached(self, tenant: str, reach: Reach) -> dict[str, Any]:
-        """Return the condition that a bot is reached: where not all is, that a test key made it, and that it is linked
-        to no number out of reach: a number that was disconnected keeps its bot, and has it again when it comes back.
+        """Return the condition that a bot is reached: by a test key, that a test key made it, and that it is linked to
+        no number out of reach: a number that was disconnected keeps its bot, and has it again when it comes back.
         """
         if not reach.limited:
-            return {}
+            return reach.by_maker({})
         numbers = await self._find(NUMBERS, {"tenant": tenant, "bot_id": {"$type": "string"}}, "bot_id")
         linked = {row["bot_id"] for row in numbers if not reach.has_number(row["_id"])}
         return {"mode": TEST, "_id": {"$nin": sorted(linked)}}

@@ -188,7 +188,7 @@ class _Edge:
     def _admin_routes(self, settings: Settings) -> list[Endpoint]:
         cursors = Cursors(Vault(settings.encryption_keys.get_secret_value()))
         letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), cursors, self.clock)
-        self.dead_letters = DeadLetterRoutes(letters, self.guard, sandbox=is_sandbox(settings))
+        self.dead_letters = DeadLetterRoutes(letters, self.guard, CommonThings(self.directory, is_sandbox(settings)))
         keys = KeyRoutes(self.keys, self.guard)
         return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]
 

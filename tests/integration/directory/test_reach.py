@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libs.directory.directory import ACCOUNTS, BOTS, NUMBERS, Directory
-from libs.directory.reach import EVERYTHING, TEST, Reach
+from libs.directory.reach import ALL_ACCOUNTS, EVERYTHING, TEST, Reach
 from libs.ledger import contacts, record
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.contacts import CONTACTS, alias, contact_id_of, conversation_id_of
@@ -71,7 +71,7 @@ async def test_an_account_is_reached_as_soon_as_it_is_connected(mongo: Mongo) ->
     directory = Directory(mongo, None, SystemClock())
     assert await directory.reach(T, TEST) == Reach(frozenset(), frozenset())
     await connect(mongo, "1", "11", sandbox=True)
-    assert await directory.reach(T, TEST) is EVERYTHING
+    assert await directory.reach(T, TEST) is ALL_ACCOUNTS
     await connect(mongo, "2", "22", sandbox=False)
     assert await directory.reach(T, TEST) == Reach(frozenset({"1"}), frozenset({"11"}), others=True)
     assert await directory.reach(T, "live") is EVERYTHING
@@ -82,16 +82,23 @@ async def test_an_account_is_reached_as_soon_as_it_is_connected(mongo: Mongo) ->
 
 async def test_a_bot_is_reached_that_a_test_key_made_and_no_live_number_has(mongo: Mongo) -> None:
     directory = Directory(mongo, None, SystemClock())
-    await connect(mongo, "1", "11", sandbox=True, bot_id="mine")
-    await connect(mongo, "2", "22", sandbox=False, bot_id="linked")
-    await connect(mongo, "3", "33", sandbox=False, bot_id="kept", status="disconnected")
     rows = {"mine": "test", "linked": "test", "kept": "test", "theirs": "live", "old": None}
     await mongo.collection(BOTS).insert_many(
         [{"_id": name, "tenant": T, "slot": place} | ({"mode": mode} if mode else {})
          for place, (name, mode) in enumerate(rows.items())]
     )  # fmt: skip
+
+    async def reached() -> list[str]:
+        reach = await directory.reach(T, TEST)
+        return [name for name in rows if await directory.knows_bot(T, name, reach)]
+
+    assert await reached() == ["mine", "linked", "kept"], "before the first account"
+    await connect(mongo, "1", "11", sandbox=True, bot_id="mine")
+    assert await reached() == ["mine", "linked", "kept"], "a live account may come, and what live keys made is for it"
+    await connect(mongo, "2", "22", sandbox=False, bot_id="linked")
+    await connect(mongo, "3", "33", sandbox=False, bot_id="kept", status="disconnected")
+    assert await reached() == ["mine"]
     reach = await directory.reach(T, TEST)
-    assert [name for name in rows if await directory.knows_bot(T, name, reach)] == ["mine"]
     assert [name for name in rows if await directory.knows_bot(T, name, EVERYTHING)] == list(rows)
     among = await directory.bots_reached(T, reach)
     assert [row["_id"] for row in await BotStore(mongo).page(T, 10, None, among)] == ["mine"]
