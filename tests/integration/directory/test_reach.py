@@ -12,14 +12,15 @@ from libs.ledger import contacts, record
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.contacts import CONTACTS, alias, contact_id_of, conversation_id_of
 from libs.ledger.conversations import ConversationReader
-from libs.ledger.reader import MessageFilter, MessageReader
+from libs.ledger.reader import MOST_SCAN, MessageFilter, MessageReader
 from libs.ledger.record import MESSAGES
-from libs.mongo.client import Mongo
+from libs.mongo.client import Mongo, TookTooLong, outages
 from libs.mongo.indexes import IndexBuilder
 from libs.runtime.clock import SystemClock
 from libs.runtime.ids import new_id
 from services.autoreply.bot_store import BotStore
 from services.edge import account_store
+from services.edge.audit_store import AuditStore, Seen, Wanted
 from services.edge.met_people import MetPeople
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -128,3 +129,18 @@ async def test_what_is_out_of_reach_is_not_even_read(mongo: Mongo) -> None:
     for row in done:
         assert "COLLSCAN" not in row["planSummary"], row["command"]
         assert row["docsExamined"] < 10, row["command"]
+
+
+async def test_what_may_read_much_for_little_ends_by_itself(mongo: Mongo) -> None:
+    await meet(mongo, "11", ["+15560000001", "+15560000002"])
+    await profiled(mongo, on=True)
+    assert len(await ConversationReader(mongo).people(T, ["11"], 1)) == 1
+    await AuditStore(mongo).page(Wanted(T, seen=Seen(["key"], [T, "1"])), 20, None)
+    limits = [row["command"].get("maxTimeMS") for row in await profiled(mongo, on=False)]
+    assert limits == [MOST_SCAN, MOST_SCAN]
+
+
+async def test_a_query_that_ran_out_of_its_time_is_told_from_a_server_that_is_away(mongo: Mongo) -> None:
+    await mongo.collection(MESSAGES).insert_one({"_id": "1"})
+    with pytest.raises(TookTooLong), outages():
+        await mongo.collection(MESSAGES).find({"$where": "sleep(1000) || true"}).max_time_ms(1).to_list(None)
