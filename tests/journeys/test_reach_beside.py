@@ -9,7 +9,7 @@ from tests.support.belongings import UNKNOWN, said, unknown
 from tests.support.receiver import receiving
 from tests.support.running import Number, until
 from tests.support.shared_stack import greet, refused
-from tests.support.worlds import ADMIN, Worlds
+from tests.support.worlds import ADMIN, Worlds, mark_as_live
 
 
 def test_a_test_key_does_not_connect_a_live_account_anew(worlds: Worlds) -> None:
@@ -17,6 +17,23 @@ def test_a_test_key_does_not_connect_a_live_account_anew(worlds: Worlds) -> None
     body = {"phone_number_id": phone, "waba_id": worlds.live["waba_id"], "access_token": worlds.live["access_token"]}
     refused(worlds.stack.call("POST", "/onboarding/manual", body, key=worlds.key("test")), 403, "test_key")
     refused(worlds.stack.call("GET", f"/phone_numbers/{phone}", key=worlds.key("test")), 404)
+
+
+def test_what_was_a_live_account_is_not_connected_nor_sent_from_by_a_test_key(worlds: Worlds) -> None:
+    stack, live, test = worlds.stack, worlds.key("live"), worlds.key("test")
+    made = stack.box("POST", "/accounts", {})
+    waba, phone = made["waba_id"], made["phone_numbers"][0]["phone_number_id"]
+    body = {"phone_number_id": phone, "waba_id": waba, "access_token": made["access_token"]}
+    signed_up = stack.call("POST", "/onboarding/manual", body, key=live)
+    assert signed_up.status_code == 201, signed_up.text
+    mark_as_live(stack, {"waba_id": waba, "onboarding_id": signed_up.json()["onboarding_id"]})
+    assert stack.call("DELETE", f"/accounts/{waba}", key=live).status_code == 204
+    refused(stack.call("POST", "/onboarding/manual", body, key=test), 403, "test_key")
+    assert stack.call("POST", "/onboarding/manual", body, key=live).status_code == 201
+    text = {"phone_number_id": phone, "to": "+15550001234", "text": "x"}
+    refused(stack.call("POST", "/messages", text, key=test), 404, "number_not_found")
+    refused(stack.call("GET", f"/phone_numbers/{phone}", key=test), 404, "number_not_found")
+    assert stack.call("DELETE", f"/accounts/{waba}", key=live).status_code == 204
 
 
 def test_a_reply_quotes_nothing_of_a_live_account(worlds: Worlds) -> None:

@@ -21,7 +21,9 @@ from libs.runtime.ids import new_id
 from services.autoreply.bot_store import BotStore
 from services.edge import account_store
 from services.edge.audit_store import AuditStore, Seen, Wanted
+from services.edge.errors import NoSuchNumber
 from services.edge.met_people import MetPeople
+from services.edge.numbers import sendable
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 T = "tenant"
@@ -79,6 +81,22 @@ async def test_an_account_is_reached_as_soon_as_it_is_connected(mongo: Mongo) ->
     gone = {"$set": {"status": "disconnected"}, "$unset": {"owned": ""}}
     await mongo.collection(ACCOUNTS).update_one({"waba_id": "2"}, gone)
     assert (await directory.reach(T, TEST)).others, "what it sent and got is there"
+
+
+async def test_what_was_connected_both_ways_is_neither_seen_by_a_test_key_nor_sent_from(mongo: Mongo) -> None:
+    await connect(mongo, "1", "11", sandbox=False)
+    gone = {"$set": {"status": "disconnected"}, "$unset": {"owned": ""}}
+    await mongo.collection(ACCOUNTS).update_one({"waba_id": "1"}, gone)
+    await mongo.collection(NUMBERS).delete_one({"_id": "11"})
+    await connect(mongo, "1", "11", sandbox=True)
+    await connect(mongo, "2", "22", sandbox=True)
+    directory = Directory(mongo, None, SystemClock())
+    reach = await directory.reach(T, TEST)
+    assert [reach.has_number(each) for each in ("11", "22")] == [False, True]
+    with pytest.raises(NoSuchNumber):
+        await sendable(directory, T, TEST, "11")
+    for mode, number in (("live", "11"), ("live", "22"), (TEST, "22")):
+        assert (await sendable(directory, T, mode, number))[0].phone_number_id == number
 
 
 async def test_a_bot_is_reached_that_a_test_key_made_and_no_live_number_has(mongo: Mongo) -> None:
