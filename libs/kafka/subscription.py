@@ -45,6 +45,20 @@ class FetchSettings:
     wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing: `UNHURRIED_WAIT_MS` where no partition is held back
     min_bytes: int = 1  # the broker waits for so many, `wait_ms` at most: `GATHERED_BYTES` where half a second is soon
 
+    def options(self) -> dict[str, Any]:
+        """Return what FastStream's batch subscriber takes of it, and the same for all."""
+        return {
+            "session_timeout_ms": self.session_timeout_ms,
+            "heartbeat_interval_ms": self.heartbeat_interval_ms,
+            "rebalance_timeout_ms": self.rebalance_timeout_ms,
+            "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
+            "fetch_max_wait_ms": self.wait_ms,
+            "fetch_min_bytes": self.min_bytes,
+            "max_partition_fetch_bytes": MAX_PARTITION_FETCH_BYTES,
+            "batch_timeout_ms": self.batch_timeout_ms,
+            "max_records": self.max_records,
+        }
+
 
 class GatheringSubscriber(BatchSubscriber):
     """FastStream's batch subscriber with another poll: it waits long for the first record and gathers for a moment.
@@ -100,15 +114,7 @@ def subscribe(
         group_id=group,
         auto_offset_reset="earliest" if group else "latest",
         partition_assignment_strategy=(RangePartitionAssignor,),
-        session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=settings.heartbeat_interval_ms,
-        rebalance_timeout_ms=settings.rebalance_timeout_ms,
-        max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-        fetch_max_wait_ms=settings.wait_ms,
-        fetch_min_bytes=settings.min_bytes,
-        max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
-        batch_timeout_ms=settings.batch_timeout_ms,
-        max_records=settings.max_records,
+        **settings.options(),
         listener=listener,
         parser=_unparsed,
         decoder=_undecoded,

@@ -119,9 +119,8 @@ class _Edge:
 
     def __init__(self, settings: Settings, bus: Bus, intake: type[Intake]) -> None:
         self.clock, self.bus, self.mongo = SystemClock(), bus, Mongo.of(settings)
-        vault = Vault(settings.encryption_keys.get_secret_value())
+        vault, announcements = Vault(settings.encryption_keys.get_secret_value()), Announcements(self.bus, self.clock)
         self.directory = Directory(self.mongo, vault, self.clock)
-        announcements = Announcements(self.bus, self.clock)
         keys, accounts = KeyStore(self.mongo), AccountStore(self.mongo, vault)
         self.census = Census(accounts, self.bus, self.mongo)
         self.certificate = PublicCertificate(settings.public_url)
@@ -152,7 +151,7 @@ class _Edge:
             *MessageReadRoutes(reader, ContactBook(self.mongo), TalkReader(self.mongo), self.directory).endpoints(BASE),
             *self._media_routes(settings, reader),
             *self._account_routes(settings, vault, accounts, announcements),
-            *self._admin_routes(settings),
+            *self._admin_routes(settings, vault),
             *self._people_routes(settings),
             *MessageActRoutes(receipts, self.cancellations, self.guard).endpoints(BASE),
         ]
@@ -185,9 +184,8 @@ class _Edge:
             *NumberRoutes(numbers).endpoints(BASE),
         ]
 
-    def _admin_routes(self, settings: Settings) -> list[Endpoint]:
-        cursors = Cursors(Vault(settings.encryption_keys.get_secret_value()))
-        letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), cursors, self.clock)
+    def _admin_routes(self, settings: Settings, vault: Vault) -> list[Endpoint]:
+        letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), Cursors(vault), self.clock)
         self.dead_letters = DeadLetterRoutes(letters, self.guard, CommonThings(self.directory, is_sandbox(settings)))
         keys = KeyRoutes(self.keys, self.guard)
         return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]

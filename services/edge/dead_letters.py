@@ -238,7 +238,8 @@ def _busy() -> TooManyRequests:
 
 
 def _away() -> Unavailable:
-    return Unavailable("The queue does not answer; what was not put back is still open. Try again.", retry_after=2)
+    words = "The queue does not answer. Try again: what it did not confirm is still open; coming twice does no harm."
+    return Unavailable(words, retry_after=2)
 
 
 def _too_wide(count: int) -> SearchTooWide:

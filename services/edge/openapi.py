@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.web.answers import JsonAnswer
+from services.edge.docs_page import docs_page
 from services.edge.forward import Forwarder, Resource
 
 KEY_SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer cm_...`."}
@@ -23,8 +23,8 @@ class ApiDocument:
         self._owners = sorted({resource.owner for resource in resources})
 
     async def page(self, _: Request) -> Response:
-        """`GET /docs`: a page to try the calls, whose script the browser fetches from the network."""
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Wabus")
+        """`GET /docs`."""
+        return docs_page()
 
     async def get(self, _: Request) -> Response:
         """`GET /openapi.json`."""

@@ -237,8 +237,8 @@ def test_every_module_that_encrypts_what_it_keeps_declares_where() -> None:
     files = [path for folder in ("services", "libs") for path in (ROOT / folder).rglob("*.py")]
     declaring = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if ends(r"^SEALED\b")(path)}
     assert declaring == set(STORES)
-    # Who encrypts, and which store has the place. A new one belongs here, with its place in a store's SEALED; but for the
-    # cursors, which nobody keeps.
+    # Who encrypts, and which store has the place. A new one belongs here, with its place in a store's SEALED.
+    # But for the cursors: nobody keeps them.
     assert {str(path.relative_to(ROOT)) for path in files if ends(r"vault\.encrypt\(")(path)} == {
         "services/edge/account_store.py", "services/edge/onboarding_store.py", "services/edge/idempotency_store.py",
         "libs/egress/rotation.py", "libs/directory/resealing.py", "services/autoreply/bot_secrets.py",

@@ -33,7 +33,7 @@ from tests.support.topics import envelope
 
 REQUESTS = dead_letter_topic(MESSAGES_REQUESTED, "edge")
 CURSORS = Cursors(Vault(f"tests:{base64.b64encode(bytes(32)).decode()}"))
-WITHIN = 3.0  # seconds: far longer than it takes to find the first letter
+WITHIN = 6.0  # seconds: far longer than it takes to find the first letter
 
 
 @dataclass(frozen=True, slots=True)

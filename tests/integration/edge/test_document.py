@@ -83,6 +83,14 @@ def test_what_operators_look_at_answers_without_a_key(stack: Stack, path: str) -
     assert stack.http.get(stack.info["edge"] + path).status_code == 200
 
 
+def test_the_page_that_keys_are_pasted_into_runs_no_script_that_was_changed(stack: Stack) -> None:
+    page = stack.http.get(stack.info["edge"] + "/docs").text
+    foreign = re.findall(r"<(?:script src|link rel=\"stylesheet\" href)=\"https://[^>]*>", page)
+    assert len(foreign) == 2
+    for tag in foreign:
+        assert re.search(r'@\d+\.\d+\.\d+/.* integrity="sha384-[A-Za-z0-9+/]{64}" crossorigin="anonymous"', tag), tag
+
+
 def test_metrics_name_no_person_and_no_key(stack: Stack) -> None:
     for url in stack.info["metrics"].values():
         text = stack.http.get(url).text
