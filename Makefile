@@ -16,7 +16,6 @@ setup: $(STAMP)  ## Set up .venv from the lock file
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) deploy/local/venv.py
-	@touch $@
 
 up: setup  ## Run the whole stack in the foreground, until Ctrl-C
 	@$(BIN)/wabus up
@@ -75,4 +74,4 @@ lock: setup  ## Resolve requirements.lock anew, and of it the image's part (need
 
 clean:  ## Stop the stack in .wabus, remove it, the virtual environment and the caches
 	@if [ -x $(BIN)/wabus ]; then $(BIN)/wabus down --wipe; fi
-	rm -rf .venv .wabus .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-before .wabus .mypy_cache .ruff_cache .hypothesis *.egg-info

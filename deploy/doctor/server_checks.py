@@ -53,6 +53,8 @@ async def _findings(name: str, said: Said) -> list[Finding]:
                 found.append(Finding(name, level, words))
     except TimeoutError:
         found.append(Finding(name, Level.NOTE, f"could not be asked from here: no answer within {WITHIN:.0f} s"))
+    except httpx.InvalidURL:
+        found.append(Finding(name, Level.ERROR, "its address cannot be read"))
     except (Outage, StackRefused, OSError, httpx.HTTPError) as error:
         found.append(Finding(name, Level.NOTE, f"could not be asked from here: {str(error) or type(error).__name__}"))
     except (StartRefused, OtherStep) as error:

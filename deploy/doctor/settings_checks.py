@@ -6,24 +6,25 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from pydantic import SecretStr
 
 from deploy.doctor.findings import Finding, Level
-from deploy.local.deployment import Deployment, is_here, is_inside
+from deploy.local.deployment import Deployment, is_here, is_inside, parts_of
 from deploy.local.services import settings_of
 from libs.directory.vault import Vault
 from libs.observability.certificates import expiry
+from libs.runtime.access import KafkaAccess
 from libs.runtime.errors import StartRefused
-from libs.runtime.settings import PUBLISHED
+from libs.runtime.settings import PUBLISHED, validated
 
 SECRETS = ("LOG_HASH_KEY", "INTERNAL_SECRET", "APP_SECRET", "APP_SECRET_PREVIOUS", "VERIFY_TOKEN", "KAFKA_PASSWORD")
 SHORTEST = 16  # characters; 16 random ones cannot be guessed
 VARIED = 6  # different characters: fewer are no random text
 RENEW_WITHIN = timedelta(days=30)  # of a certificate's end
 LAST_CALL = timedelta(days=7)
-FILES = ("KAFKA_CA_FILE", "KAFKA_CERT_FILE", "MONGO_CA_FILE", "MONGO_CERT_FILE")
+FILES = ("KAFKA_CA_FILE", "KAFKA_CERT_FILE", "MONGO_CA_FILE", "MONGO_CERT_FILE")  # those that run out
 DOOR = "edge"  # what it needs is what a deployment has to be told; the others need less
 SET_ASIDE = (
     "example",
@@ -51,15 +52,26 @@ def _findings(name: str, check: Callable[[Deployment], Said], deployment: Deploy
     said = list(check(deployment))
     trial = deployment.is_trial and name not in BROKEN_ANYWHERE
     found = [Finding(name, Level.NOTE if trial else level, words) for level, words in said]
-    return found or [Finding(name, Level.OK, "nothing weak found")]
+    return found or [
+        Finding(name, Level.OK, "all that is needed is said" if check is _required else "nothing weak found")
+    ]
 
 
 def _required(deployment: Deployment) -> Said:
     """Tell what is not filled in; a stack on this machine makes all of it itself."""
     if deployment.stack is not None:
         return
-    for name, field in settings_of(DOOR).model_fields.items():
-        if field.is_required() and not deployment.get(name.upper()):
+    for problem in deployment.problems:
+        yield Level.ERROR, problem
+    for name in sorted(deployment.unseen):
+        yield Level.NOTE, f"WABUS_{name} is not in a file that is seen from here: it was not looked at"
+    if not deployment.is_of_edge:
+        yield (
+            Level.NOTE,
+            f"not looked at: this is not {DOOR}'s environment; where {DOOR} runs, or with --env-file, it is",
+        )
+    for name, field in settings_of(DOOR).model_fields.items() if deployment.is_of_edge else ():
+        if field.is_required() and not deployment.get(name.upper()) and name.upper() not in deployment.unseen:
             kind = " (a secret)" if field.annotation is SecretStr else ""
             yield Level.ERROR, f"WABUS_{name.upper()}{kind} is not set: {DOOR} does not start without it"
     for name, hosts in _hosts(deployment).items():
@@ -69,9 +81,9 @@ def _required(deployment: Deployment) -> Said:
 
 def _hosts(deployment: Deployment) -> dict[str, list[str]]:
     """Return the hosts that each address names."""
-    public = urlsplit(deployment.get("PUBLIC_URL")).hostname or ""
+    public = parts_of(deployment.get("PUBLIC_URL")).hostname or ""
     kafka = [part.strip().rpartition(":")[0].strip("[]") for part in deployment.get("KAFKA_BOOTSTRAP").split(",")]
-    mongo = urlsplit(deployment.get("MONGO_URL")).netloc.rpartition("@")[2].split(",")
+    mongo = parts_of(deployment.get("MONGO_URL")).netloc.rpartition("@")[2].split(",")
     found = {
         "PUBLIC_URL": [public], "KAFKA_BOOTSTRAP": kafka,
         "MONGO_URL": [(host.rpartition(":")[0] or host).strip("[]") for host in mongo],
@@ -117,13 +129,16 @@ def _ring(deployment: Deployment) -> Said:
 
 
 def _addresses(deployment: Deployment) -> Said:
-    public, graph = urlsplit(deployment.get("PUBLIC_URL")), urlsplit(deployment.get("GRAPH_URL"))
+    public, graph = parts_of(deployment.get("PUBLIC_URL")), parts_of(deployment.get("GRAPH_URL"))
+    for name in ("PUBLIC_URL", "GRAPH_URL", "MONGO_URL"):
+        if deployment.get(name) and not parts_of(deployment.get(name)).netloc:
+            yield Level.ERROR, f"WABUS_{name} cannot be read as an address"
     if public.scheme == "http":
         yield Level.ERROR, "WABUS_PUBLIC_URL is http: keys and messages go over the network in the clear"
     if graph.scheme == "http":
         level = Level.WARNING if is_inside(graph.hostname or "") else Level.ERROR
         yield level, "WABUS_GRAPH_URL is http: tokens go over the network in the clear"
-    if not public.hostname or is_here(public.hostname):
+    if not public.hostname or is_here(public.hostname) or not deployment.is_of_edge:
         return
     if deployment.get("EDGE_METRICS").lower() not in ("false", "0", "no", "off"):
         yield (
@@ -141,6 +156,12 @@ def _addresses(deployment: Deployment) -> Said:
 
 
 def _kafka(deployment: Deployment) -> Said:
+    elsewhere = {*FILES, "KAFKA_KEY_FILE"}  # files that may lie on another machine
+    said = {name: value for name, value in deployment.values.items() if name not in elsewhere}
+    try:
+        validated(KafkaAccess, said)
+    except StartRefused as refused:
+        yield Level.ERROR, f"{refused}: nothing starts with it"
     hosts = _hosts(deployment)["KAFKA_BOOTSTRAP"]
     outside = [host for host in hosts if not is_inside(host)]
     security = deployment.get("KAFKA_SECURITY") or "PLAINTEXT"
@@ -162,7 +183,7 @@ def _mongo(deployment: Deployment) -> Said:
     url = deployment.get("MONGO_URL")
     if not url:
         return
-    parts = urlsplit(url)
+    parts = parts_of(url)
     hosts = _hosts(deployment)["MONGO_URL"]
     asked = {name.lower(): values[-1].lower() for name, values in parse_qs(parts.query).items()}
     encrypted = (
@@ -229,5 +250,5 @@ def is_mounted(file: Path) -> bool:
 
 
 def _mongo_password(deployment: Deployment) -> str:
-    login, _, _ = urlsplit(deployment.get("MONGO_URL")).netloc.rpartition("@")
+    login, _, _ = parts_of(deployment.get("MONGO_URL")).netloc.rpartition("@")
     return unquote(login.partition(":")[2])

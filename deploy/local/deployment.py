@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from deploy.local.services import shared_environment
 from deploy.local.settings import given_variables
@@ -33,16 +33,25 @@ class Deployment:
     told_by: str = "the environment"
     stack: Path | None = None  # of a stack on this machine: its state directory
     passed_by: Path | None = None  # the state directory of a stack that runs, and is not the one
+    problems: tuple[str, ...] = ()  # what is wrong with how it is said, a sentence each
+    unseen: frozenset[str] = frozenset()  # secrets that are said somewhere that was not looked at
+    describes_edge: bool = False  # it is said to be all that edge is told
 
     @property
     def is_trial(self) -> bool:
         """Whether nothing but this machine and a simulated Meta is in it: then it is open on purpose."""
-        graph, public = (urlsplit(self.get(name)).hostname or "" for name in ("GRAPH_URL", "PUBLIC_URL"))
+        graph, public = (parts_of(self.get(name)).hostname or "" for name in ("GRAPH_URL", "PUBLIC_URL"))
         return graph not in ("", META_HOST) and is_inside(graph) and is_here(public)
 
     def get(self, name: str) -> str:
         """Return a variable's value, empty where it is not set."""
         return self.values.get(name, "")
+
+    @property
+    def is_of_edge(self) -> bool:
+        """Whether it is what edge is told, so that what edge needs has to be in it: others are told less."""
+        own = {name for name in self.values if name.startswith("EDGE_")} - set(ADDRESSES)
+        return self.describes_edge or bool(own) or bool(self.values.keys() & {"APP_SECRET", "VERIFY_TOKEN"})
 
     def variables(self) -> dict[str, str]:
         """Return all of it as the environment of a process has it."""
@@ -98,6 +107,14 @@ def contents(files: tuple[Path, ...]) -> dict[str, str]:
 def without_prefix(variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of our variables that are set, without the prefix; an empty one is not."""
     return {name.removeprefix(PREFIX): it for name, it in variables.items() if name.startswith(PREFIX) and it}
+
+
+def parts_of(url: str) -> SplitResult:
+    """Return the parts of an address; empty ones where it cannot be read."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def is_here(host: str) -> bool:

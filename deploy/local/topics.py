@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ import yaml
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from deploy.local.deployment import chosen
 from deploy.local.errors import StackRefused
+from deploy.local.settings import given_variables
 from deploy.local.topic_changes import Difference, apply, differences
-from deploy.local.topic_settings import Topic, TopicSettings
+from deploy.local.topic_settings import Topic, TopicSettings, TopicWishes
 from libs.events.topics import OUTBOUND_BULK, OUTBOUND_INTERACTIVE, dead_letter_topic
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.refusals import knock
 from libs.runtime.errors import StartRefused
-from libs.runtime.settings import read_settings
+from libs.runtime.settings import PREFIX, read_settings, validated
 
 TOPICS_FILE = Path(__file__).parents[2] / "contracts" / "topics.yaml"
 REACHED_WITHIN = 30.0  # seconds: a broker that just began to listen may still be loading
@@ -61,7 +64,9 @@ async def ensure_topics(
         finally:
             await admin.close()
     except (KafkaError, TimeoutError) as error:
-        raise StackRefused(f"Kafka at {kafka.bootstrap} did not take the topics: {error}") from error
+        raise StackRefused(
+            f"Kafka at {kafka.bootstrap} did not take the topics: {str(error) or 'no answer'}"
+        ) from error
     return changes
 
 
@@ -74,7 +79,7 @@ async def broker_count(kafka: KafkaConnection) -> int:
         finally:
             await admin.close()
     except (KafkaError, TimeoutError) as error:
-        raise StackRefused(f"Kafka at {kafka.bootstrap} does not answer: {error}") from error
+        raise StackRefused(f"Kafka at {kafka.bootstrap} does not answer: {str(error) or 'nothing came'}") from error
 
 
 async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
@@ -91,24 +96,38 @@ async def _connected(kafka: KafkaConnection) -> AIOKafkaAdminClient:
                 return admin
 
 
+def _wanted() -> tuple[KafkaConnection, list[Topic], int]:
+    """Return the Kafka of the deployment that every command would take, its topics, and copies of each."""
+    deployment = chosen(Path(given_variables().get(f"{PREFIX}STATE") or ".wabus"))
+    settings = validated(TopicWishes, deployment.values) if deployment is not None else read_settings(TopicSettings)
+    kafka = KafkaConnection.to(settings.kafka_bootstrap, settings)
+    on_a_stack = deployment is not None and deployment.stack is not None  # which has as many as it has brokers
+    copies = asyncio.run(broker_count(kafka)) if on_a_stack else settings.kafka_replication
+    return kafka, settings.applied_to(read_topics()), copies
+
+
 def main() -> None:
-    """Bring the topics of the environment's Kafka to the contract's form: the job of a deployment.
+    """Bring the topics of a Kafka to the contract's form: the job of a deployment.
 
     With `--dry-run` it only says what it would change. Exit code 1 if refused.
     """
     parser = argparse.ArgumentParser(description="Bring Kafka's topics to the form of contracts/topics.yaml.")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be changed")
-    dry_run: bool = parser.parse_args().dry_run
+    parser.add_argument("--list", action="store_true", help="only print the names of the topics; no Kafka is asked")
+    asked = parser.parse_args()
+    logging.getLogger().addHandler(logging.NullHandler())  # what refuses is told in one sentence, at the end
+    dry_run: bool = asked.dry_run
     try:
-        settings = read_settings(TopicSettings)
-        kafka = KafkaConnection.to(settings.kafka_bootstrap, settings)
-        topics = settings.applied_to(read_topics())
-        changes = asyncio.run(ensure_topics(kafka, topics, settings.kafka_replication, dry_run=True))
+        if asked.list:
+            sys.stdout.writelines(f"{topic.name}\n" for topic in read_topics())
+            return
+        kafka, topics, copies = _wanted()
+        changes = asyncio.run(ensure_topics(kafka, topics, copies, dry_run=True))
         for change in changes:
             sys.stdout.write(f"{change}\n")
         ours = [change for change in changes if not change.by_hand]
         if ours and not dry_run:
-            asyncio.run(ensure_topics(kafka, topics, settings.kafka_replication))
+            asyncio.run(ensure_topics(kafka, topics, copies))
     except (StackRefused, StartRefused) as refused:
         sys.exit(str(refused))
     by_hand = f", {len(changes) - len(ours)} by hand" if len(changes) > len(ours) else ""

@@ -125,7 +125,7 @@ class _Fit:
     def _texts(self, component: Place, wanted: list[str], parameters: list[Place]) -> dict[str, str]:
         """Read the values of a text's variables; -> what each is shown as, the wrong ones left out."""
         if len(parameters) != len(wanted):
-            words = f"The template takes {len(wanted)} parameters here, {len(parameters)} are given."
+            words = f"The template takes {_many(len(wanted))} here; given: {len(parameters)}."
             component.wrong(words, "parameters")
             return {}
         names = list(wanted)
@@ -200,7 +200,7 @@ class _Fit:
     def _missing(self, seen: set[tuple[str, str]], whole: Place) -> None:
         body = self._body_variables()
         if body and ("body", "") not in seen:
-            whole.wrong(f"The template's body takes {len(body)} parameters; none are given.")
+            whole.wrong(f"The template's body takes {_many(len(body))}; none are given.")
         header = self._parts.get("HEADER", {})
         form = str(header.get("format", "")).upper()
         needed = form in HEADERS or (form == "TEXT" and variables(str(header.get("text", ""))))
@@ -221,3 +221,7 @@ _FIELDS = {"button": ("sub_type", "index", "parameters"), "carousel": ("cards",)
 def _needs_value(button: Mapping[str, Any]) -> bool:
     kind = str(button.get("type", "")).upper()
     return kind in ("COPY_CODE", "OTP", "MPM") or (kind == "URL" and bool(variables(str(button.get("url", "")))))
+
+
+def _many(count: int) -> str:
+    return "1 parameter" if count == 1 else f"{count} parameters"

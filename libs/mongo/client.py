@@ -117,7 +117,7 @@ class Mongo:
         try:
             self._open()
             await self._database().command("listCollections", nameOnly=True, authorizedCollections=True)
-        except (PyMongoError, OSError) as error:
+        except (PyMongoError, OSError, ValueError) as error:
             if (said := refusal(error)) is not None:
                 raise StartRefused(said) from None
             # Else it is away, or electing: who needs it first finds out.

@@ -17,6 +17,11 @@ UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 NOT_TLS = "SSL handshake failed"
 HUNG_UP = "connection closed"
 
+UNREADABLE = (
+    "WABUS_MONGO_URL cannot be read: it has to be like mongodb://USER:PASSWORD@HOST:PORT/?replicaSet=NAME, "
+    "with any of : / ? # [ ] @ % in user and password percent-encoded"
+)
+
 
 def certificate_options(access: MongoAccess) -> dict[str, Any]:
     """Return what the driver takes for the certificates that the settings name; any of them turns TLS on."""
@@ -27,7 +32,9 @@ def certificate_options(access: MongoAccess) -> dict[str, Any]:
 
 def refusal(error: Exception) -> str | None:
     """Return what is wrong, one sentence without the password, where no waiting mends it; None where it may pass."""
-    if isinstance(error, InvalidURI | ConfigurationError):
+    if isinstance(error, InvalidURI | ValueError):
+        return UNREADABLE  # the driver quotes what it takes for a port or a database, and that may be half a password
+    if isinstance(error, ConfigurationError):
         return f"WABUS_MONGO_URL: {error}"
     if isinstance(error, ServerSelectionTimeoutError):
         return _handshake(str(error))

@@ -11,6 +11,8 @@ import structlog
 
 from libs.observability import tracing
 
+COORDINATOR = "aiokafka.consumer.group_coordinator"  # the logger of the client's part that keeps it in its group
+
 _hash_key = b""
 
 # Fields that may stand in a log line. A field that is not here is replaced by its type: adding one is a decision.
@@ -51,9 +53,15 @@ def configure_logging(level: str, hash_key: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],  # type: ignore[list-item]
         )
     )
+    handler.addFilter(lambda record: not _is_ordinary(record))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelName(level), logging.WARNING))
+
+
+def _is_ordinary(record: logging.LogRecord) -> bool:
+    """Tell what the Kafka client warns of whenever another member comes or goes: its group is shared out anew."""
+    return record.name == COORDINATOR and str(record.msg).endswith("because it is rebalancing")
 
 
 def person(identifier: str) -> str:

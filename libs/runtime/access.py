@@ -110,7 +110,10 @@ def _missing(files: dict[str, Path | None]) -> list[str]:
 
 
 def _says_no_tls(url: str) -> bool:
-    said = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    try:
+        said = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    except ValueError:
+        return False  # the client refuses it in a sentence of its own
     return "false" in (said.get("tls"), said.get("ssl"))
 
 

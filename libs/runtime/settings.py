@@ -76,7 +76,7 @@ class ServiceSettings(SecretFiles):
 
     def printable(self) -> dict[str, Any]:
         """Return the settings as they may be logged: secrets are masked by their type."""
-        return {name: str(value) for name, value in self.model_dump().items()}
+        return {name: None if value is None else str(value) for name, value in self.model_dump().items()}
 
     def certificates(self) -> list[Path]:
         """Return the certificate files that the settings name; they run out one day."""
@@ -143,11 +143,11 @@ def unknown_variables(environment: Any) -> set[str]:
 def known_variables() -> set[str]:
     """Return the variables that an imported settings class declares or a deployment gives to all its processes."""
     declared = {PREFIX + name.upper() for cls in _subclasses(ServiceSettings) for name in cls.model_fields}
-    return declared | _SHARED_BY_DEPLOYMENT
+    return declared | SHARED_BY_DEPLOYMENT
 
 
 # Variables that a deployment gives to all its processes alike (one env file), whether this one reads them or not.
-_SHARED_BY_DEPLOYMENT = {
+SHARED_BY_DEPLOYMENT = {
     PREFIX + name
     for name in (
         "KAFKA_BOOTSTRAP", "MONGO_URL", "MONGO_DATABASE", "GRAPH_URL", "GRAPH_VERSION", "ENCRYPTION_KEYS",

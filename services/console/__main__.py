@@ -38,6 +38,7 @@ def command_line(arguments: list[str]) -> typer.Typer:
         name="wabus",
         help="Run and operate Wabus on this machine or against a deployment.",
         no_args_is_help=True,
+        rich_markup_mode="markdown",  # which fills lines that the docstrings break
         add_completion=False,
         pretty_exceptions_show_locals=False,  # locals hold keys
     )

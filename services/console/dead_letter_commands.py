@@ -145,7 +145,7 @@ def _check(ids: list[str] | None, all_of_them: bool, asked: dict[str, str]) -> N
 def _all(calls: Calls, act: str, asked: dict[str, str], dry_run: bool, sums: Sums) -> None:
     body: dict[str, Any] = asked | {"limit": AT_ONCE, "dry_run": dry_run}
     while True:
-        done = _do(calls, f"/dead_letters/{act}", body)
+        done = _do(calls, "POST", f"/dead_letters/{act}", body)
         for name in ("matched", DONE[act], "without_source"):
             sums[name] = sums.get(name, 0) + done.get(name, 0)
         if not done["has_more"]:
@@ -156,18 +156,18 @@ def _all(calls: Calls, act: str, asked: dict[str, str], dry_run: bool, sums: Sum
 def _each(calls: Calls, act: str, ids: list[str], body: dict[str, str], dry_run: bool, sums: Sums) -> None:
     for dead_letter_id in ids:
         if dry_run:
-            calls.do("GET", _path(dead_letter_id))
+            _do(calls, "GET", _path(dead_letter_id))
         else:
-            _do(calls, f"{_path(dead_letter_id)}/{act}", body)
+            _do(calls, "POST", f"{_path(dead_letter_id)}/{act}", body)
         sums["matched"] = sums.get("matched", 0) + 1
         sums[DONE[act]] = sums.get(DONE[act], 0) + (not dry_run)
 
 
-def _do(calls: Calls, path: str, body: dict[str, Any]) -> Any:
-    """Post; where others are at the dead letters, wait as long as the answer says, and ask again for `PATIENCE`."""
+def _do(calls: Calls, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Call; where others are at the dead letters, wait as long as the answer says, and ask again for `PATIENCE`."""
     ends = time.monotonic() + PATIENCE
     while True:
-        answer = calls.ask("POST", path, body)
+        answer = calls.ask(method, path, body)
         wait = _seconds(answer.headers.get("retry-after"))
         if answer.status != BUSY or time.monotonic() + wait > ends:
             return answered(answer)
@@ -201,6 +201,12 @@ def _tell(done: Sums, name: str, words: str, dry_run: bool, as_json: bool) -> No
         print_json(done | {"dry_run": dry_run})
         return
     count = done["matched"] if dry_run else done[name]
-    console.print(f"{count} dead letters {'would be' if dry_run else 'were'} {words}")
-    if done.get("without_source"):
-        console.print(f"{done['without_source']} do not say where they came from: discard them")
+    verb = "would be" if dry_run else "was" if count == 1 else "were"
+    console.print(f"{count} dead letter{'' if count == 1 else 's'} {verb} {words}")
+    if lost := done.get("without_source"):
+        said = (
+            "does not say where it came from: discard it"
+            if lost == 1
+            else "do not say where they came from: discard them"
+        )
+        console.print(f"{lost} {said}")

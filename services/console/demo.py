@@ -205,8 +205,8 @@ class Story:
         self._tell.check("the one to nobody failed", funnel["failed"] == 1, funnel)
         costs = self._until(lambda: self._api.do("GET", f"/analytics/costs?{path}"), lambda it: bool(it["totals"]))
         for row in costs["data"]:
-            amount = f"{row['amount']} {row['currency'] or ''}" if row["amount"] is not None else "not told yet"
-            self._tell.quote(f"{row['messages']} {row['category'] or 'of a price'}: {amount.strip()}")
+            amount = f"{row['amount']} {row['currency'] or '(free)'}" if row["amount"] is not None else "not told yet"
+            self._tell.quote(f"{row['messages']} {row['category'] or 'of a price'}: {amount}")
         self._tell.check("costs by category, with their rate card", bool(costs["data"]), costs)
 
     def _customer_was_told(self) -> None:

@@ -32,8 +32,8 @@ def doctor(
 ) -> None:
     """Check this machine for the local stack, and a deployment for weak settings; exit code 1 for an error.
 
-    The deployment is the one of --env-file, or of the environment where that names an address of it (then this machine
-    is of no interest), or the stack that runs in the state directory, for which being open is only a note.
+    The deployment is the one of --env-file, or the one whose address the environment names, or the stack that runs in
+    the state directory. For such a stack being open is only a note; for another this machine is not looked at.
 
     Example: wabus doctor --env-file .env
     """

@@ -29,7 +29,11 @@ class Calls:
     """Makes JSON calls to one base address."""
 
     def __init__(self, base: str, headers: Mapping[str, str] | None = None) -> None:
-        self._client = httpx.Client(base_url=base, headers=dict(headers or {}), timeout=TIMEOUT, trust_env=False)
+        try:
+            self._client = httpx.Client(base_url=base, headers=dict(headers or {}), timeout=TIMEOUT, trust_env=False)
+        except httpx.InvalidURL:
+            raise CommandRefused("WABUS_EDGE_URL or WABUS_SANDBOX_URL cannot be read as an address") from None
+        self._told = self._client.base_url.copy_with(userinfo=b"")  # as it may be printed: without a login
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Call and return whatever comes; raises CommandRefused when nobody answers."""
@@ -37,7 +41,7 @@ class Calls:
         try:
             response = self._client.request(method, path, json=body, headers=named)
         except httpx.HTTPError as error:
-            raise CommandRefused(f"{self._client.base_url} does not answer: {error}") from error
+            raise CommandRefused(f"{self._told} does not answer: {error}") from error
         return _answer(response)
 
     def do(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -50,7 +54,7 @@ class Calls:
         try:
             response = self._client.post(path, content=body, headers=headers, timeout=UPLOAD_TIMEOUT)
         except httpx.HTTPError as error:
-            raise CommandRefused(f"{self._client.base_url} broke off: {error}") from error
+            raise CommandRefused(f"{self._told} broke off: {error}") from error
         return answered(_answer(response))
 
     def download(self, path: str) -> Iterator[bytes]:
@@ -60,7 +64,7 @@ class Calls:
                 self._check(response)
                 yield from response.iter_bytes()
         except httpx.HTTPError as error:
-            raise CommandRefused(f"{self._client.base_url} broke off: {error}") from error
+            raise CommandRefused(f"{self._told} broke off: {error}") from error
 
     def lines(self, path: str) -> Iterator[str]:
         """Yield the lines of an endless answer; raises ConnectionError where it breaks, and as `do` does."""
@@ -96,8 +100,9 @@ def refusal(answer: Answer) -> str:
     error = answer.body.get("error") if isinstance(answer.body, dict) else None
     if not isinstance(error, dict):
         return f"HTTP {answer.status}: {str(answer.body)[:300]}"
-    where = f" ({error['param']})" if error.get("param") else ""
-    return f"{error.get('message')}{where} [{answer.status} {error.get('code')}]"
+    message, param = str(error.get("message")), error.get("param")
+    where = f" ({param})" if param and not message.startswith(f"{param}:") else ""
+    return f"{message}{where} [{answer.status} {error.get('code')}]"
 
 
 def public_api(target: Target) -> Calls:

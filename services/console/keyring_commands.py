@@ -38,7 +38,7 @@ def status(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
         return 0
 
     _, found, vault = _done(state, nothing)
-    _show(vault, found, 0, as_json)
+    _show(vault, found, None, as_json)
 
 
 @keyring.command("rotate")
@@ -76,7 +76,7 @@ async def _worked(mongo: Mongo, vault: Vault, work: Work) -> tuple[int, list[Fou
         await mongo.stop()
 
 
-def _show(vault: Vault, found: list[Found], changed: int, as_json: bool) -> Verdict:
+def _show(vault: Vault, found: list[Found], changed: int | None, as_json: bool) -> Verdict:
     """Print it; raises Exit where the ring cannot read all that is there."""
     verdict = judge(vault, found)
     rows = [
@@ -85,7 +85,7 @@ def _show(vault: Vault, found: list[Found], changed: int, as_json: bool) -> Verd
         for key_id, count in sorted(each.by_key.items())
     ]
     if as_json:
-        told = {"current": vault.current, "removable": verdict.removable, "left": verdict.left, "changed": changed}
+        told = {"current": vault.current, "removable": verdict.removable, "left": verdict.left, "changed": changed or 0}
         print_json(told | {"counts": rows, "problems": verdict.problems})
     else:
         print_rows(rows, ("place", "key", "count"), as_json=False)
@@ -95,8 +95,10 @@ def _show(vault: Vault, found: list[Found], changed: int, as_json: bool) -> Verd
     return verdict
 
 
-def _say(vault: Vault, verdict: Verdict, changed: int) -> None:
-    console.print(f"{changed} encrypted anew; new texts are encrypted with `{vault.current}`", markup=False)
+def _say(vault: Vault, verdict: Verdict, changed: int | None) -> None:
+    if changed is not None:
+        console.print(f"{changed} encrypted anew")
+    console.print(f"new texts are encrypted with `{vault.current}`", markup=False)
     for key_id in verdict.removable:
         console.print(f"nothing is encrypted with `{key_id}` any more: it may leave the ring", markup=False)
     if verdict.left:

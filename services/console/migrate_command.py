@@ -12,7 +12,7 @@ from libs.runtime.clock import SystemClock
 from libs.runtime.errors import Outage, StartRefused
 from services.console.errors import CommandRefused
 from services.console.options import DEFAULT_STATE, AsJson, State
-from services.console.printing import errors_console, print_json, print_rows
+from services.console.printing import console, errors_console, print_json, print_rows
 from services.console.target import target_of
 
 
@@ -43,6 +43,8 @@ def migrate(
     rows = [{"number": step.number, "name": step.name, "why": step.why} for step in steps]
     if as_json:
         print_json({"steps": rows, "dry_run": dry_run})
+    elif not rows:
+        console.print("the database has seen every step")
     else:
         print_rows(rows, ("number", "name", "why"), as_json=False)
 

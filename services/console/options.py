@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-State = Annotated[
-    Path, typer.Option("--state", envvar="WABUS_STATE", help="The stack's state directory.", show_default="./.wabus")
-]
+State = Annotated[Path, typer.Option("--state", envvar="WABUS_STATE", help="The stack's state directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 DEFAULT_STATE = Path(".wabus")

@@ -50,8 +50,10 @@ def connect(
     console.print(f'  wabus send text +{USER} "It works" --from {number} --wait', markup=False)
     console.print(f"  wabus send template +15550100001 hello --parameter Bob --from {number} --wait", markup=False)
     console.print("Or with curl, as contracts/guides/api-users.md begins:")
-    values = {"API": target.need("edge"), "KEY": target.need("api_key"), "FROM": number, "TO": f"+{USER}"}
-    exports = " ".join(f"{name}={quote(value)}" for name, value in values.items())
+    access = ['API="$WABUS_EDGE_URL"', 'KEY="$WABUS_API_KEY"']  # a deployment's key does not belong on a screen
+    if target.is_local:
+        access = [f"API={quote(target.need('edge'))}", f"KEY={quote(target.need('api_key'))}"]
+    exports = " ".join([*access, f"FROM={quote(number)}", f"TO={quote(f'+{USER}')}"])
     console.print(f"  export {exports}", markup=False, soft_wrap=True)
 
 

@@ -22,6 +22,7 @@ class Target:
     def __init__(self, deployment: Deployment | None, state: Path) -> None:
         self._told_by = deployment.told_by if deployment else None
         self._state = state.absolute()
+        self.is_local = deployment is not None and deployment.stack is not None
         self._settings = validated(ConsoleSettings, deployment.values if deployment else {})
 
     @property

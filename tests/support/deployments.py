@@ -7,7 +7,7 @@ from typing import get_args
 from pydantic import SecretStr
 
 from deploy.local.services import present_services, settings_of
-from libs.runtime.settings import _SHARED_BY_DEPLOYMENT, PREFIX, BusSettings, GraphSettings
+from libs.runtime.settings import PREFIX, SHARED_BY_DEPLOYMENT, BusSettings, GraphSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(service.name for service in present_services())
@@ -21,7 +21,7 @@ def required_variables(service: str) -> set[str]:
 def allowed_variables(service: str) -> set[str]:
     """Return the variables that the service reads or lets pass; any other one of our prefix stops its start."""
     kinds = (settings_of(service), GraphSettings)  # the shared classes are imported with the first of them
-    return {PREFIX + name.upper() for kind in kinds for name in kind.model_fields} | _SHARED_BY_DEPLOYMENT
+    return {PREFIX + name.upper() for kind in kinds for name in kind.model_fields} | SHARED_BY_DEPLOYMENT
 
 
 def required_secrets(service: str) -> set[str]:

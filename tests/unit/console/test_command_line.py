@@ -61,7 +61,18 @@ def test_a_kafka_that_is_away_is_one_sentence(option: str, tmp_path: Path) -> No
 def test_a_refusal_is_told_in_the_apis_own_words() -> None:
     error = {"message": "No such number.", "param": "to", "code": "number_unknown"}
     assert refusal(Answer(422, {"error": error}, {})) == "No such number. (to) [422 number_unknown]"
+    named = error | {"message": "to: Must be a number."}  # it says itself what it is about
+    assert refusal(Answer(422, {"error": named}, {})) == "to: Must be a number. [422 number_unknown]"
     assert refusal(Answer(502, "<html>", {})) == "HTTP 502: <html>"
+
+
+@pytest.mark.parametrize("url", ["http://user:s3cret@127.0.0.1:1", "http://user:s3cret@127.0.0.1:x", "s3cret://"])
+def test_an_address_that_does_not_answer_is_told_without_its_login(url: str, tmp_path: Path) -> None:
+    command = [str(WABUS), "tenants", "list", "--state", str(tmp_path)]
+    environment = {**os.environ, "WABUS_EDGE_URL": url, "WABUS_INTERNAL_SECRET": "f" * 32}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "user" not in done.stderr
 
 
 @pytest.mark.parametrize("more", [[], ["--from", "2026-11-23T09:00:00Z"], ["--partition", "0", "--from-offset", "7"]])

@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Edge
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
         self.server.came.append((self.path, body, time.monotonic()))
         status, headers, answer = self.server.replies.pop(0)
         raw = json.dumps(answer).encode()
@@ -50,6 +50,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
+
+    do_GET = do_POST
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
@@ -110,3 +112,10 @@ def test_a_count_without_doing_goes_through_all_of_them() -> None:
         done = run(server, "replay", "--all", "--dry-run")
         assert all(body["dry_run"] for _, body, _ in server.came)
     assert "1007 dead letters would be put back" in done.stdout
+
+
+def test_a_count_of_ids_waits_where_it_is_told_to() -> None:
+    with edge(busy(0), (200, {}, {})) as server:
+        done = run(server, "replay", "t.dlt:0:1", "--dry-run")
+        assert [path.rsplit("/", 1)[1] for path, _, _ in server.came] == ["t.dlt:0:1", "t.dlt:0:1"]
+    assert done.stdout == "1 dead letter would be put back\n"

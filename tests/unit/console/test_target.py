@@ -166,5 +166,9 @@ def test_the_doctor_looks_at_what_the_environment_names(tmp_path: Path, monkeypa
     asked = ["doctor", "--offline", "--json", "--state", str(running(tmp_path))]
     found = {row["says"]: row["check"] for row in json.loads(CliRunner().invoke(command_line(asked), asked).stdout)}
     assert [check for says, check in found.items() if "MongoDB at db.acme.test is reached" in says] == ["mongodb"]
+    assert not any("edge does not start" in says for says in found)  # others are told less than edge
+    assert any("this is not edge's environment" in says for says in found)
+    named(monkeypatch, MONGO_URL="mongodb://db.acme.test/", APP_SECRET="0f1e2d3c4b5a69788796a5b4c3d2e1f0")
+    found = {row["says"]: row["check"] for row in json.loads(CliRunner().invoke(command_line(asked), asked).stdout)}
     assert "WABUS_KAFKA_BOOTSTRAP is not set: edge does not start without it" in found
     assert "python" not in found.values()

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from deploy.docker.make_secrets import make_secrets
-from deploy.doctor.env_file import interpolated, of_file
+from deploy.doctor.env_file import of_file
 from deploy.doctor.findings import Level
 from deploy.doctor.settings_checks import examine_settings
+from deploy.local.errors import StackRefused
 from tests.support.deployments import ROOT
 
 
@@ -61,7 +62,9 @@ def test_what_an_override_says_counts(folder: Path) -> None:
 def test_a_secret_that_is_no_file_here_is_one_that_is_not_seen(folder: Path) -> None:
     override = "services: {edge: {secrets: [FROM_A_VAULT]}}\nsecrets: {FROM_A_VAULT: {external: true}}"
     (folder / "docker-compose.override.yml").write_text(override)
-    assert folder / "secrets/WABUS_VERIFY_TOKEN" in of_file(folder / ".env").files
+    read = of_file(folder / ".env")
+    assert folder / "secrets/WABUS_VERIFY_TOKEN" in read.files
+    assert read.unseen == {"FROM_A_VAULT"}
 
 
 def test_without_a_folder_of_its_own_the_trials_secrets_are_those_of_compose(folder: Path) -> None:
@@ -71,11 +74,72 @@ def test_without_a_folder_of_its_own_the_trials_secrets_are_those_of_compose(fol
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("line", "value"),
     [
-        ("${A}/x", "1/x"), ("$A", "1"), ("${B:-d}", "d"), ("${EMPTY:-d}", "d"), ("${EMPTY-d}", ""), ("${B-d}", "d"),
-        ("$$A", "$A"), ("${B}", ""), ("${A:-d}", "1"),
+        ("https://${DOMAIN}", "https://acme.io"), ("a$DOMAIN", "aacme.io"), ("'a$DOMAIN'", "a$DOMAIN"), ("a$$b", "a$b"),
+        ("${NOBODY:-${DOMAIN}}", "acme.io"), ("${DOMAIN:+there}", "there"), ("${NOBODY:+there}", ""), ("1 # note", "1"),
+        ("${EMPTY-d}", ""), ("${EMPTY:-d}", "d"),
     ],
 )  # fmt: skip
-def test_places_are_filled_as_compose_fills_them(text: str, value: str) -> None:
-    assert interpolated(text, {"A": "1", "EMPTY": ""}) == value
+@pytest.mark.parametrize("beside_compose", [True, False])
+def test_a_value_is_what_compose_makes_of_it(folder: Path, line: str, value: str, beside_compose: bool) -> None:
+    (folder / ".env").write_text(f"DOMAIN=acme.io\nEMPTY=\nSECRETS_FOLDER=secrets\nWABUS_MONGO_DATABASE={line}\n")
+    if not beside_compose:
+        (folder / "docker-compose.yml").unlink()
+    assert of_file(folder / ".env").get("MONGO_DATABASE") == value
+
+
+def test_a_dollar_sign_that_eats_half_a_secret_is_told(folder: Path) -> None:
+    fill(folder, WABUS_KAFKA_PASSWORD="0f1e2d3c$x4b5a69788796a5b4c3d2")
+    assert of_file(folder / ".env").get("KAFKA_PASSWORD") == "0f1e2d3c"
+    assert any(words.startswith("$x4b5a69788796a5b4c3d2 in .env") for words in said(folder))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "services: {edge: {secrets: !reset null}}", "services: {edge: {secrets: !reset []}}",
+        "services: {edge: {ports: !reset null, logging: !reset {}}}\nsecrets:\nvolumes:", "services:\n  edge:\n",
+    ],
+)  # fmt: skip
+def test_what_compose_takes_is_taken(folder: Path, override: str) -> None:
+    (folder / "docker-compose.override.yml").write_text(override)
+    assert of_file(folder / ".env").get("EDGE_METRICS") == "false"
+
+
+@pytest.mark.parametrize("reset", ["environment: !reset {}", "environment: {WABUS_EDGE_METRICS: !reset null}"])
+def test_a_setting_that_an_override_takes_away_is_not_there(folder: Path, reset: str) -> None:
+    fill(folder, WABUS_PUBLIC_URL="https://wabus.acme.test")
+    (folder / "docker-compose.override.yml").write_text(f"services: {{edge: {{{reset}}}}}")
+    assert any("WABUS_EDGE_METRICS is not false" in words for words in said(folder))
+
+
+def test_what_an_override_hands_through_or_reads_from_a_file_of_its_own_counts(folder: Path) -> None:
+    fill(folder, WABUS_MONGO_DATABASE="ours")
+    (folder / "edge.env").write_text("WABUS_LOG_LEVEL=ERROR\n")
+    override = "services: {edge: {environment: [WABUS_MONGO_DATABASE], env_file: [edge.env]}}"
+    (folder / "docker-compose.override.yml").write_text(override)
+    read = of_file(folder / ".env")
+    assert (read.get("MONGO_DATABASE"), read.get("LOG_LEVEL")) == ("ours", "ERROR")
+
+
+def test_a_word_that_has_to_be_said_and_is_not_is_told_in_composes_words(folder: Path) -> None:
+    override = "services: {edge: {environment: {WABUS_TRACES_URL: '${TRACES:?say where traces go}'}}}"
+    (folder / "docker-compose.override.yml").write_text(override)
+    with pytest.raises(StackRefused, match="say where traces go"):
+        of_file(folder / ".env")
+
+
+def test_a_setting_that_does_not_get_through_or_stops_the_others_is_told(folder: Path) -> None:
+    fill(folder, WABUS_EDGE_TRUSTED_PROXIES="10.0.0.0/8", WABUS_CAMPAIGNS_AHEAD="P1D", WABUS_GRAPH_ULR="x")
+    found = " ".join(said(folder))
+    assert "WABUS_EDGE_TRUSTED_PROXIES in .env does not count" in found
+    assert "WABUS_CAMPAIGNS_AHEAD in .env is a setting of campaigns alone" in found
+    assert "WABUS_GRAPH_ULR in .env is not a setting of Wabus" in found
+
+
+def test_a_folder_of_secrets_that_is_not_there_hides_nothing_else(folder: Path) -> None:
+    shutil.rmtree(folder / "secrets")
+    found = " ".join(said(folder))
+    assert f"there is no folder of secrets {folder}/secrets (`make secrets`" in found
+    assert "WABUS_APP_ID is not set" in found

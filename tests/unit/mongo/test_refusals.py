@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 from pymongo.errors import AutoReconnect, ConfigurationError, OperationFailure, ServerSelectionTimeoutError
 
+from libs.mongo.client import Mongo
 from libs.mongo.refusals import certificate_options, refusal
 from libs.runtime.access import MongoAccess
+from libs.runtime.errors import StartRefused
 
 AWAY = "mongo:27017: [Errno 111] Connection refused (configured timeouts: connectTimeoutMS: 2500.0ms)"
 
@@ -37,6 +39,19 @@ def test_what_waiting_mends_is_not_refused(error: Exception) -> None:
 )
 def test_what_no_waiting_mends_is_told_by_its_variable(error: Exception, variable: str) -> None:
     assert variable in (refusal(error) or "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://[bad", "mongodb://u:s3cret/s@h:1/", "mongodb://u:s3:cret@h", "mongodb://h:99999/", "mongodb://h:x/",
+        "mongodb://", "http://h",
+    ],
+)  # fmt: skip
+async def test_a_url_that_cannot_be_read_is_one_sentence_without_the_password(url: str) -> None:
+    with pytest.raises(StartRefused, match="WABUS_MONGO_URL cannot be read") as refused:
+        await Mongo(url, "wabus").start()
+    assert "s3" not in str(refused.value)
 
 
 def test_any_certificate_turns_tls_on(tmp_path: Path) -> None:
