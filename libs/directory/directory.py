@@ -6,6 +6,7 @@ tells of a change. Written by edge (keys, accounts, numbers), the templates serv
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -99,11 +100,11 @@ class Directory:
         return bool(await self._find(BOTS, query, "_id"))
 
     async def bots_reached(self, tenant: str, reach: Reach) -> dict[str, Any]:
-        """Return the condition that a bot is reached: where not all is, that a test key made it, and that it is linked
-        to no number out of reach: a number that was disconnected keeps its bot, and has it again when it comes back.
+        """Return the condition that a bot is reached: by a test key, that a test key made it, and that it is linked to
+        no number out of reach: a number that was disconnected keeps its bot, and has it again when it comes back.
         """
         if not reach.limited:
-            return {}
+            return reach.by_maker({})
         numbers = await self._find(NUMBERS, {"tenant": tenant, "bot_id": {"$type": "string"}}, "bot_id")
         linked = {row["bot_id"] for row in numbers if not reach.has_number(row["_id"])}
         return {"mode": TEST, "_id": {"$nin": sorted(linked)}}
@@ -141,12 +142,22 @@ class Directory:
         return _key_entry(rows[0]) if rows else None
 
     async def _account(self, waba_id: str) -> AccountEntry | None:
-        rows = await self._find(ACCOUNTS, {"waba_id": waba_id, "status": {"$ne": "disconnected"}})
-        return self._account_entry(rows[0]) if rows else None
+        return await self._account_found({"waba_id": waba_id})
 
     async def _account_by_path(self, account_id: str) -> AccountEntry | None:
-        rows = await self._find(ACCOUNTS, {"_id": account_id, "status": {"$ne": "disconnected"}})
-        return self._account_entry(rows[0]) if rows else None
+        return await self._account_found({"_id": account_id})
+
+    async def _account_found(self, query: dict[str, Any]) -> AccountEntry | None:
+        """Return an account; one that was connected otherwise before is no sandbox's, as `reach_of` has it."""
+        rows = await self._find(ACCOUNTS, query | {"status": {"$ne": "disconnected"}})
+        if not rows:
+            return None
+        entry = self._account_entry(rows[0])
+        if entry.sandbox:
+            before = {"tenant": entry.tenant, "waba_id": entry.waba_id, "status": "disconnected"}
+            if await self._find(ACCOUNTS, before | {"sandbox": {"$ne": True}}, "_id"):
+                return replace(entry, sandbox=False)
+        return entry
 
     async def _number(self, phone_number_id: str) -> NumberEntry | None:
         rows = await self._find(NUMBERS, {"_id": phone_number_id, "status": {"$ne": "disconnected"}})

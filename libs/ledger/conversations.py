@@ -69,10 +69,13 @@ class ConversationReader:
         with outages():
             return await self._mongo.collection(MESSAGES).find_one(query, {"_id": 1}, hint="thread") is not None
 
-    async def people(self, tenant: str, numbers: Iterable[str]) -> list[str]:
-        """Return the ids of the contacts that have a conversation with one of these numbers."""
+    async def people(self, tenant: str, numbers: Iterable[str], most: int) -> list[str]:
+        """Return the ids of up to `most` contacts that have a conversation with one of these numbers.
+
+        It reads all messages of these numbers: raises TookTooLong where they are too many.
+        """
         match = {"tenant": tenant, "phone_number_id": {"$in": sorted(numbers)}}
-        steps: list[Document] = [{"$match": match}, {"$group": {"_id": "$contact_id"}}]
+        steps: list[Document] = [{"$match": match}, {"$group": {"_id": "$contact_id"}}, {"$limit": most}]
         with outages():
             rows = await self._mongo.collection(MESSAGES).aggregate(steps, maxTimeMS=MOST_SCAN).to_list(None)
         return [row["_id"] for row in rows]

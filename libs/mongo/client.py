@@ -54,6 +54,13 @@ class MongoUnavailable(Outage):
         self.nothing_written = nothing_written
 
 
+class TookTooLong(MongoUnavailable):
+    """A query did not end within the time that it was given: the same one would end the same."""
+
+    def __init__(self) -> None:
+        super().__init__(nothing_written=False)
+
+
 @contextmanager
 def outages() -> Iterator[None]:
     """Turn the driver's "server is away" exceptions into MongoUnavailable; others pass."""
@@ -61,7 +68,9 @@ def outages() -> Iterator[None]:
         yield
     except (ServerSelectionTimeoutError, WaitQueueTimeoutError) as error:
         raise MongoUnavailable(nothing_written=True) from error
-    except (AutoReconnect, NetworkTimeout, NotPrimaryError, ExecutionTimeout, WriteConcernError) as error:
+    except ExecutionTimeout as error:
+        raise TookTooLong from error
+    except (AutoReconnect, NetworkTimeout, NotPrimaryError, WriteConcernError) as error:
         raise MongoUnavailable(nothing_written=False) from error
     except BulkWriteError as error:
         if _interrupted(error):

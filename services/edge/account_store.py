@@ -126,6 +126,15 @@ class AccountStore:
             rows: list[Document] = await self._mongo.collection(ACCOUNTS).find(query).to_list(None)
         return {row["waba_id"]: row for row in rows}
 
+    async def known(self, tenant: str, waba_id: str, phone_number_id: str) -> list[str]:
+        """Return which accounts a tenant has, or had, of this id or with this number."""
+        with outages():
+            number = await self._mongo.collection(NUMBERS).find_one({"_id": phone_number_id, "tenant": tenant})
+            ids = [waba_id, *([number["waba_id"]] if number else [])]
+            query = {"tenant": tenant, "waba_id": {"$in": ids}, "status": {"$ne": "connecting"}}
+            found: list[str] = await self._mongo.collection(ACCOUNTS).distinct("waba_id", query)
+        return found
+
     async def number(self, tenant: str, phone_number_id: str) -> Document | None:
         """Return a tenant's connected number."""
         query = {"_id": phone_number_id, "tenant": tenant, "status": {"$nin": GONE}}

@@ -186,7 +186,7 @@ class _Edge:
 
     def _admin_routes(self, settings: Settings, vault: Vault) -> list[Endpoint]:
         letters = DeadLetters(self.bus, DeadLetterStore(self.mongo), Cursors(vault), self.clock)
-        self.dead_letters = DeadLetterRoutes(letters, self.guard, sandbox=is_sandbox(settings))
+        self.dead_letters = DeadLetterRoutes(letters, self.guard, CommonThings(self.directory, is_sandbox(settings)))
         keys = KeyRoutes(self.keys, self.guard)
         return [*keys.endpoints(BASE), *self.dead_letters.endpoints(BASE), *self.audit.endpoints(BASE)]
 

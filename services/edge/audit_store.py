@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
+from libs.ledger.reader import MOST_SCAN
 from libs.mongo.client import Mongo, outages
 
 AUDIT_LOG = "audit_log"
@@ -78,9 +79,14 @@ class AuditStore:
             await self._mongo.collection(AUDIT_LOG).update_one({"_id": entry_id, "outcome": UNCLEAR}, {"$set": facts})
 
     async def page(self, wanted: Wanted, limit: int, after: str | None) -> list[Document]:
-        """Return entries, newest first, those after an id."""
+        """Return entries, newest first, those after an id.
+
+        Raises TookTooLong where few among many are `seen`: no index has them.
+        """
         query = wanted.query() | ({"_id": {"$lt": after}} if after else {})
         with outages():
             cursor = self._mongo.collection(AUDIT_LOG).find(query).sort("_id", DESCENDING).limit(limit)
+            if wanted.seen is not None:
+                cursor = cursor.max_time_ms(MOST_SCAN)
             rows: list[Document] = await cursor.to_list(None)
         return rows

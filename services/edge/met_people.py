@@ -1,7 +1,8 @@
 """The people whom the accounts that a key reaches have met: contacts are of a tenant, so who met them is in messages.
 
 A key that reaches everything asks the contact book and nobody else. For any other one the numbers that it does reach
-are a sandbox's beside live ones: few people, found by their messages, sorted and paged here.
+are a sandbox's beside live ones: few people, found by their messages, sorted and paged here. Where they are not few, it
+is refused.
 """
 
 from collections.abc import Iterable
@@ -11,12 +12,20 @@ from libs.directory.reach import Reach
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.contacts import conversation_id_of
 from libs.ledger.conversations import ConversationReader
+from libs.mongo.client import TookTooLong
+from services.edge.errors import SearchTooWide
+
+MOST_MET = 10_000  # people that are sorted for one page
+TOO_MANY = (
+    "These numbers have more messages or people than one call can look through. "
+    "Ask for one person (`recipient`), or with a live key."
+)
 
 Document = dict[str, Any]
 
 
 class MetPeople:
-    """Finds contacts of one tenant. All raise MongoUnavailable."""
+    """Finds contacts of one tenant. All raise MongoUnavailable; lists raise SearchTooWide."""
 
     def __init__(self, book: ContactBook, conversations: ConversationReader) -> None:
         self._book = book
@@ -47,7 +56,13 @@ class MetPeople:
         return _newest("opted_out_at", fitting, limit, after)
 
     async def _met(self, tenant: str, numbers: Iterable[str]) -> list[Document]:
-        found = await self._book.many(tenant, await self._conversations.people(tenant, numbers))
+        try:
+            ids = await self._conversations.people(tenant, numbers, MOST_MET + 1)
+        except TookTooLong:
+            raise SearchTooWide(TOO_MANY) from None
+        if len(ids) > MOST_MET:
+            raise SearchTooWide(TOO_MANY)
+        found = await self._book.many(tenant, ids)
         return list({row["_id"]: row for row in found.values() if "aliases" in row}.values())
 
     async def _if_met(self, tenant: str, row: Document | None, reach: Reach) -> Document | None:

@@ -171,13 +171,15 @@ class Onboarding(Periodic):
         return Connected(active, number, created, run.id)
 
     async def _check_ours(self, wish: Wish, waba_id: str) -> None:
-        """Raise SandboxOnly where a test key would connect what is connected as a live account: it would become its."""
+        """Raise SandboxOnly where a test key would connect what is, or was, connected as a live account.
+
+        It would become its; one that was keeps its kind, so that it could do nothing with it.
+        """
         reach = await self._directory.reach(wish.tenant, wish.mode)
         if not reach.others:
             return
-        number = await self._store.number(wish.tenant, wish.phone_number_id)
-        connected = await self._store.accounts_of(wish.tenant, [waba_id, *([number["waba_id"]] if number else [])])
-        check_reach(wish.mode, all(map(reach.has_account, connected)))
+        known = await self._store.known(wish.tenant, waba_id, wish.phone_number_id)
+        check_reach(wish.mode, all(map(reach.has_account, known)))
 
     async def _take(self, run: Run, wish: Wish, account: Document, said: Document, token: str, foreign: bool) -> bool:
         """Subscribe to the prepared account, register its number where Meta asks for it, store it; -> whether new."""

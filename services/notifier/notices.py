@@ -41,7 +41,7 @@ class Notice:
             return reached.has_number(self.phone_number_id)
         if (waba_id := self.data.get("waba_id")) is not None:
             return reached.has_account(waba_id)
-        return self.by_test_key or not reached.limited
+        return self.by_test_key or not reached.test
 
     def body(self) -> bytes:
         """Return the bytes that are stored, signed and sent, the same at each attempt."""

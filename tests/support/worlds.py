@@ -49,7 +49,7 @@ def worlds(stack: Stack, person: Callable[[], str]) -> Worlds:
     things: dict[str, dict[str, str]] = {}
     for mode in ("live", "test"):
         acting = copy.copy(stack)
-        acting.info = stack.info | {"api_key": keys[mode], "admin_key": admins[mode], "tenant": tenant}
+        acting.info = stack.info | {"api_key": keys[mode], "admin_key": admins["live"], "tenant": tenant}
         who = person()
         things[mode] = belongings(acting, who) | {"key_id": made[mode]["id"], "who": f"+{who}"}
         account = acting.call("GET", f"/accounts/{things[mode]['waba_id']}").json()["id"]

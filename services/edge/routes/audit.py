@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.directory.directory import Directory
+from libs.mongo.client import TookTooLong
 from libs.web.answers import JsonAnswer
 from libs.web.cursors import listing, page_cursor, page_limit
 from libs.web.door import Handler
@@ -15,6 +16,7 @@ from services.edge.api_keys import Scope
 from services.edge.audit_store import AuditStore, Seen, Wanted
 from services.edge.audited import ACTIONS
 from services.edge.auth import Caller
+from services.edge.errors import SearchTooWide
 from services.edge.key_store import KeyStore
 from services.edge.queries import PAGE, check_known, moment
 from services.edge.routes.endpoint import Endpoint
@@ -28,6 +30,7 @@ QUERY = (
     *PAGE,
 )
 OF_ALL = (("tenant", "Whose."), *QUERY)
+TOO_WIDE = "There are more entries than one call can look through. Name `from` and `to`, or ask with a live key."
 LONGEST = 128  # characters of an id
 FIELDS = (
     "at", "tenant", "actor", "address", "action", "object_type", "object_id", "made_id", "count", "detail", "outcome",
@@ -79,7 +82,10 @@ class AuditRoutes:
             moment(query, "to"), seen,
         )  # fmt: skip
         limit, after = page_limit(query.get("limit")), page_cursor(query.get("starting_after"))
-        rows = await self._store.page(wanted, limit + 1, after)
+        try:
+            rows = await self._store.page(wanted, limit + 1, after)
+        except TookTooLong:
+            raise SearchTooWide(TOO_WIDE) from None
         return JsonAnswer(listing([_shown(row) for row in rows], limit))
 
 

@@ -17,6 +17,7 @@ from libs.web.cursors import listing, page_limit
 from libs.web.door import Handler
 from services.edge.api_keys import Scope
 from services.edge.auth import Caller
+from services.edge.common_things import CommonThings
 from services.edge.dead_letter_choice import (
     DISCARDED,
     OPEN,
@@ -29,7 +30,6 @@ from services.edge.dead_letter_choice import (
     ReplayManyBody,
 )
 from services.edge.dead_letters import DeadLetters, Settled
-from services.edge.errors import check_reach
 from services.edge.idempotency import IdempotencyGuard, key_of
 from services.edge.key_bodies import NothingBody
 from services.edge.queries import PAGE, check_known, moment
@@ -52,9 +52,9 @@ Call = Callable[[Request, str | None, bytes], Awaitable[Response]]
 class DeadLetterRoutes:
     """Calls around dead letters: of admin keys for their tenant's, of our own tools for everybody's."""
 
-    def __init__(self, letters: DeadLetters, guard: IdempotencyGuard, sandbox: bool) -> None:
+    def __init__(self, letters: DeadLetters, guard: IdempotencyGuard, common: CommonThings) -> None:
         self._letters = letters
-        self._sandbox = sandbox
+        self._common = common
         self._guard = guard
 
     def endpoints(self, base: str) -> list[Endpoint]:
@@ -100,7 +100,7 @@ class DeadLetterRoutes:
 
     def _for_tenant(self, call: Call) -> CallerHandler:
         async def handle(request: Request, caller: Caller) -> Response:
-            check_reach(caller.mode, self._sandbox)  # a letter does not say which of the tenant's accounts it is about
+            await self._common.check(caller)  # a letter does not say which of the tenant's accounts it is about
             if request.method == "GET":
                 return await call(request, caller.tenant, b"")
             raw = await read_body(request)

@@ -7,20 +7,23 @@ from typing import Any
 import pytest
 
 from libs.directory.directory import ACCOUNTS, BOTS, NUMBERS, Directory
-from libs.directory.reach import EVERYTHING, TEST, Reach
+from libs.directory.reach import ALL_ACCOUNTS, EVERYTHING, TEST, Reach
 from libs.ledger import contacts, record
 from libs.ledger.contact_book import ContactBook
 from libs.ledger.contacts import CONTACTS, alias, contact_id_of, conversation_id_of
 from libs.ledger.conversations import ConversationReader
-from libs.ledger.reader import MessageFilter, MessageReader
+from libs.ledger.reader import MOST_SCAN, MessageFilter, MessageReader
 from libs.ledger.record import MESSAGES
-from libs.mongo.client import Mongo
+from libs.mongo.client import Mongo, TookTooLong, outages
 from libs.mongo.indexes import IndexBuilder
 from libs.runtime.clock import SystemClock
 from libs.runtime.ids import new_id
 from services.autoreply.bot_store import BotStore
 from services.edge import account_store
+from services.edge.audit_store import AuditStore, Seen, Wanted
+from services.edge.errors import NoSuchNumber
 from services.edge.met_people import MetPeople
+from services.edge.numbers import sendable
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 T = "tenant"
@@ -71,7 +74,7 @@ async def test_an_account_is_reached_as_soon_as_it_is_connected(mongo: Mongo) ->
     directory = Directory(mongo, None, SystemClock())
     assert await directory.reach(T, TEST) == Reach(frozenset(), frozenset())
     await connect(mongo, "1", "11", sandbox=True)
-    assert await directory.reach(T, TEST) is EVERYTHING
+    assert await directory.reach(T, TEST) is ALL_ACCOUNTS
     await connect(mongo, "2", "22", sandbox=False)
     assert await directory.reach(T, TEST) == Reach(frozenset({"1"}), frozenset({"11"}), others=True)
     assert await directory.reach(T, "live") is EVERYTHING
@@ -80,18 +83,41 @@ async def test_an_account_is_reached_as_soon_as_it_is_connected(mongo: Mongo) ->
     assert (await directory.reach(T, TEST)).others, "what it sent and got is there"
 
 
+async def test_what_was_connected_both_ways_is_neither_seen_by_a_test_key_nor_sent_from(mongo: Mongo) -> None:
+    await connect(mongo, "1", "11", sandbox=False)
+    gone = {"$set": {"status": "disconnected"}, "$unset": {"owned": ""}}
+    await mongo.collection(ACCOUNTS).update_one({"waba_id": "1"}, gone)
+    await mongo.collection(NUMBERS).delete_one({"_id": "11"})
+    await connect(mongo, "1", "11", sandbox=True)
+    await connect(mongo, "2", "22", sandbox=True)
+    directory = Directory(mongo, None, SystemClock())
+    reach = await directory.reach(T, TEST)
+    assert [reach.has_number(each) for each in ("11", "22")] == [False, True]
+    with pytest.raises(NoSuchNumber):
+        await sendable(directory, T, TEST, "11")
+    for mode, number in (("live", "11"), ("live", "22"), (TEST, "22")):
+        assert (await sendable(directory, T, mode, number))[0].phone_number_id == number
+
+
 async def test_a_bot_is_reached_that_a_test_key_made_and_no_live_number_has(mongo: Mongo) -> None:
     directory = Directory(mongo, None, SystemClock())
-    await connect(mongo, "1", "11", sandbox=True, bot_id="mine")
-    await connect(mongo, "2", "22", sandbox=False, bot_id="linked")
-    await connect(mongo, "3", "33", sandbox=False, bot_id="kept", status="disconnected")
     rows = {"mine": "test", "linked": "test", "kept": "test", "theirs": "live", "old": None}
     await mongo.collection(BOTS).insert_many(
         [{"_id": name, "tenant": T, "slot": place} | ({"mode": mode} if mode else {})
          for place, (name, mode) in enumerate(rows.items())]
     )  # fmt: skip
+
+    async def reached() -> list[str]:
+        reach = await directory.reach(T, TEST)
+        return [name for name in rows if await directory.knows_bot(T, name, reach)]
+
+    assert await reached() == ["mine", "linked", "kept"], "before the first account"
+    await connect(mongo, "1", "11", sandbox=True, bot_id="mine")
+    assert await reached() == ["mine", "linked", "kept"], "a live account may come, and what live keys made is for it"
+    await connect(mongo, "2", "22", sandbox=False, bot_id="linked")
+    await connect(mongo, "3", "33", sandbox=False, bot_id="kept", status="disconnected")
+    assert await reached() == ["mine"]
     reach = await directory.reach(T, TEST)
-    assert [name for name in rows if await directory.knows_bot(T, name, reach)] == ["mine"]
     assert [name for name in rows if await directory.knows_bot(T, name, EVERYTHING)] == list(rows)
     among = await directory.bots_reached(T, reach)
     assert [row["_id"] for row in await BotStore(mongo).page(T, 10, None, among)] == ["mine"]
@@ -121,3 +147,18 @@ async def test_what_is_out_of_reach_is_not_even_read(mongo: Mongo) -> None:
     for row in done:
         assert "COLLSCAN" not in row["planSummary"], row["command"]
         assert row["docsExamined"] < 10, row["command"]
+
+
+async def test_what_may_read_much_for_little_ends_by_itself(mongo: Mongo) -> None:
+    await meet(mongo, "11", ["+15560000001", "+15560000002"])
+    await profiled(mongo, on=True)
+    assert len(await ConversationReader(mongo).people(T, ["11"], 1)) == 1
+    await AuditStore(mongo).page(Wanted(T, seen=Seen(["key"], [T, "1"])), 20, None)
+    limits = [row["command"].get("maxTimeMS") for row in await profiled(mongo, on=False)]
+    assert limits == [MOST_SCAN, MOST_SCAN]
+
+
+async def test_a_query_that_ran_out_of_its_time_is_told_from_a_server_that_is_away(mongo: Mongo) -> None:
+    await mongo.collection(MESSAGES).insert_one({"_id": "1"})
+    with pytest.raises(TookTooLong), outages():
+        await mongo.collection(MESSAGES).find({"$where": "sleep(1000) || true"}).max_time_ms(1).to_list(None)

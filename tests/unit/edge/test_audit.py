@@ -98,7 +98,7 @@ def mutating_calls() -> set[str]:
     api: Any = Paths()
     nothing: Any = None
     InternalRoutes(nothing, nothing, nothing, "s").register(
-        api, DeadLetterRoutes(nothing, nothing, sandbox=True).for_our_tools()
+        api, DeadLetterRoutes(nothing, nothing, nothing).for_our_tools()
     )
     return {call for call in [*of_keys, *api.calls] if not call.startswith("GET ")}
 

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from libs.directory.reach import EVERYTHING, Reach
 from libs.ledger.contacts import conversation_id_of
-from services.edge.met_people import MetPeople
+from libs.mongo.client import TookTooLong
+from services.edge.errors import SearchTooWide
+from services.edge.met_people import MOST_MET, MetPeople
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SANDBOXS = Reach(frozenset({"w"}), frozenset({"1", "2"}), others=True)
@@ -29,8 +33,8 @@ class Tenant:
     async def page(self, tenant: str, limit: int, after: Document | None) -> list[Document]:
         return list(self.rows.values())
 
-    async def people(self, tenant: str, numbers: Iterable[str]) -> list[str]:
-        return [contact for contact, number in self.met if number in numbers]
+    async def people(self, tenant: str, numbers: Iterable[str], most: int) -> list[str]:
+        return [contact for contact, number in self.met if number in numbers][:most]
 
     async def is_any(self, tenant: str, conversation_ids: Sequence[str]) -> bool:
         return any(conversation_id_of(*each) in conversation_ids for each in self.met)
@@ -72,3 +76,27 @@ async def test_of_these_who_opted_out_come_by_when_they_did() -> None:
     assert await met.opted_out("t", None, 5, None, SANDBOXS) == [WROTE, MERGED]
     assert await met.opted_out("t", "marketing", 5, None, SANDBOXS) == [MERGED]
     assert await met.opted_out("t", None, 5, WROTE, SANDBOXS) == [MERGED]
+
+
+class Busy(Tenant):
+    """Its numbers have more messages than can be read in time."""
+
+    async def people(self, tenant: str, numbers: Iterable[str], most: int) -> list[str]:
+        raise TookTooLong
+
+
+@pytest.mark.parametrize(
+    "tenant", [Busy(met=[]), Tenant(WROTE, met=[(f"{each}", "1") for each in range(MOST_MET + 1)])]
+)
+async def test_where_they_are_too_many_it_is_said_what_to_ask_instead(tenant: Any) -> None:
+    met = MetPeople(tenant, tenant)
+    for listed in (met.page("t", 2, None, SANDBOXS), met.opted_out("t", None, 2, None, SANDBOXS)):
+        with pytest.raises(SearchTooWide, match="recipient") as refused:
+            await listed
+        assert not refused.value.retryable
+
+
+async def test_as_many_as_can_be_sorted_are() -> None:
+    rows = [contact(f"{each}", each) for each in range(MOST_MET)]
+    met = people(*rows, met=[(row["_id"], "1") for row in rows])
+    assert await met.page("t", 2, None, SANDBOXS) == rows[:2]

@@ -1,18 +1,19 @@
 """What customers are told of each event of ours: every example of every topic that the notifier reads."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from libs.directory.reach import EVERYTHING
+from libs.directory.reach import ALL_ACCOUNTS, EVERYTHING
 from libs.events.examples import Example, read_examples
 from libs.kafka.events import read_event
 from libs.kafka.record import Record
 from services.notifier.app import TOPICS
 from services.notifier.event_types import NAMES
 from services.notifier.handlers import MODELS
-from services.notifier.notices import Notice, notice_of
+from services.notifier.notices import Notice, disabled_notice, notice_of
 from services.notifier.subscriptions import Subscription
 
 EXAMPLES = [each for each in read_examples() if each.topic in TOPICS]
@@ -55,3 +56,13 @@ def test_a_filter_of_numbers_lets_pass_what_is_about_no_single_one() -> None:
     listening = subscription("*", numbers=frozenset({"7"}))
     assert [listening.wants(about(number), EVERYTHING) for number in ("7", "8", None)] == [True, False, True]
     assert all(subscription("*").wants(about(number), EVERYTHING) for number in ("7", "8", None))
+
+
+def test_a_disabled_endpoint_of_a_live_key_is_not_told_to_one_of_a_test_key() -> None:
+    ours = replace(subscription("*"), made_by_test_key=True)
+    row = {"_id": "e", "tenant": "tenant", "url": "https://x"}
+    told = [
+        ours.wants(disabled_notice(row | {"mode": mode}, "failing", NOW, NOW), ALL_ACCOUNTS)
+        for mode in ("live", "test")
+    ]
+    assert told == [False, True]
