@@ -1,4 +1,4 @@
-"""`make test`: the tests in four groups, three of them at once, each with a running stack of its own if it needs one.
+"""`make test`: the tests in five groups, three of them at once, each with a running stack of its own if it needs one.
 
 python -m tests.side_by_side
 
@@ -34,7 +34,8 @@ def groups() -> dict[str, list[str]]:
         "journeys": ["journeys"],
         "faults": ["faults", "integration/local"],
         "integration": ["contracts", *(f"integration/{name}" for name in shared)],
-        "units": ["unit", *(f"integration/{name}" for name in ALONE)],
+        "servers": [f"integration/{name}" for name in ALONE],
+        "units": ["unit"],
     }
     return {name: [str(TESTS / folder) for folder in folders] for name, folders in found.items()}
 
