@@ -3,16 +3,7 @@
 # Exit code 75 where the registry cannot be reached: then nothing was found wrong, and nothing right.
 set -euo pipefail
 if ! { command -v node && command -v npm; } >/dev/null; then
-  as_root=()
-  if [ "$(id -u)" != 0 ]; then
-    if ! command -v sudo >/dev/null; then
-      echo "The tests of the guides' JavaScript need the packages nodejs and npm: install them as root." >&2
-      exit 1
-    fi
-    as_root=(sudo)
-  fi
-  "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" apt-get install -y -q --no-install-recommends nodejs npm
+  "$(dirname "$0")/../support/apt_install.sh" "The tests of the guides' JavaScript" nodejs npm
 fi
 cd "$(dirname "$0")"
 if ! said=$(npm ci --ignore-scripts --no-audit --no-fund 2>&1); then
