@@ -406,13 +406,18 @@ def test_every_change_is_told(stack: Stack, shop: Number) -> None:
     """Each is waited for: changes that follow one another before the first is told are told as one."""
     row = created(shop)
     expected = [("added", "PENDING")]
-    until(lambda: told(stack, row["id"]) == expected, "its making is told")
+    is_told(stack, row, expected, "its making")
     review(stack, row, "approve")
     expected += [("changed", "APPROVED")]
-    until(lambda: told(stack, row["id"]) == expected, "its approval is told")
+    is_told(stack, row, expected, "its approval")
     assert stack.call("DELETE", f"/templates/{row['id']}").status_code == 204
     expected += [("removed", "DELETED")]
-    until(lambda: told(stack, row["id"]) == expected, "its end is told")
+    is_told(stack, row, expected, "its end")
+
+
+def is_told(stack: Stack, row: dict[str, Any], expected: list[tuple[str, str]], what: str) -> None:
+    """Wait until the events of a template are these and no others."""
+    until(lambda: told(stack, row["id"]) == expected, f"{what} is told", seen=lambda: told(stack, row["id"]))
 
 
 def told(stack: Stack, template_id: str) -> list[tuple[str, str]]:
