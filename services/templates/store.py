@@ -130,18 +130,18 @@ class TemplateStore:
         return row
 
     async def change(self, row: Document, changes: Document, at: datetime, stamp: str, now: datetime) -> None:
-        """Apply a webhook's changes unless it, or a later one of its kind (`stamp`), was applied before."""
-        if row.get("heard", {}).get(stamp) == at and all(row.get(name) == value for name, value in changes.items()):
-            return  # told, or to be told, then
+        """Apply a webhook's changes unless it, or a later one of its kind (`stamp`), was applied before.
+
+        What the row has already, from a sync or from this very webhook, is told or to be told: no second event.
+        """
         query = {
             "_id": row["_id"], "tenant": row["tenant"],
             "$or": [{f"heard.{stamp}": {"$lte": at}}, {f"heard.{stamp}": {"$exists": False}}],
         }  # fmt: skip
-        fields = changes | {
-            f"heard.{stamp}": at,
-            "changed_at": now,
-            "untold": "removed" if changes.get("removed") else "changed",
-        }
+        fields: Document = {f"heard.{stamp}": at}
+        if any(row.get(name) != value for name, value in changes.items()):
+            untold = "removed" if changes.get("removed") else "changed"
+            fields |= changes | {"changed_at": now, "untold": untold}
         with outages():
             await self._mongo.collection(TEMPLATES).update_one(query, {"$set": fields})
 

@@ -3,6 +3,7 @@ import concurrent.futures
 import itertools
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -413,6 +414,28 @@ def test_every_change_is_told(stack: Stack, shop: Number) -> None:
     assert stack.call("DELETE", f"/templates/{row['id']}").status_code == 204
     expected += [("removed", "DELETED")]
     is_told(stack, row, expected, "its end")
+
+
+def test_what_a_sync_found_before_its_webhook_came_is_told_once(stack: Stack, shop: Number) -> None:
+    row = created(shop)
+    expected = [("added", "PENDING")]
+    is_told(stack, row, expected, "its making")
+    stack.box("POST", "/faults", {"kind": "webhooks_dropped", "count": 1})
+    review(stack, row, "approve")
+    assert sync(stack, shop)["changed"] == 1
+    expected += [("changed", "APPROVED")]
+    is_told(stack, row, expected, "its approval")
+    value = {
+        "event": "APPROVED", "message_template_id": int(row["meta_id"]), "message_template_name": row["name"],
+        "message_template_language": row["language"], "reason": "NONE",
+    }  # fmt: skip
+    change = {"field": "message_template_status_update", "value": value}
+    entry = {"id": shop.waba_id, "time": int(time.time()), "changes": [change]}
+    late = json.dumps({"object": "whatsapp_business_account", "entry": [entry]})
+    assert stack.webhook(late.encode()).status_code == 200
+    review(stack, row, "pause")  # of the same account, so told after it
+    expected += [("changed", "PAUSED")]
+    is_told(stack, row, expected, "its pause")
 
 
 def is_told(stack: Stack, row: dict[str, Any], expected: list[tuple[str, str]], what: str) -> None:
