@@ -31,7 +31,7 @@ class BroadcastConsumer:
         self._bus = bus
         self._topics = topics
         self._handle = handle
-        settings = fetch or FetchSettings(batch_timeout_ms=50, wait_ms=UNHURRIED_WAIT_MS)
+        settings = fetch or FetchSettings(gather_ms=50, wait_ms=UNHURRIED_WAIT_MS)
         self._subscriber = subscribe(bus.broker, topics, None, settings, None, self._take)
         self._joining: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()

@@ -1,6 +1,5 @@
 """One FastStream batch subscriber that hands out raw records: no header is decoded, nothing is acknowledged."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,7 +9,6 @@ from typing import Any, cast
 import structlog
 from aiokafka import ConsumerRebalanceListener  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
@@ -24,11 +22,10 @@ Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
 FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
 UNHURRIED_WAIT_MS = 5_000  # the broker answers as soon as there is something; a partition let go again waits so long
-GATHERED_BYTES = 64 * 1024  # with `FETCH_WAIT_MS`, records of half a second come in one fetch, not in one each
+GATHERED_BYTES = 64 * 1024  # what a fetch that gathers waits for, until its time is up
 MAX_PARTITION_FETCH_BYTES = 1024 * 1024  # per partition and fetch; a larger record still comes, alone
-LULL_MS = 3  # who waited so long for a record is not busy, and takes it at once: gathering would only make it late
+LULL_MS = 30  # who waited longer for a record is not busy, and takes it at once: gathering would only make it late
 POLL_MS = 1000  # one poll: it returns with the first record, so an idle member wakes up once a second
-ROUND_TRIP_MS = 3  # for what came while a batch was gathered: the broker has it at hand
 MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member that does not poll for so long is broken
 
 
@@ -36,14 +33,13 @@ MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member t
 class FetchSettings:
     """How records are fetched and membership is kept, in milliseconds."""
 
-    batch_timeout_ms: int = 10  # how long more is gathered after the first record: 10 where latency counts, else 50
-    lull_ms: int = LULL_MS  # 0 where latency does not count: then it is always gathered
+    gather_ms: int = 10  # how long the broker gathers for a fetch where records follow one another
+    gathers_always: bool = False  # also after a lull: where nobody waits
     max_records: int = 500  # of one batch
     session_timeout_ms: int = 30_000  # without a heartbeat the member is taken for dead
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 60_000  # to come back from a revoke: more than a drain of 25 s
     wait_ms: int = FETCH_WAIT_MS  # of a fetch that finds nothing: `UNHURRIED_WAIT_MS` where no partition is held back
-    min_bytes: int = 1  # the broker waits for so many, `wait_ms` at most: `GATHERED_BYTES` where half a second is soon
 
     def options(self) -> dict[str, Any]:
         """Return what FastStream's batch subscriber takes of it, and the same for all."""
@@ -53,15 +49,14 @@ class FetchSettings:
             "rebalance_timeout_ms": self.rebalance_timeout_ms,
             "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
             "fetch_max_wait_ms": self.wait_ms,
-            "fetch_min_bytes": self.min_bytes,
             "max_partition_fetch_bytes": MAX_PARTITION_FETCH_BYTES,
-            "batch_timeout_ms": self.batch_timeout_ms,
             "max_records": self.max_records,
         }
 
 
 class GatheringSubscriber(BatchSubscriber):
-    """FastStream's batch subscriber with another poll: it waits long for the first record and gathers for a moment.
+    """FastStream's batch subscriber with another poll: it waits long for the first record, and where records follow one
+    another it has the broker gather them.
 
     The original polls every 10 ms and sleeps as long in between: 1.6% of a core per idle subscriber, and up to 10 ms
     of latency. Without gathering, a fetch costs 300 to 400 µs of CPU and brings one or two records: where records
@@ -69,29 +64,22 @@ class GatheringSubscriber(BatchSubscriber):
     """
 
     __slots__ = ()
-    lull_ms: int  # set by `subscribe`
+    pace: FetchSettings  # set by `subscribe`
 
     async def get_msg(self, consumer: Any) -> tuple[Any, ...]:
         """Return the next batch, empty when there was no record within POLL_MS."""
-        began = monotonic()
-        first = await consumer.getmany(timeout_ms=POLL_MS, max_records=self.max_records)
-        fetched = tuple(chain(*first.values()))
-        after_a_lull = 0 < self.lull_ms <= (monotonic() - began) * 1000
-        if not fetched or after_a_lull or not self.batch_timeout_ms or self._is_full(fetched):
-            return fetched
-        await asyncio.sleep(self.batch_timeout_ms / 1000)
-        for wait in (0, ROUND_TRIP_MS):
-            if not self._is_full(fetched):
-                try:
-                    more = await consumer.getmany(timeout_ms=wait, max_records=(self.max_records or 0) - len(fetched))
-                except KafkaError as error:  # of one partition: what the others gave has left the buffers and is ours
-                    log.warning("gathering_broke_off", error=type(error).__name__)
-                    break
-                fetched += tuple(chain(*more.values()))
-        return fetched
+        always, soon = self.pace.gathers_always, self.pace.gather_ms + LULL_MS
+        gathering, began = consumer._fetcher._fetch_min_bytes > 1, monotonic()
+        patience = soon if gathering and not always else POLL_MS  # an idle member fetches seldom
+        fetched = await consumer.getmany(timeout_ms=patience, max_records=self.max_records)
+        self._gather(consumer, always or (bool(fetched) and (monotonic() - began) * 1000 < soon))
+        return tuple(chain(*fetched.values()))
 
-    def _is_full(self, fetched: tuple[Any, ...]) -> bool:
-        return self.max_records is not None and len(fetched) >= self.max_records
+    def _gather(self, consumer: Any, gathering: bool) -> None:
+        """Set how the next fetch is asked for: aiokafka reads these two anew for each."""
+        fetcher = consumer._fetcher
+        fetcher._fetch_min_bytes = GATHERED_BYTES if gathering else 1
+        fetcher._fetch_max_wait_ms = self.pace.gather_ms if gathering else self.pace.wait_ms
 
 
 def subscribe(
@@ -125,7 +113,7 @@ def subscribe(
     subscriber(_untyped(take))
     subscriber.__class__ = GatheringSubscriber  # the factory behind broker.subscriber() takes no class
     gathering = cast(GatheringSubscriber, subscriber)
-    gathering.lull_ms = settings.lull_ms
+    gathering.pace = settings
     return gathering
 
 

@@ -14,7 +14,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
-from libs.kafka.subscription import GATHERED_BYTES, FetchSettings
+from libs.kafka.subscription import FetchSettings
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
@@ -47,7 +47,7 @@ GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
 TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
 MOST_RECORDS = 5_000  # in one unit of work: after an outage figures are behind by one step, not by many small ones
-GATHER_MS = 250  # a unit of work costs the same for one message and for many, and figures may be so much later
+GATHER_MS = 500  # a unit of work costs the same for one message and for many, and figures may be so much later
 
 
 def create_app(settings: Settings) -> Application:
@@ -93,8 +93,7 @@ def create_app(settings: Settings) -> Application:
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
     fetch = FetchSettings(
-        session_timeout_ms=session, batch_timeout_ms=GATHER_MS, lull_ms=0, min_bytes=GATHERED_BYTES,
-        max_records=MOST_RECORDS,
+        session_timeout_ms=session, gather_ms=GATHER_MS, gathers_always=True, max_records=MOST_RECORDS,
     )  # fmt: skip
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),

@@ -18,7 +18,7 @@ from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import GATHERED_BYTES, FetchSettings
+from libs.kafka.subscription import FetchSettings
 from libs.ledger.consent import ConsentLog
 from libs.ledger.contacts import ContactReader
 from libs.ledger.conversations import ConversationReader
@@ -56,7 +56,7 @@ BASE = "/api/v1/whatsapp"
 GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
 LONGEST_CALL = timedelta(seconds=60)  # of a bot that thinks, whatever it says of itself
 QUICK = FetchSettings()
-CALM = FetchSettings(batch_timeout_ms=250, lull_ms=0, min_bytes=GATHERED_BYTES)
+CALM = FetchSettings(gather_ms=500, gathers_always=True)
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected]]]
 

@@ -23,7 +23,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import GATHERED_BYTES, FetchSettings
+from libs.kafka.subscription import FetchSettings
 from libs.ledger import contacts, record
 from libs.ledger.budget import Budget
 from libs.ledger.claims import Claims
@@ -124,7 +124,7 @@ class _Campaigns:
 
     def _consumer(self, settings: Settings, progress: Progress) -> BatchConsumer:
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
-        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, lull_ms=0, min_bytes=GATHERED_BYTES)
+        fetch = FetchSettings(session_timeout_ms=session, gather_ms=500, gathers_always=True)
         return BatchConsumer(
             self.bus, topics=[MESSAGES_STATUS], group=GROUP, handle=progress.take,
             dead_letters=DeadLetterPolicy(service="campaigns"),

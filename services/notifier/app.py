@@ -87,7 +87,7 @@ class _Notifier:
 
     def _consumer(self, handlers: EventHandlers, settings: Settings) -> BatchConsumer:
         session = int(settings.notifier_session_timeout.total_seconds() * 1000)
-        fetch = FetchSettings(session_timeout_ms=session, batch_timeout_ms=50, lull_ms=0, wait_ms=UNHURRIED_WAIT_MS)
+        fetch = FetchSettings(session_timeout_ms=session, gather_ms=50, wait_ms=UNHURRIED_WAIT_MS)
         return BatchConsumer(
             self.bus, topics=TOPICS, group=GROUP, handle=handlers.take,
             dead_letters=DeadLetterPolicy(service="notifier"), membership=Membership(fetch=fetch),

@@ -55,7 +55,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
         group=GROUP,
         handle=handlers.take,
         dead_letters=DeadLetterPolicy(service="tracker"),
-        membership=Membership(fetch=FetchSettings(session_timeout_ms=session, batch_timeout_ms=20)),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=session, gather_ms=15)),
     )
     notes.watch(consumer.places_now)
     listener = DirectoryListener(directory)

@@ -15,7 +15,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Reason
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FETCH_WAIT_MS, GATHERED_BYTES, FetchSettings
+from libs.kafka.subscription import FETCH_WAIT_MS, FetchSettings
 from libs.runtime.errors import Outage
 from tests.integration.kafka.conftest import GROUP, QUICK, MakeTopics, buried
 from tests.support.waiting import eventually, stays
@@ -210,7 +210,7 @@ async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: Ma
         batches.append([record.value or b"" for record in records])
         return []
 
-    gathered = Membership(fetch=FetchSettings(batch_timeout_ms=0, lull_ms=0, min_bytes=GATHERED_BYTES))
+    gathered = Membership(fetch=FetchSettings(gather_ms=FETCH_WAIT_MS, gathers_always=True))
     await consume(topics, take, membership=gathered)
     first, *others = numbered(topics[0], 21)
     await bus.publish_many([first])

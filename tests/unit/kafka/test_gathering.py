@@ -1,57 +1,74 @@
-"""When records are gathered before they are handed out, and when not."""
+"""When the broker is asked to gather records, and when to answer with the first."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import CorruptRecordException, KafkaError  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 
-from libs.kafka.subscription import FetchSettings, subscribe
+from libs.kafka import subscription
+from libs.kafka.subscription import GATHERED_BYTES, LULL_MS, FetchSettings, subscribe
 
-LULL = 0.02  # seconds; long enough to be told from nothing on a busy machine
 TOPIC = "messages.inbound.v1"
+AT_ONCE, LULL = 0.0, LULL_MS / 1000 * 3  # seconds
+GATHER, WAIT = 7, 77
+AS_IT_COMES, GATHERED = (1, WAIT), (GATHERED_BYTES, GATHER)
+
+Fetched = tuple[tuple[Any, ...], tuple[int, int]]
+Fetches = Callable[..., Awaitable[list[Fetched]]]
 
 
-class Broker:
-    """Answers each fetch after a wait."""
+class Consumer:
+    """Answers each poll after a wait on its own clock, unless that is longer than the poll."""
 
-    def __init__(self, *answers: tuple[float, Sequence[str] | KafkaError]) -> None:
+    def __init__(self, *answers: tuple[float, Sequence[str]]) -> None:
         self._answers = list(answers)
+        self.now = 0.0
+        self._fetcher = SimpleNamespace(_fetch_min_bytes=1, _fetch_max_wait_ms=WAIT)
 
     async def getmany(self, *, timeout_ms: int, max_records: int | None) -> dict[str, Sequence[str]]:
         """Return the next answer."""
-        wait, records = self._answers.pop(0) if self._answers else (0.0, ())
-        await asyncio.sleep(wait)
-        if isinstance(records, KafkaError):
-            raise records
-        return {"partition": records} if records else {}
+        wait, records = self._answers.pop(0)
+        self.now += min(wait, timeout_ms / 1000)
+        return {"partition": records} if wait < timeout_ms / 1000 else {}
+
+    @property
+    def next_fetch(self) -> tuple[int, int]:
+        """How the next fetch is asked for: so many bytes, or so many milliseconds."""
+        return self._fetcher._fetch_min_bytes, self._fetcher._fetch_max_wait_ms
 
 
-async def fetched(lull_ms: int, *answers: tuple[float, Sequence[str] | KafkaError]) -> tuple[Any, ...]:
+@pytest.fixture
+def fetches(monkeypatch: pytest.MonkeyPatch) -> Fetches:
     async def take(_: Any) -> None:
         return None
 
-    settings = FetchSettings(batch_timeout_ms=1, lull_ms=lull_ms)
-    subscriber = subscribe(KafkaBroker("127.0.0.1:1"), [TOPIC], "g", settings, None, take)
-    return await subscriber.get_msg(Broker(*answers))
+    async def fetch(*answers: tuple[float, Sequence[str]], always: bool = False) -> list[Fetched]:
+        """Poll for each answer; -> what was handed out, and how the next fetch was asked for."""
+        settings = FetchSettings(gather_ms=GATHER, wait_ms=WAIT, gathers_always=always)
+        subscriber = subscribe(KafkaBroker("127.0.0.1:1"), [TOPIC], "g", settings, None, take)
+        consumer = Consumer(*answers)
+        monkeypatch.setattr(subscription, "monotonic", lambda: consumer.now)
+        return [(await subscriber.get_msg(consumer), consumer.next_fetch) for _ in answers]
+
+    return fetch
 
 
-async def test_the_first_record_after_a_lull_does_not_wait_for_others() -> None:
-    assert await fetched(int(LULL * 1000), (2 * LULL, ["a"]), (0, ["b"])) == ("a",)
+async def test_the_first_record_after_a_lull_does_not_wait_for_others(fetches: Fetches) -> None:
+    assert await fetches((LULL, ["a"]), (LULL, ["b"])) == [(("a",), AS_IT_COMES), (("b",), AS_IT_COMES)]
 
 
-async def test_records_that_follow_one_another_are_gathered() -> None:
-    assert await fetched(10_000, (0, ["a"]), (0, ["b"]), (0, ["c"])) == ("a", "b", "c")
+async def test_records_that_follow_one_another_are_gathered_until_they_no_longer_do(fetches: Fetches) -> None:
+    assert await fetches((LULL, ["a"]), (AT_ONCE, ["b", "c"]), (AT_ONCE, ["d"]), (LULL, ["late"]), (LULL, ["e"])) == [
+        (("a",), AS_IT_COMES),
+        (("b", "c"), GATHERED),
+        (("d",), GATHERED),
+        ((), AS_IT_COMES),
+        (("e",), AS_IT_COMES),
+    ]
 
 
-async def test_where_latency_does_not_count_a_lull_makes_no_difference() -> None:
-    assert await fetched(0, (2 * LULL, ["a"]), (0, ["b"])) == ("a", "b")
-
-
-async def test_an_error_of_one_partition_takes_nothing_from_the_others_that_was_fetched_before_it() -> None:
-    answers = ((0, ["a", "b"]), (0, CorruptRecordException("crc")), (0, ["c"]))
-    assert await fetched(10_000, *answers) == ("a", "b")
-    with pytest.raises(CorruptRecordException):  # it comes by itself where nothing was fetched
-        await fetched(10_000, (0, CorruptRecordException("crc")))
+@pytest.mark.parametrize("wait", [AT_ONCE, LULL])
+async def test_where_nobody_waits_it_is_always_gathered(fetches: Fetches, wait: float) -> None:
+    assert await fetches((wait, ["a"]), (wait, ["b"]), always=True) == [(("a",), GATHERED), (("b",), GATHERED)]
