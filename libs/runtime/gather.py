@@ -11,6 +11,7 @@ Result = TypeVar("Result")
 class Gather(Generic[Item, Result]):
     """Collects items for `linger` seconds or up to `most`, hands them to `flush`, and gives each caller its result.
 
+    An item that comes more than `linger` after the one before waits for none: company is not to be expected.
     `flush` returns one result per item, in order; an exception in place of a result is raised at that item's caller,
     an exception raised by `flush` itself at every caller of the group. Up to `parallel` groups are under way at once;
     while all are busy the next group grows beyond its linger.
@@ -31,6 +32,7 @@ class Gather(Generic[Item, Result]):
         self._waiting: list[tuple[Item, asyncio.Future[Result] | None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._ripe = False
+        self._latest = float("-inf")  # when the latest item came
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, item: Item) -> Result:
@@ -44,12 +46,14 @@ class Gather(Generic[Item, Result]):
         self._add(item, None)
 
     def _add(self, item: Item, future: "asyncio.Future[Result] | None") -> None:
+        loop = asyncio.get_running_loop()
+        lull, self._latest = loop.time() - self._latest > self._linger, loop.time()
         self._waiting.append((item, future))
         if len(self._waiting) >= self._most:
             self._ripe = True
             self._launch()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._linger, self._ripen)
+            self._timer = loop.call_later(0 if lull else self._linger, self._ripen)
 
     async def drain(self) -> None:
         """Flush what waits and return when every group is done."""

@@ -16,7 +16,8 @@ from services.edge.metrics import WAKE_UPS_DROPPED
 
 QUEUE = 20_000  # wake-ups kept while the broker is slow: some 20 s of the fastest edge
 GROUP = 500  # published at once
-PAUSE = 0.04  # seconds between groups: one alone goes at once, under load a group of dozens costs what one does
+PAUSE = 0.04  # seconds between groups at most: under load a group of dozens costs what one does
+PAUSE_EACH = 0.002  # seconds of it for each wake-up that a group had: few of them hardly wait for one another
 PUBLISH_FOR = 5.0  # seconds: after that the sweeper is the surer way
 
 
@@ -55,8 +56,9 @@ class WakeUps:
             await self._more.wait()
             self._more.clear()
             while self._waiting:
+                count = min(GROUP, len(self._waiting))
                 await self._publish()
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(min(PAUSE, count * PAUSE_EACH))
 
     async def _publish(self) -> bool:
         now = self._clock.now()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -24,16 +24,20 @@ class Result:
 
 
 async def drive(
-    url: str, headers: dict[str, str], count: int, connections: int, body: Callable[[int], bytes], keep: bool = True
-) -> Result:
-    """POST `count` bodies over `connections` kept-alive connections."""
+    url: str, headers: dict[str, str], count: int, connections: int, body: Callable[[int], bytes], keep: bool = True,
+    sign: Callable[[bytes], str] | None = None, every: float = 0.0,
+) -> Result:  # fmt: skip
+    """POST `count` bodies over `connections` kept-alive connections: one `every` so many seconds, or as fast as answers
+    come. `sign` gives a body's own header line.
+    """
     parts = urlsplit(url)
     head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    numbers, result = iter(range(count)), Result()
-    started = time.perf_counter()
+    started, result = time.perf_counter(), Result()
+    numbers = ((number, started + number * every) for number in range(count))
     workers = [
-        _worker(parts.hostname or "", parts.port or 80, head, numbers, body, result, keep) for _ in range(connections)
+        _worker(parts.hostname or "", parts.port or 80, head, numbers, body, result, keep, sign)
+        for _ in range(connections)
     ]
     await asyncio.gather(*workers)
     result.wall = time.perf_counter() - started
@@ -41,14 +45,18 @@ async def drive(
 
 
 async def _worker(
-    host: str, port: int, head: str, numbers: object, body: Callable[[int], bytes], result: Result, keep: bool
-) -> None:
+    host: str, port: int, head: str, numbers: Iterator[tuple[int, float]], body: Callable[[int], bytes],
+    result: Result, keep: bool, sign: Callable[[bytes], str] | None,
+) -> None:  # fmt: skip
     reader, writer = await asyncio.open_connection(host, port)
     try:
-        for number in numbers:  # type: ignore[attr-defined]  # one iterator, shared by all workers
+        for number, at in numbers:  # one iterator, shared by all workers
+            if (early := at - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
             raw = body(number)
+            own = f"{sign(raw)}\r\n" if sign is not None else ""
             began = time.perf_counter()
-            writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+            writer.write(f"{head}{own}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
             status, answer = await _answer(reader)
             result.seconds.append(time.perf_counter() - began)
             result.statuses[status] = result.statuses.get(status, 0) + 1
