@@ -22,7 +22,7 @@ Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
 FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
 UNHURRIED_WAIT_MS = 5_000  # the broker answers as soon as there is something; a partition let go again waits so long
-GATHERED_BYTES = 64 * 1024  # what a fetch that gathers waits for, until its time is up
+GATHERED_BYTES = 4 * 1024 * 1024  # more than comes while a fetch gathers: its time decides, not how much there is
 MAX_PARTITION_FETCH_BYTES = 1024 * 1024  # per partition and fetch; a larger record still comes, alone
 LULL_MS = 30  # who waited longer for a record is not busy, and takes it at once: gathering would only make it late
 POLL_MS = 1000  # one poll: it returns with the first record, so an idle member wakes up once a second

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+FEW = 4  # items: who answers its callers all at once, and has them come back together, is to have them together again
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -11,7 +13,8 @@ Result = TypeVar("Result")
 class Gather(Generic[Item, Result]):
     """Collects items for `linger` seconds or up to `most`, hands them to `flush`, and gives each caller its result.
 
-    An item that comes more than `linger` after the one before waits for none: company is not to be expected.
+    An item that comes more than `linger` after the one before goes at once, where the latest group was of a few: it has
+    no company to expect.
     `flush` returns one result per item, in order; an exception in place of a result is raised at that item's caller,
     an exception raised by `flush` itself at every caller of the group. Up to `parallel` groups are under way at once;
     while all are busy the next group grows beyond its linger.
@@ -33,6 +36,7 @@ class Gather(Generic[Item, Result]):
         self._timer: asyncio.TimerHandle | None = None
         self._ripe = False
         self._latest = float("-inf")  # when the latest item came
+        self._few = True  # whether the latest group was of a few
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, item: Item) -> Result:
@@ -47,7 +51,7 @@ class Gather(Generic[Item, Result]):
 
     def _add(self, item: Item, future: "asyncio.Future[Result] | None") -> None:
         loop = asyncio.get_running_loop()
-        lull, self._latest = loop.time() - self._latest > self._linger, loop.time()
+        lull, self._latest = self._few and loop.time() - self._latest > self._linger, loop.time()
         self._waiting.append((item, future))
         if len(self._waiting) >= self._most:
             self._ripe = True
@@ -69,6 +73,7 @@ class Gather(Generic[Item, Result]):
         while self._ripe and self._waiting and self._free:
             group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             self._free -= 1
+            self._few = len(group) <= FEW
             self._ripe = len(self._waiting) >= self._most
             task = asyncio.get_running_loop().create_task(self._run(group))
             self._tasks.add(task)
