@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from libs.runtime.gather import Gather
+from libs.runtime.gather import FEW, Gather
 
 
 async def test_items_that_come_together_share_one_flush() -> None:
@@ -97,3 +97,42 @@ async def test_drain_returns_once_everything_is_flushed() -> None:
         gather.put(i)
     await gather.drain()
     assert sorted(done) == list(range(7))
+
+
+async def test_who_comes_after_a_lull_waits_for_no_company() -> None:
+    groups: list[list[int]] = []
+
+    async def flush(items: Sequence[int]) -> Sequence[int]:
+        groups.append(list(items))
+        return items
+
+    gather: Gather[int, int] = Gather(flush, linger=3600)
+    await asyncio.wait_for(gather(0), 60)  # the first: nobody came in the linger before it
+    soon = asyncio.create_task(gather(1))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert groups == [[0]]
+    await gather.drain()
+    assert await soon == 1
+
+
+async def test_after_a_large_group_the_first_waits_for_the_others_however_late_it_comes() -> None:
+    sizes: list[int] = []
+
+    async def flush(items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        return items
+
+    gather: Gather[int, int] = Gather(flush, linger=3600)
+    for i in range(FEW + 1):
+        gather.put(i)
+    await gather.drain()
+    gather._latest = float("-inf")
+    first = asyncio.create_task(gather(0))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert sizes == [FEW + 1]
+    gather.put(1)
+    await gather.drain()
+    assert sizes == [FEW + 1, 2]
+    assert await first == 0
