@@ -6,7 +6,6 @@ from itertools import chain
 from time import monotonic
 from typing import Any, cast
 
-import structlog
 from aiokafka import ConsumerRebalanceListener  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
@@ -16,14 +15,12 @@ from faststream.middlewares import AckPolicy
 
 from libs.kafka.tolerant_records import install as read_tolerantly
 
-log = structlog.get_logger()
-
 Fetched = Sequence[Any]  # aiokafka's ConsumerRecords; each partition's in order
 
 FETCH_WAIT_MS = 500  # how long the broker may hold a fetch that finds nothing: two wake-ups a second when idle
 UNHURRIED_WAIT_MS = 5_000  # the broker answers as soon as there is something; a partition let go again waits so long
-GATHERED_BYTES = 4 * 1024 * 1024  # more than comes while a fetch gathers: its time decides, not how much there is
 MAX_PARTITION_FETCH_BYTES = 1024 * 1024  # per partition and fetch; a larger record still comes, alone
+GATHERED_BYTES = MAX_PARTITION_FETCH_BYTES  # of a fetch that gathers: its time decides, but for a backlog
 LULL_MS = 30  # who waited longer for a record is not busy, and takes it at once: gathering would only make it late
 POLL_MS = 1000  # one poll: it returns with the first record, so an idle member wakes up once a second
 MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member that does not poll for so long is broken
@@ -64,15 +61,21 @@ class GatheringSubscriber(BatchSubscriber):
     """
 
     __slots__ = ()
-    pace: FetchSettings  # set by `subscribe`
+    pace: FetchSettings  # set by `subscribe`, as the next
+    came_at: float  # monotonic seconds: when the last batch came
 
     async def get_msg(self, consumer: Any) -> tuple[Any, ...]:
-        """Return the next batch, empty when there was no record within POLL_MS."""
+        """Return the next batch, empty when there was no record within POLL_MS. Raises KafkaError."""
         always, soon = self.pace.gathers_always, self.pace.gather_ms + LULL_MS
-        gathering, began = consumer._fetcher._fetch_min_bytes > 1, monotonic()
+        gathering, fetched = consumer._fetcher._fetch_min_bytes > 1, {}
         patience = soon if gathering and not always else POLL_MS  # an idle member fetches seldom
-        fetched = await consumer.getmany(timeout_ms=patience, max_records=self.max_records)
-        self._gather(consumer, always or (bool(fetched) and (monotonic() - began) * 1000 < soon))
+        try:
+            fetched = await consumer.getmany(timeout_ms=patience, max_records=self.max_records)
+        finally:
+            now = monotonic()
+            follows = bool(fetched) and (now - self.came_at) * 1000 < soon
+            self.came_at = now if fetched else self.came_at
+            self._gather(consumer, always or follows)
         return tuple(chain(*fetched.values()))
 
     def _gather(self, consumer: Any, gathering: bool) -> None:
@@ -113,7 +116,7 @@ def subscribe(
     subscriber(_untyped(take))
     subscriber.__class__ = GatheringSubscriber  # the factory behind broker.subscriber() takes no class
     gathering = cast(GatheringSubscriber, subscriber)
-    gathering.pace = settings
+    gathering.pace, gathering.came_at = settings, float("-inf")
     return gathering
 
 

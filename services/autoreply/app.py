@@ -73,8 +73,7 @@ class _Autoreply:
         self.spending, bots = SpendingStore(self.mongo), BotStore(self.mongo)
         vault = Vault(settings.encryption_keys.get_secret_value())
         secrets = Secrets(vault, settings.egress_limits)
-        self.carrying_out = carrying_out = CarryingOut(self.talks, self.bus, self.clock)
-        turns = TurnStore(self.mongo, new_id(), LEASE)
+        carrying_out, turns = CarryingOut(self.talks, self.bus, self.clock), TurnStore(self.mongo, new_id(), LEASE)
         contacts, messages = ContactReader(self.mongo), MessageReader(self.mongo)
         taking = TurnTaking(
             self.directory, bots, self.talks, contacts, messages, ConsentLog(self.mongo),
@@ -117,7 +116,6 @@ def create_app(settings: Settings) -> Application:
             bus,
             built.egress,
             BroadcastConsumer(bus, topics=[ACCOUNTS_CHANGED], handle=DirectoryListener(built.directory).handle),
-            built.carrying_out,
             built.thinking,
             built.consumer,
             built.agents,

@@ -1,5 +1,6 @@
 """Carrying decisions out: answers are asked for, conversations handed over. Doing it once more is harmless."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +10,11 @@ from libs.events.conversations import DecidedBy
 from libs.kafka.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Outage
-from libs.runtime.gather import Gather
 from services.autoreply.decisions import commands_of, typing_of
 from services.autoreply.handover import changed
 from services.autoreply.metrics import ANSWERED, DELAY
 from services.autoreply.talk_store import TalkStore
 
-CLOSE_LINGER = 0.25  # seconds: nobody waits for it, and where it is lost the same answers are asked for once more
 DECIDED_BY: Final[Mapping[str, DecidedBy]] = {"rules": "rule", "model": "model", "webhook": "webhook"}
 
 Document = dict[str, Any]
@@ -33,20 +32,12 @@ class ToDo:
 
 
 class CarryingOut:
-    """A part: asks for answers, and closes the decisions a moment later, many at once."""
+    """Asks for answers, and closes the decisions."""
 
     def __init__(self, talks: TalkStore, bus: Bus, clock: Clock) -> None:
         self._talks = talks
         self._bus = bus
         self._clock = clock
-        self._closing: Gather[str, None] = Gather(self._close, linger=CLOSE_LINGER, parallel=1)
-
-    async def start(self) -> None:
-        """Groups form as answers are asked for."""
-
-    async def stop(self) -> None:
-        """Close what waits."""
-        await self._closing.drain()
 
     async def show_typing(self, decision: Document, to: str) -> None:
         """Show a person that an answer is being written, if that can be."""
@@ -71,10 +62,6 @@ class CarryingOut:
         now = self._clock.now()
         for it in things:
             DELAY.labels(it.kind).observe(max((now - it.wrote_at).total_seconds(), 0.0))
-        await self._talks.answered([it.decision for it in things if it.decision["answers"]])
-        for it in things:
-            self._closing.put(it.decision["_id"])
-
-    async def _close(self, message_ids: Sequence[str]) -> Sequence[None]:
-        await self._talks.close(message_ids)
-        return [None] * len(message_ids)
+        done = [it.decision for it in things]
+        answered = [decision for decision in done if decision["answers"]]
+        await asyncio.gather(self._talks.close(done), self._talks.answered(answered))

@@ -66,14 +66,15 @@ class TalkStore:
             )
         return row
 
-    async def close(self, message_ids: Sequence[str]) -> None:
+    async def close(self, decisions: Sequence[Document]) -> None:
         """Note that decisions were carried out; what their answers say is in the messages from now on.
 
         Does not wait for the journal: where this is lost they are asked for once more, as the same messages.
         """
+        query = {"_id": {"$in": [decision["_id"] for decision in decisions]}}
         with outages():
             await self._mongo.hasty(DECISIONS).update_many(
-                {"_id": {"$in": list(message_ids)}}, {"$unset": {"open": "", "commands": "", "dialogue": ""}}
+                query, {"$unset": {"open": "", "commands": "", "dialogue": ""}}
             )
 
     async def page(self, tenant: str, bot_id: str, limit: int, after: str | None, reach: Reach) -> list[Document]:

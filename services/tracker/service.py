@@ -4,7 +4,6 @@ A batch is written in a few round trips, then told, then committed: each step ma
 between any two of them loses nothing.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from libs.graph.webhooks import Change, MessageItem, Misfit, StatusItem, Webhook
 from libs.kafka.record import Outgoing, Record
 from libs.ledger.consent import OPTED_OUT, By, Consent, Word
 from libs.ledger.flow import Heard
-from libs.ledger.inbound import InboundMessage, InboundStore
+from libs.ledger.inbound import InboundStore
 from libs.ledger.moves import Moves, StatusReport
 from libs.ledger.opt_out_words import OptOutWordsBook
 from libs.ledger.people import Encounter, People
@@ -125,21 +124,16 @@ class StatusTracker:
         now = self._clock.now()
         found_out = {record["_id"] for record, _ in batch.reports if record["state"] == MessageStatus.UNKNOWN.value}
         reports = [(record["tenant"], report) for record, report in batch.reports]
-        _, messages, _ = await asyncio.gather(
-            self._moves.apply(reports, found_out, now), self._write_inbound(batch), self._misfits.keep(batch.misfits)
-        )
-        for record, report in batch.reports:
-            batch.events += telling.statuses(record, report, now, _applied(record, report, batch.began))
-        for message, (_, _, webhook) in zip(messages, batch.inbound, strict=True):
-            batch.events.append(telling.received(message, now, webhook.trace))
-
-    async def _write_inbound(self, batch: _Batch) -> list[InboundMessage]:
-        """Write people, then what they wrote: a message names its contact."""
+        await self._moves.apply(reports, found_out, now)
         known = await self._people.meet(batch.encounters) if batch.encounters else {}
         self._remember(batch.encounters)
         messages = [inbound_message(item, read, known, _arrived(webhook)) for item, read, webhook in batch.inbound]
         await self._inbound.insert(messages)
-        return messages
+        await self._misfits.keep(batch.misfits)
+        for record, report in batch.reports:
+            batch.events += telling.statuses(record, report, now, _applied(record, report, batch.began))
+        for message, (_, _, webhook) in zip(messages, batch.inbound, strict=True):
+            batch.events.append(telling.received(message, now, webhook.trace))
 
     async def _read_statuses(self, items: list[_Item], batch: _Batch) -> None:
         reports: list[tuple[_Item, StatusReport]] = []

@@ -15,6 +15,7 @@ class Result:
     statuses: dict[int, int] = field(default_factory=dict)
     bodies: list[bytes] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    started_at: float = 0.0  # seconds since the epoch
     wall: float = 0.0
 
     def percentile(self, share: float) -> float:
@@ -33,7 +34,7 @@ async def drive(
     parts = urlsplit(url)
     head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    started, result = time.perf_counter(), Result()
+    started, result = time.perf_counter(), Result(started_at=time.time())
     numbers = ((number, started + number * every) for number in range(count))
     workers = [
         _worker(parts.hostname or "", parts.port or 80, head, numbers, body, result, keep, sign)

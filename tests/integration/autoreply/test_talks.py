@@ -38,7 +38,7 @@ async def test_of_two_decisions_on_a_message_the_first_stands(mongo: Mongo) -> N
     second = await talks.decide([decision("m", commands=[{"text": "other"}]), decision("n")])
     assert first["m"]["commands"] == second["m"]["commands"] == [{"text": "hi"}]
     assert set(second) == {"m", "n"}
-    await talks.close(["m"])
+    await talks.close([decision("m")])
     third = await talks.decide([decision("m")])
     assert not {"open", "commands"} & set(third["m"])
 

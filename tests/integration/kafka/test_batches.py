@@ -15,7 +15,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Reason
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FETCH_WAIT_MS, FetchSettings
+from libs.kafka.subscription import FETCH_WAIT_MS, UNHURRIED_WAIT_MS, FetchSettings
 from libs.runtime.errors import Outage
 from tests.integration.kafka.conftest import GROUP, QUICK, MakeTopics, buried
 from tests.support.waiting import eventually, stays
@@ -221,3 +221,27 @@ async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: Ma
     await eventually(lambda: sum(map(len, batches)) == 21, "all were taken")
     most = 3 + (monotonic() - began) * 1000 / FETCH_WAIT_MS
     assert len(batches) <= most, "an answer of the broker's each half second, not one for each record"
+
+
+async def test_records_that_follow_one_another_come_soon_although_the_broker_gathers_them(
+    bus: Bus, make_topics: MakeTopics, consume: Consume
+) -> None:
+    """A fetch that is held asks for far more than these: only its own short time brings them."""
+    topics = await make_topics()
+    batches: list[list[bytes]] = []
+
+    async def take(records: Sequence[Record]) -> Sequence[Rejected]:
+        batches.append([record.value or b"" for record in records])
+        return []
+
+    fetch = FetchSettings(gather_ms=20, wait_ms=UNHURRIED_WAIT_MS)
+    await consume(topics, take, membership=Membership(fetch=fetch))
+    first, *others = numbered(topics[0], 41)
+    await bus.publish_many([first])
+    await eventually(lambda: batches, "it reads")
+    began = monotonic()
+    for record in others:
+        await bus.publish_many([record])
+    await eventually(lambda: sum(map(len, batches)) == 41, "all were taken")
+    assert monotonic() - began < UNHURRIED_WAIT_MS / 1000
+    assert len(batches) < 41, "some came together"

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +76,8 @@ def test_what_a_person_waits_for_overtakes_a_campaign(stack: Stack, person: Call
     install(stack, slow, OFFER)
     friend = person()
     greet(slow, friend)
-    many = [template(slow, f"4915770{i:06d}", "offer") for i in range(60)]
+    with ThreadPoolExecutor(8) as pool:  # all before a fair part of them is sent
+        many = list(pool.map(lambda i: template(slow, f"4915770{i:06d}", "offer"), range(60)))
     reply = slow.send(friend, "a reply").json()["id"]
     until(lambda: len(sent(slow)) == len(many) + 1, "all are sent", 20, 0.2)
     order = [row["biz_opaque_callback_data"] for row in sent(slow)]

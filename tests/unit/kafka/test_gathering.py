@@ -5,24 +5,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import CorruptRecordException, KafkaError  # type: ignore[import-untyped]
 from faststream.kafka import KafkaBroker
 
 from libs.kafka import subscription
-from libs.kafka.subscription import GATHERED_BYTES, LULL_MS, FetchSettings, subscribe
+from libs.kafka.subscription import GATHERED_BYTES, LULL_MS, POLL_MS, FetchSettings, subscribe
 
 TOPIC = "messages.inbound.v1"
-AT_ONCE, LULL = 0.0, LULL_MS / 1000 * 3  # seconds
+AT_ONCE, LULL, IDLE = 0.0, LULL_MS / 1000 * 3, POLL_MS / 1000  # seconds
 GATHER, WAIT = 7, 77
 AS_IT_COMES, GATHERED = (1, WAIT), (GATHERED_BYTES, GATHER)
 
-Fetched = tuple[tuple[Any, ...], tuple[int, int]]
+Fetched = tuple[tuple[Any, ...] | KafkaError, tuple[int, int]]
 Fetches = Callable[..., Awaitable[list[Fetched]]]
 
 
 class Consumer:
     """Answers each poll after a wait on its own clock, unless that is longer than the poll."""
 
-    def __init__(self, *answers: tuple[float, Sequence[str]]) -> None:
+    def __init__(self, *answers: tuple[float, Sequence[str] | KafkaError]) -> None:
         self._answers = list(answers)
         self.now = 0.0
         self._fetcher = SimpleNamespace(_fetch_min_bytes=1, _fetch_max_wait_ms=WAIT)
@@ -31,6 +32,8 @@ class Consumer:
         """Return the next answer."""
         wait, records = self._answers.pop(0)
         self.now += min(wait, timeout_ms / 1000)
+        if isinstance(records, KafkaError):
+            raise records
         return {"partition": records} if wait < timeout_ms / 1000 else {}
 
     @property
@@ -44,13 +47,20 @@ def fetches(monkeypatch: pytest.MonkeyPatch) -> Fetches:
     async def take(_: Any) -> None:
         return None
 
-    async def fetch(*answers: tuple[float, Sequence[str]], always: bool = False) -> list[Fetched]:
+    async def fetch(*answers: tuple[float, Sequence[str] | KafkaError], always: bool = False) -> list[Fetched]:
         """Poll for each answer; -> what was handed out, and how the next fetch was asked for."""
         settings = FetchSettings(gather_ms=GATHER, wait_ms=WAIT, gathers_always=always)
         subscriber = subscribe(KafkaBroker("127.0.0.1:1"), [TOPIC], "g", settings, None, take)
         consumer = Consumer(*answers)
         monkeypatch.setattr(subscription, "monotonic", lambda: consumer.now)
-        return [(await subscriber.get_msg(consumer), consumer.next_fetch) for _ in answers]
+        found: list[Fetched] = []
+        for _ in answers:
+            try:
+                given: tuple[Any, ...] | KafkaError = await subscriber.get_msg(consumer)
+            except KafkaError as error:
+                given = error
+            found.append((given, consumer.next_fetch))
+        return found
 
     return fetch
 
@@ -67,6 +77,20 @@ async def test_records_that_follow_one_another_are_gathered_until_they_no_longer
         ((), AS_IT_COMES),
         (("e",), AS_IT_COMES),
     ]
+
+
+async def test_a_record_soon_after_a_poll_that_brought_nothing_follows_none(fetches: Fetches) -> None:
+    assert await fetches((LULL, ["a"]), (IDLE, ["never"]), (AT_ONCE, ["b"])) == [
+        (("a",), AS_IT_COMES),
+        ((), AS_IT_COMES),
+        (("b",), AS_IT_COMES),
+    ]
+
+
+async def test_a_poll_that_fails_ends_the_gathering(fetches: Fetches) -> None:
+    failure = CorruptRecordException("crc")
+    found = await fetches((LULL, ["a"]), (AT_ONCE, ["b"]), (AT_ONCE, failure), (LULL, ["c"]))
+    assert found == [(("a",), AS_IT_COMES), (("b",), GATHERED), (failure, AS_IT_COMES), (("c",), AS_IT_COMES)]
 
 
 @pytest.mark.parametrize("wait", [AT_ONCE, LULL])
