@@ -109,14 +109,14 @@ def test_what_is_written_while_it_thinks_is_answered_next(
     number: Number, model: Model, person: Callable[[], str]
 ) -> None:
     who = person()
-    linked(number, make(number.stack, model, "held", timeout=20))
+    bot_id = linked(number, make(number.stack, model, "held", timeout=20))
     model.held.clear()
     number.hears(who, "one")
     until(lambda: model.of("held"), "the model is asked", 10)
     until(lambda: '"typing": true' in json.dumps(number.stack.box("GET", f"/phones/{who}")), "it is seen to write", 10)
     number.hears(who, "two")
     number.hears(who, "three")
-    until(lambda: len(number.stack.call("GET", f"/messages?recipient={who}").json()["data"]) == 3, "all came", 10)
+    decided(number.stack, bot_id, "waiting", 3)
     model.held.set()
     assert answered(number, who, 2) == ["You said: one", "You said: two + three"]
 
