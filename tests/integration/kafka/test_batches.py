@@ -202,7 +202,12 @@ async def test_every_process_hears_a_broadcast_from_its_own_start_on(bus: Bus, m
         await consumer.stop()
 
 
-async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: MakeTopics, consume: Consume) -> None:
+async def trickled(
+    bus: Bus, make_topics: MakeTopics, consume: Consume, fetch: FetchSettings, count: int
+) -> tuple[int, float]:
+    """Publish a record, and once it is read the others one by one; -> how many batches came, and in how many seconds
+    those of the others.
+    """
     topics = await make_topics()
     batches: list[list[bytes]] = []
 
@@ -210,38 +215,29 @@ async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: Ma
         batches.append([record.value or b"" for record in records])
         return []
 
-    gathered = Membership(fetch=FetchSettings(gather_ms=FETCH_WAIT_MS, gathers_always=True))
-    await consume(topics, take, membership=gathered)
-    first, *others = numbered(topics[0], 21)
+    await consume(topics, take, membership=Membership(fetch=fetch))
+    first, *others = numbered(topics[0], count)
     await bus.publish_many([first])
     await eventually(lambda: batches, "it reads")
     began = monotonic()
     for record in others:
         await bus.publish_many([record])
-    await eventually(lambda: sum(map(len, batches)) == 21, "all were taken")
-    most = 3 + (monotonic() - began) * 1000 / FETCH_WAIT_MS
-    assert len(batches) <= most, "an answer of the broker's each half second, not one for each record"
+    await eventually(lambda: sum(map(len, batches)) == count, "all were taken")
+    return len(batches), monotonic() - began
+
+
+async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: MakeTopics, consume: Consume) -> None:
+    gathered = FetchSettings(gather_ms=FETCH_WAIT_MS, gathers_always=True)
+    batches, seconds = await trickled(bus, make_topics, consume, gathered, 21)
+    most = 3 + seconds * 1000 / FETCH_WAIT_MS
+    assert batches <= most, "an answer of the broker's each half second, not one for each record"
 
 
 async def test_records_that_follow_one_another_come_soon_although_the_broker_gathers_them(
     bus: Bus, make_topics: MakeTopics, consume: Consume
 ) -> None:
     """A fetch that is held asks for far more than these: only its own short time brings them."""
-    topics = await make_topics()
-    batches: list[list[bytes]] = []
-
-    async def take(records: Sequence[Record]) -> Sequence[Rejected]:
-        batches.append([record.value or b"" for record in records])
-        return []
-
     fetch = FetchSettings(gather_ms=20, wait_ms=UNHURRIED_WAIT_MS)
-    await consume(topics, take, membership=Membership(fetch=fetch))
-    first, *others = numbered(topics[0], 41)
-    await bus.publish_many([first])
-    await eventually(lambda: batches, "it reads")
-    began = monotonic()
-    for record in others:
-        await bus.publish_many([record])
-    await eventually(lambda: sum(map(len, batches)) == 41, "all were taken")
-    assert monotonic() - began < UNHURRIED_WAIT_MS / 1000
-    assert len(batches) < 41, "some came together"
+    batches, seconds = await trickled(bus, make_topics, consume, fetch, 41)
+    assert seconds < UNHURRIED_WAIT_MS / 1000
+    assert batches < 41, "some came together"
