@@ -51,6 +51,9 @@ class FetchSettings:
         }
 
 
+NOBODY_WAITS = FetchSettings(gather_ms=FETCH_WAIT_MS, gathers_always=True)  # a unit of work costs the same for many
+
+
 class GatheringSubscriber(BatchSubscriber):
     """FastStream's batch subscriber with another poll: it waits long for the first record, and where records follow one
     another it has the broker gather them.

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 from datetime import timedelta
 
 from libs.directory.directory import Directory
@@ -14,7 +15,7 @@ from libs.kafka.bus import Bus
 from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import NOBODY_WAITS
 from libs.mongo.client import Mongo
 from libs.mongo.indexes import IndexBuilder
 from libs.mongo.leases import Lease
@@ -47,7 +48,6 @@ GROUP = "analytics"
 TOPICS = (MESSAGES_STATUS, MESSAGES_INBOUND)
 TURN = timedelta(minutes=2)  # longer than a call of Graph's may take
 MOST_RECORDS = 5_000  # in one unit of work: after an outage figures are behind by one step, not by many small ones
-GATHER_MS = 500  # a unit of work costs the same for one message and for many, and figures may be so much later
 
 
 def create_app(settings: Settings) -> Application:
@@ -92,9 +92,7 @@ def create_app(settings: Settings) -> Application:
 
 def _consumer(settings: Settings, bus: Bus, ingest: Ingest) -> BatchConsumer:
     session = int(settings.analytics_session_timeout.total_seconds() * 1000)
-    fetch = FetchSettings(
-        session_timeout_ms=session, gather_ms=GATHER_MS, gathers_always=True, max_records=MOST_RECORDS,
-    )  # fmt: skip
+    fetch = replace(NOBODY_WAITS, session_timeout_ms=session, max_records=MOST_RECORDS)
     return BatchConsumer(
         bus, topics=TOPICS, group=GROUP, handle=ingest.take, dead_letters=DeadLetterPolicy(service="analytics"),
         membership=Membership(fetch=fetch),

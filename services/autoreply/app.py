@@ -18,7 +18,7 @@ from libs.kafka.connection import KafkaConnection
 from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import NOBODY_WAITS, FetchSettings
 from libs.ledger.consent import ConsentLog
 from libs.ledger.contacts import ContactReader
 from libs.ledger.conversations import ConversationReader
@@ -56,7 +56,6 @@ BASE = "/api/v1/whatsapp"
 GROUP, GROUP_OF_AGENTS = "autoreply", "autoreply-agents"
 LONGEST_CALL = timedelta(seconds=60)  # of a bot that thinks, whatever it says of itself
 QUICK = FetchSettings()
-CALM = FetchSettings(gather_ms=500, gathers_always=True)
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Rejected]]]
 
@@ -92,7 +91,7 @@ class _Autoreply:
         watch = AgentWatch(self.directory, self.talks, settings.autoreply_silent_for)
         self.consumer = _consumer(settings, self.bus, [MESSAGES_INBOUND], GROUP, answering.take, QUICK)
         watched = [MESSAGES_STATUS, MESSAGES_REJECTED]
-        self.agents = _consumer(settings, self.bus, watched, GROUP_OF_AGENTS, watch.take, CALM)
+        self.agents = _consumer(settings, self.bus, watched, GROUP_OF_AGENTS, watch.take, NOBODY_WAITS)
         self.bots = Bots(bots, self.directory, secrets, self.clock)
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from zlib import crc32
 
@@ -23,7 +24,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.lanes import LaneConsumer
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FetchSettings
+from libs.kafka.subscription import NOBODY_WAITS
 from libs.ledger import contacts, record
 from libs.ledger.budget import Budget
 from libs.ledger.claims import Claims
@@ -124,7 +125,7 @@ class _Campaigns:
 
     def _consumer(self, settings: Settings, progress: Progress) -> BatchConsumer:
         session = int(settings.campaigns_session_timeout.total_seconds() * 1000)
-        fetch = FetchSettings(session_timeout_ms=session, gather_ms=500, gathers_always=True)
+        fetch = replace(NOBODY_WAITS, session_timeout_ms=session)
         return BatchConsumer(
             self.bus, topics=[MESSAGES_STATUS], group=GROUP, handle=progress.take,
             dead_letters=DeadLetterPolicy(service="campaigns"),

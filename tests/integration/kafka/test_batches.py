@@ -15,7 +15,7 @@ from libs.kafka.dead_letters import DeadLetterPolicy
 from libs.kafka.errors import Reason
 from libs.kafka.membership import Membership
 from libs.kafka.record import Record
-from libs.kafka.subscription import FETCH_WAIT_MS, UNHURRIED_WAIT_MS, FetchSettings
+from libs.kafka.subscription import FETCH_WAIT_MS, NOBODY_WAITS, UNHURRIED_WAIT_MS, FetchSettings
 from libs.runtime.errors import Outage
 from tests.integration.kafka.conftest import GROUP, QUICK, MakeTopics, buried
 from tests.support.waiting import eventually, stays
@@ -227,8 +227,7 @@ async def trickled(
 
 
 async def test_what_does_not_hurry_is_fetched_together(bus: Bus, make_topics: MakeTopics, consume: Consume) -> None:
-    gathered = FetchSettings(gather_ms=FETCH_WAIT_MS, gathers_always=True)
-    batches, seconds = await trickled(bus, make_topics, consume, gathered, 21)
+    batches, seconds = await trickled(bus, make_topics, consume, NOBODY_WAITS, 21)
     most = 3 + seconds * 1000 / FETCH_WAIT_MS
     assert batches <= most, "an answer of the broker's each half second, not one for each record"
 
