@@ -79,17 +79,19 @@ class HistoryStore:
         rows: list[Document] = await found.to_list(None)
         return rows
 
-    async def open_replies(self, before: datetime, limit: int) -> list[Document]:
-        """Return inbound messages stored before a time of which nobody said yet whether they reply."""
-        query = {"reply": REPLY_OPEN, "stored_at": {"$lt": before}}
+    async def open_replies(self, before: datetime, within: timedelta, limit: int) -> list[Document]:
+        """Return inbound messages stored before a time of which nobody said yet whether they reply.
+
+        Each has as `last` the row of its conversation's last message before it, within a time of it: one or none.
+        """
+        stages: list[Document] = [
+            {"$match": {"reply": REPLY_OPEN, "stored_at": {"$lt": before}}},
+            {"$sort": {"stored_at": ASCENDING}},
+            {"$limit": limit},
+            _last_before(within),
+        ]
         with outages():
-            rows: list[Document] = (
-                await self._mongo.collection(INBOUND)
-                .find(query)
-                .sort("stored_at", ASCENDING)
-                .limit(limit)
-                .to_list(None)
-            )
+            rows: list[Document] = await self._mongo.collection(INBOUND).aggregate(stages).to_list(None)
         return rows
 
     async def named(self, tenant: str, wamid: str) -> Document | None:
@@ -99,21 +101,6 @@ class HistoryStore:
                 {"tenant": tenant, "wamid": wamid, "status": ACCEPTED}
             )
         return row
-
-    async def last_before(self, inbound: Document, within: timedelta) -> Document | None:
-        """Return the row of the conversation's last message before an inbound one, within a time of it.
-
-        A message that was accepted by Meta's own word was so "at" a whole second, which may be earlier than it was
-        made: what was made after the person wrote is not what they answer.
-        """
-        written_by = inbound["written_by"]
-        query = {
-            "tenant": inbound["tenant"], "conversation_id": inbound["conversation_id"], "status": ACCEPTED,
-            "at": {"$gte": written_by - within, "$lt": written_by}, "created_at": {"$lt": written_by},
-        }  # fmt: skip
-        with outages():
-            rows = await self._mongo.collection(HISTORY).find(query).sort("at", -1).limit(1).to_list(None)
-        return rows[0] if rows else None
 
     async def next_messages(self, session: Session, after: str, limit: int) -> list[str]:
         """Within a unit of work: return ids of messages of which there are rows, in their order."""
@@ -166,6 +153,29 @@ class HistoryStore:
             query = {"_id": {"$in": list(inbound_ids)}, "reply": REPLY_OPEN}
             with outages():
                 await self._mongo.collection(INBOUND).update_many(query, {"$set": {"reply": NO_REPLY}})
+
+
+def _last_before(within: timedelta) -> Document:
+    """Return the stage that looks up a conversation's last message: one question for all, not one each.
+
+    A message that was accepted by Meta's own word was so "at" a whole second, which may be earlier than it was made:
+    what was made after the person wrote is not what they answer.
+    """
+    earliest = {"$subtract": ["$written_by", int(within.total_seconds() * 1000)]}
+    matches = [
+        {"$eq": ["$tenant", "$$tenant"]}, {"$eq": ["$conversation_id", "$$conversation_id"]},
+        {"$gte": ["$at", "$$earliest"]}, {"$lt": ["$at", "$$latest"]}, {"$lt": ["$created_at", "$$latest"]},
+    ]  # fmt: skip
+    return {"$lookup": {
+        "from": HISTORY,
+        "let": {
+            "tenant": "$tenant", "conversation_id": "$conversation_id", "earliest": earliest, "latest": "$written_by",
+        },
+        "pipeline": [
+            {"$match": {"status": ACCEPTED, "$expr": {"$and": matches}}}, {"$sort": {"at": -1}}, {"$limit": 1},
+        ],
+        "as": "last",
+    }}  # fmt: skip
 
 
 def _row_ids(message_ids: Sequence[str]) -> list[str]:

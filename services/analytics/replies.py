@@ -52,7 +52,7 @@ class Replies(Periodic):
     async def _round(self) -> None:
         counted_to = await self._sums.as_of()
         while counted_to is not None:
-            rows = await self._history.open_replies(counted_to, AT_ONCE)
+            rows = await self._history.open_replies(counted_to, REPLY_WITHIN, AT_ONCE)
             none, replies = list[str](), defaultdict[Partition, list[_Reply]](list)
             for row in rows:
                 ours, named = await self._answered(row)
@@ -95,7 +95,7 @@ class Replies(Periodic):
             named = await self._history.named(inbound["tenant"], wamid)
             if named is not None:
                 return (named if inbound["at"] <= named["at"] + REPLY_WITHIN else None), True
-        return await self._history.last_before(inbound, REPLY_WITHIN), False
+        return next(iter(inbound["last"]), None), False
 
 
 def _marker(reply: _Reply, clock: Clock) -> Document:

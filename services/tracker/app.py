@@ -27,8 +27,10 @@ from libs.observability.http import operational_routes
 from libs.runtime.application import Application
 from libs.runtime.clock import SystemClock
 from services.tracker import store
+from services.tracker.acquaintances import Acquaintances
 from services.tracker.flow_notes import FlowNotes
 from services.tracker.handlers import WebhookHandlers
+from services.tracker.inbox import Inbox
 from services.tracker.service import StatusTracker
 from services.tracker.settings import Settings
 from services.tracker.store import MisfitStore
@@ -42,12 +44,11 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
     mongo = Mongo.of(settings)
     bus = bus or Bus(KafkaConnection.of(settings), f"tracker-{socket.gethostname()}-{os.getpid()}")
     directory = Directory(mongo, None, clock)
-    tracker = StatusTracker(
-        directory, Moves(mongo), People(mongo), InboundStore(mongo), MisfitStore(mongo), OptOutWordsBook(mongo, clock),
-        clock,
-    )  # fmt: skip
+    acquaintances, misfits = Acquaintances(People(mongo)), MisfitStore(mongo)
+    inbox = Inbox(directory, acquaintances, InboundStore(mongo), misfits, OptOutWordsBook(mongo, clock), clock)
+    tracker = StatusTracker(directory, Moves(mongo), acquaintances, misfits, clock)
     notes = FlowNotes(Flow(mongo), clock, settings.tracker_note_every)
-    handlers = WebhookHandlers(tracker, bus, notes, clock)
+    handlers = WebhookHandlers(inbox, tracker, bus, notes, clock)
     session = int(settings.tracker_session_timeout.total_seconds() * 1000)
     consumer = BatchConsumer(
         bus,

@@ -10,18 +10,24 @@ from libs.graph.webhooks import Misfit, UnreadableWebhook, read_webhook
 from libs.kafka.batches import Rejected
 from libs.kafka.bus import Bus
 from libs.kafka.errors import Reason
-from libs.kafka.record import Record
+from libs.kafka.record import Outgoing, Record
 from libs.kafka.replays import mark_of, marked
 from libs.runtime.clock import Clock
 from services.tracker.flow_notes import FlowNotes
+from services.tracker.inbox import Inbox
+from services.tracker.items import Body, placed
 from services.tracker.metrics import REPLAYED, WEBHOOK_AGE
-from services.tracker.service import Body, StatusTracker
+from services.tracker.service import StatusTracker
 
 
 class WebhookHandlers:
-    """Reads each body, applies all that can be read, publishes what follows."""
+    """Reads each body, applies all that can be read, publishes what follows.
 
-    def __init__(self, tracker: StatusTracker, bus: Bus, notes: FlowNotes, clock: Clock) -> None:
+    What people wrote comes first: somebody waits for the answer, and nobody for what became of a message.
+    """
+
+    def __init__(self, inbox: Inbox, tracker: StatusTracker, bus: Bus, notes: FlowNotes, clock: Clock) -> None:
+        self._inbox = inbox
         self._tracker = tracker
         self._bus = bus
         self._notes = notes
@@ -38,14 +44,20 @@ class WebhookHandlers:
             else:
                 rejected.append(read)
         for mark, alike in bodies.items():
-            events, heard = await self._tracker.apply(alike)
-            await self._bus.publish_many(marked(events, mark))
+            items = placed(alike)
+            await self._tell(await self._inbox.take(items), mark)
+            events, heard = await self._tracker.apply(items)
+            await self._tell(events, mark)
             if mark is None:
                 self._notes.heard(heard)
             else:
                 REPLAYED.inc(len(alike))
         self._observe_ages(records)
         return rejected
+
+    async def _tell(self, events: Sequence[Outgoing], mark: str | None) -> None:
+        if events:
+            await self._bus.publish_many(marked(events, mark))
 
     def _observe_ages(self, records: Sequence[Record]) -> None:
         now = self._clock.now()

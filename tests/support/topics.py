@@ -41,9 +41,17 @@ async def produce(
 
 async def told(stack: Stack, topic: str, wanted: Callable[[dict[str, str], dict[str, Any]], bool], count: int) -> Any:
     """Return the first `count` events of a topic that are wanted, with their headers."""
+    found = await told_at(stack, topic, wanted, count)
+    return [(headers, data) for _, headers, data in found]
+
+
+async def told_at(
+    stack: Stack, topic: str, wanted: Callable[[dict[str, str], dict[str, Any]], bool], count: int
+) -> list[tuple[int, dict[str, str], dict[str, Any]]]:
+    """Return the same with when each was written, in milliseconds since the epoch."""
     consumer = AIOKafkaConsumer(bootstrap_servers=stack.info["kafka"], auto_offset_reset="earliest")
     await consumer.start()
-    found: list[tuple[dict[str, str], dict[str, Any]]] = []
+    found: list[tuple[int, dict[str, str], dict[str, Any]]] = []
     try:
         await consumer._client.add_topic(topic)
         consumer.assign([TopicPartition(topic, part) for part in consumer.partitions_for_topic(topic) or ()])
@@ -53,7 +61,7 @@ async def told(stack: Stack, topic: str, wanted: Callable[[dict[str, str], dict[
                     for record in records:
                         headers = {name: (value or b"").decode() for name, value in record.headers}
                         data = json.loads(record.value)
-                        found += [(headers, data)] if wanted(headers, data) else []
+                        found += [(record.timestamp, headers, data)] if wanted(headers, data) else []
     finally:
         await consumer.stop()
     return found

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import hmac
 import json
@@ -7,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from libs.events.topics import MESSAGES_INBOUND, MESSAGES_STATUS
 from tests.support import meta_bodies as meta
 from tests.support.arrivals import arrivals, lands
 from tests.support.running import Number, Stack, until
 from tests.support.shared_stack import greet, refused
+from tests.support.topics import told_at
 
 
 def shake(stack: Stack, **query: str) -> Any:
@@ -162,6 +165,22 @@ def test_statuses_in_any_order_and_any_number_of_times_never_move_a_message_back
     assert row["status"] == "read"
     assert row["error"] is None
     assert row["wamids"] == sent["wamids"]
+
+
+def test_what_a_person_wrote_is_told_before_the_statuses_that_came_with_it(
+    stack: Stack, number: Number, person: Callable[[], str]
+) -> None:
+    who = person()
+    greet(number, who)
+    sent = number.reaches(number.send(who).json()["id"], "delivered")
+    wrote, read = meta.inbound(who, "wait for me"), meta.status(sent["id"], "read", who, sent["wamid"])
+    both = [meta.change(number.id, statuses=[read]), meta.change(number.id, [wrote])]
+    assert stack.webhook(meta.body(number.waba_id, *both)).status_code == 200
+    [(wrote_at, _, _)] = asyncio.run(told_at(stack, MESSAGES_INBOUND, lambda _, data: data["wamid"] == wrote["id"], 1))
+    [(read_at, _, _)] = asyncio.run(
+        told_at(stack, MESSAGES_STATUS, lambda _, data: (data["message_id"], data["status"]) == (sent["id"], "read"), 1)
+    )
+    assert wrote_at < read_at
 
 
 def _both_came(stack: Stack, message_id: str) -> bool:
