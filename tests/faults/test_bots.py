@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.sandbox.identifiers import scoped_user_id
 from tests.faults.scenarios import kill_and_restart
 from tests.support.model import a_model
 from tests.support.running import Number, Stack, until
@@ -22,9 +23,10 @@ ECHO = {"match": {"type": "any"}, "answers": [{"type": "text", "text": "{{text}}
 
 def webhook(number: Number, who: str, place: int, at: int) -> bytes:
     """Meta's webhook of the person's message of this place, the same each time."""
-    message = {"from": who, "id": f"wamid.{who}.{place}", "timestamp": str(at), "type": "text"}
+    user_id = scoped_user_id(number.made["portfolio_id"], who)
+    message = {"from": who, "from_user_id": user_id, "id": f"wamid.{who}.{place}", "timestamp": str(at), "type": "text"}
     metadata = {"display_phone_number": "15550783881", "phone_number_id": number.id}
-    contacts = [{"profile": {"name": "Ann"}, "wa_id": who}]
+    contacts = [{"profile": {"name": "Ann"}, "wa_id": who, "user_id": user_id}]
     value = {"messaging_product": "whatsapp", "metadata": metadata, "contacts": contacts}
     value |= {"messages": [message | {"text": {"body": str(place)}}]}
     changes = [{"field": "messages", "value": value}]
