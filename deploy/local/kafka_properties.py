@@ -30,8 +30,8 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 
 # Few threads, small buffers and small files: two cores and a laptop's memory are shared with everything else.
-num.network.threads=2
-num.io.threads=4
+num.network.threads=1
+num.io.threads=2
 background.threads=2
 num.recovery.threads.per.data.dir=2
 log.cleaner.threads=1

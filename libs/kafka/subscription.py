@@ -30,7 +30,7 @@ MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member t
 class FetchSettings:
     """How records are fetched and membership is kept, in milliseconds."""
 
-    gather_ms: int = 10  # how long the broker gathers for a fetch where records follow one another
+    gather_ms: int = 15  # how long the broker gathers for a fetch where records follow one another
     gathers_always: bool = False  # also after a lull: where nobody waits
     max_records: int = 500  # of one batch
     session_timeout_ms: int = 30_000  # without a heartbeat the member is taken for dead

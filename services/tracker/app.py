@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, bus: Bus | None = None) -> Application:
         group=GROUP,
         handle=handlers.take,
         dead_letters=DeadLetterPolicy(service="tracker"),
-        membership=Membership(fetch=FetchSettings(session_timeout_ms=session, gather_ms=15)),
+        membership=Membership(fetch=FetchSettings(session_timeout_ms=session)),
     )
     notes.watch(consumer.places_now)
     listener = DirectoryListener(directory)
