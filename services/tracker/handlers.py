@@ -45,11 +45,11 @@ class WebhookHandlers:
                 rejected.append(read)
         for mark, alike in bodies.items():
             items = placed(alike)
-            await self._tell(await self._inbox.take(items), mark)
-            events, heard = await self._tracker.apply(items)
-            await self._tell(events, mark)
+            found = await self._tracker.read(items)
+            await self._tell(await self._inbox.take(items, found.encounters), mark)
+            await self._tell(await self._tracker.apply(found), mark)
             if mark is None:
-                self._notes.heard(heard)
+                self._notes.heard(found.heard)
             else:
                 REPLAYED.inc(len(alike))
         self._observe_ages(records)

@@ -7,6 +7,7 @@ from libs.graph.webhooks import MessageItem
 from libs.kafka.record import Outgoing
 from libs.ledger.inbound import InboundStore
 from libs.ledger.opt_out_words import OptOutWordsBook
+from libs.ledger.people import Encounter
 from libs.runtime.clock import Clock
 from services.tracker import telling
 from services.tracker.acquaintances import Acquaintances
@@ -32,9 +33,10 @@ class Inbox:
         self._words = words
         self._clock = clock
 
-    async def take(self, items: Sequence[Placed]) -> list[Outgoing]:
-        """Write the messages among items; -> the events that tell of them.
+    async def take(self, items: Sequence[Placed], beside: Sequence[Encounter]) -> list[Outgoing]:
+        """Write the messages among items, and whom the rest of the batch met `beside`; -> the events of the messages.
 
+        What statuses tell of people comes first: they name them as we addressed them, which their contact's id is of.
         Raises MongoUnavailable with nothing lost: taking them again ends in the same records.
         """
         messages, aside = list[Read](), list[KeptAside]()
@@ -42,7 +44,7 @@ class Inbox:
             if isinstance(it.item, MessageItem):
                 await self._read(it, it.item, messages, aside)
         await self._misfits.keep(aside)
-        return await self._write(messages) if messages else []
+        return await self._write(messages, beside)
 
     async def _read(self, it: Placed, item: MessageItem, messages: list[Read], aside: list[KeptAside]) -> None:
         number = await self._directory.numbers.get(item.phone_number_id)
@@ -58,9 +60,9 @@ class Inbox:
         INBOUND.labels(read.type if read.type in KNOWN_TYPES else "other").inc()
         messages.append((it, item, read))
 
-    async def _write(self, messages: Sequence[Read]) -> list[Outgoing]:
+    async def _write(self, messages: Sequence[Read], beside: Sequence[Encounter]) -> list[Outgoing]:
         now = self._clock.now()
-        known = await self._acquaintances.meet([read.encounter for _, _, read in messages])
+        known = await self._acquaintances.meet([*beside, *(read.encounter for _, _, read in messages)])
         stored = [inbound_message(item, read, known, it.arrived) for it, item, read in messages]
         await self._inbound.insert(stored)
         return [

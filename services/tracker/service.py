@@ -39,8 +39,8 @@ Document = dict[str, Any]
 
 
 @dataclass(slots=True)
-class _Batch:
-    """What one batch of items came to."""
+class Findings:
+    """What all items of a batch but messages come to: moves, whom they tell of, and when each number was heard of."""
 
     reports: list[tuple[Document, StatusReport]] = field(default_factory=list)
     began: int = field(default_factory=time.time_ns)
@@ -62,41 +62,42 @@ class StatusTracker:
         self._misfits = misfits
         self._clock = clock
 
-    async def apply(self, items: Sequence[Placed]) -> tuple[list[Outgoing], dict[Heard, datetime]]:
-        """Apply all items but messages; -> the events to publish, and when each number was heard of.
+    async def read(self, items: Sequence[Placed]) -> Findings:
+        """Read all items but messages, and find the records that they are about. Raises MongoUnavailable."""
+        found = Findings()
+        await self._read_statuses(items, found)
+        for it in items:
+            if isinstance(it.item, Change):
+                await self._read_change(it, it.item, found)
+            elif isinstance(it.item, Misfit):
+                self._keep(it, it.item.reason, it.item.part, found)
+        return found
+
+    async def apply(self, found: Findings) -> list[Outgoing]:
+        """Write what was found, but for the people, who were met before; -> the events to publish.
 
         Raises MongoUnavailable with nothing lost: applying the same items again ends in the same records.
         """
-        batch = _Batch()
-        await self._read_statuses(items, batch)
-        for it in items:
-            if isinstance(it.item, Change):
-                await self._read_change(it, it.item, batch)
-            elif isinstance(it.item, Misfit):
-                self._keep(it, it.item.reason, it.item.part, batch)
-        await self._write(batch)
-        return batch.events, batch.heard
-
-    async def _write(self, batch: _Batch) -> None:
         now = self._clock.now()
-        found_out = {record["_id"] for record, _ in batch.reports if record["state"] == MessageStatus.UNKNOWN.value}
-        reports = [(record["tenant"], report) for record, report in batch.reports]
+        found_out = {record["_id"] for record, _ in found.reports if record["state"] == MessageStatus.UNKNOWN.value}
+        reports = [(record["tenant"], report) for record, report in found.reports]
         await self._moves.apply(reports, found_out, now)
-        await self._acquaintances.meet(batch.encounters)
-        await self._misfits.keep(batch.misfits)
-        for record, report in batch.reports:
-            batch.events += telling.statuses(record, report, now, _applied(record, report, batch.began))
+        await self._misfits.keep(found.misfits)
+        events = found.events
+        for record, report in found.reports:
+            events += telling.statuses(record, report, now, _applied(record, report, found.began))
+        return events
 
-    async def _read_statuses(self, items: Sequence[Placed], batch: _Batch) -> None:
+    async def _read_statuses(self, items: Sequence[Placed], found: Findings) -> None:
         reports: list[tuple[Placed, StatusReport]] = []
         for it in items:
             if not isinstance(it.item, StatusItem):
                 continue
-            await self._hear(it, it.item, batch)
+            await self._hear(it, it.item, found)
             try:
                 report = read_status(it.item)
             except DoesNotFit as error:
-                self._keep(it, str(error), it.item.item, batch)
+                self._keep(it, str(error), it.item.item, found)
                 continue
             if report is None:
                 DROPPED.labels("status_of_no_concern").inc()
@@ -108,20 +109,20 @@ class StatusTracker:
             if record is None or not _is_about(it, report, record):
                 DROPPED.labels("status_of_no_message").inc()
             else:
-                self._report(it, report, record, batch)
+                self._report(it, report, record, found)
 
-    def _report(self, it: Placed, report: StatusReport, record: Document, batch: _Batch) -> None:
+    def _report(self, it: Placed, report: StatusReport, record: Document, found: Findings) -> None:
         STATUSES.labels(report.status.value).inc()
         if record.get("forgotten"):
-            batch.reports.append((record, report.of_nobody()))
+            found.reports.append((record, report.of_nobody()))
             return
         if (known := record.get("wamids")) and report.wamid not in known:
             DUPLICATE_SENDS.inc()
-        batch.reports.append((record, report))
+        found.reports.append((record, report))
         if (encounter := _learnt(it, record, report)) is not None and self._acquaintances.are_news(encounter):
-            batch.encounters.append(encounter)
+            found.encounters.append(encounter)
 
-    async def _hear(self, it: Placed, status: StatusItem, batch: _Batch) -> None:
+    async def _hear(self, it: Placed, status: StatusItem, found: Findings) -> None:
         """Note up to when a number was heard of, by who may speak for it: it is evidence that its webhooks flow.
 
         A status speaks for the time it is about: one that comes late, from a backlog of Meta's, says nothing of now.
@@ -132,9 +133,9 @@ class StatusTracker:
             who = Heard(phone_number_id, bool(it.bound))
             said = min(moment(status.item.get("timestamp")) or it.arrived, it.arrived)
             META_DELAY.observe((it.arrived - said).total_seconds())
-            batch.heard[who] = max(said, batch.heard.get(who, said))
+            found.heard[who] = max(said, found.heard.get(who, said))
 
-    async def _read_change(self, it: Placed, change: Change, batch: _Batch) -> None:
+    async def _read_change(self, it: Placed, change: Change, found: Findings) -> None:
         at = min(change.at or it.arrived, it.arrived)  # what says that it comes from the future would stand for ever
         account = await self._directory.accounts.get(telling.waba_of(change))
         if account is None or not it.may_speak_of(account.tenant):
@@ -144,18 +145,18 @@ class StatusTracker:
         if change.field == "user_preferences":
             metadata = change.value.get("metadata")
             number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
-            batch.encounters += read_preferences(change.value, account.tenant, str(number or ""), at, it.arrived)
+            found.encounters += read_preferences(change.value, account.tenant, str(number or ""), at, it.arrived)
             return
         try:
             command = telling.command(change, account.tenant, at, self._clock.now())
         except ValueError:
-            self._keep(it, "change that cannot be written", change.field[:64], batch)
+            self._keep(it, "change that cannot be written", change.field[:64], found)
             return
         if command is not None:
-            batch.events.append(command)
+            found.events.append(command)
 
-    def _keep(self, it: Placed, reason: str, part: Any, batch: _Batch) -> None:
-        batch.misfits.append(it.aside(reason, part, self._clock.now()))
+    def _keep(self, it: Placed, reason: str, part: Any, found: Findings) -> None:
+        found.misfits.append(it.aside(reason, part, self._clock.now()))
 
 
 def _is_about(it: Placed, report: StatusReport, record: Document) -> bool:

@@ -40,11 +40,11 @@ BUGS = {
     ),
     "event only if the move was new": Bug(
         "services/tracker/service.py",
-        "        for record, report in batch.reports:\n            batch.events +=",
-        "        for record, report in batch.reports:\n"
+        "        for record, report in found.reports:\n            events +=",
+        "        for record, report in found.reports:\n"
         '            if report.status.value in record.get("times", {}):\n'
         "                continue\n"
-        "            batch.events +=",
+        "            events +=",
     ),
     "w=1": Bug(
         "libs/mongo/client.py",

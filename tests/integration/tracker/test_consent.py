@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support import meta_bodies as meta
+from tests.support.arrivals import lands
 from tests.support.consent import OFFER, contact_of, offer, said
 from tests.support.running import Number, Stack, until
 from tests.support.shared_stack import Tenant, install, refused
@@ -180,3 +181,19 @@ def test_two_who_turn_out_to_be_one_keep_their_windows_and_their_consent(
     conversations = stack.call("GET", f"/conversations?contact_id={merged['id']}").json()["data"]
     assert {row["phone_number_id"] for row in conversations} == {shop.id, other.id}
     refused(stack.call("DELETE", f"/opt_outs/{second['id']}"), 409, "person_opted_out")
+
+
+def test_who_answers_before_their_number_is_known_goes_on_in_the_conversation_they_were_addressed_in(
+    stack: Stack, shop: Number, person: Callable[[], str]
+) -> None:
+    who = person()
+    user = f"US.{who}77"
+    dropped = stack.box("POST", "/faults", {"kind": "webhooks_dropped", "share": 1, "to": user})
+    sent = shop.reaches(offer(shop, user).json()["id"], "accepted")
+    told = meta.status(sent["id"], "delivered", who, sent["wamid"], recipient_user_id=user)
+    wrote = meta.inbound(who, "yes, please")
+    both = [meta.change(shop.id, [wrote]), meta.change(shop.id, statuses=[told])]
+    assert stack.webhook(meta.body(shop.waba_id, *both)).status_code == 200
+    answer = lands(stack, shop, who)
+    assert answer["conversation_id"] == sent["conversation_id"]
+    stack.box("DELETE", f"/faults/{dropped['id']}")

@@ -8,7 +8,8 @@ import pytest
 from libs.ledger.consent import OPTED_OUT, By, Consent, Word
 from libs.ledger.people import Encounter, People
 from libs.mongo.client import MongoUnavailable
-from services.tracker.acquaintances import Acquaintances
+from services.tracker.acquaintances import MET, REMEMBERED, Acquaintances
+from tests.unit.kafka.fakes import FakeClock
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 WROTE = Encounter("acme", "100", ("15551230000", "US.77"), NOW)
@@ -35,8 +36,13 @@ def register() -> Register:
 
 
 @pytest.fixture
-def acquaintances(register: Register) -> Acquaintances:
-    return Acquaintances(cast(People, register))
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def acquaintances(register: Register, clock: FakeClock) -> Acquaintances:
+    return Acquaintances(cast(People, register), clock)
 
 
 async def test_names_that_were_met_are_no_news_however_the_number_is_written(acquaintances: Acquaintances) -> None:
@@ -66,4 +72,16 @@ async def test_who_could_not_be_written_stays_news(acquaintances: Acquaintances,
     register.away = True
     with pytest.raises(MongoUnavailable):
         await acquaintances.meet([WROTE])
+    assert acquaintances.are_news(STATUS)
+
+
+async def test_who_was_met_long_ago_is_news_again(acquaintances: Acquaintances, clock: FakeClock) -> None:
+    await acquaintances.meet([WROTE])
+    clock.seconds += REMEMBERED + 1
+    assert acquaintances.are_news(STATUS)
+
+
+async def test_no_more_than_so_many_are_remembered(acquaintances: Acquaintances) -> None:
+    await acquaintances.meet([WROTE])
+    await acquaintances.meet([replace(WROTE, names=(f"1555{number:07d}",)) for number in range(MET)])
     assert acquaintances.are_news(STATUS)
