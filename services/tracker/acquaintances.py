@@ -44,5 +44,8 @@ class Acquaintances:
 
 
 def _names(encounter: Encounter) -> frozenset[str]:
-    """Return the names as a person is known by: a number as it was typed and its digits are one."""
+    """Return the names that a person is known by: a number as it was typed and its digits are one.
+
+    Finer than aliases: another form of the same number (Brazil, Mexico, Argentina) is news, for a contact shows both.
+    """
     return frozenset((encounter.tenant, *(name.removeprefix("+") for name in encounter.names)))

@@ -22,17 +22,13 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One item of a body with where it came from."""
+    """One item of a body with where it came from; `arrived` is when Meta posted it."""
 
     record: Record
+    arrived: datetime
     place: int
     bound: str
     item: WebhookItem
-
-    @property
-    def arrived(self) -> datetime:
-        """When Meta posted it."""
-        return datetime.fromtimestamp(self.record.timestamp / 1000, UTC)
 
     def may_speak_of(self, tenant: str) -> bool:
         """Tell whether the signature speaks for this tenant: our own app's for all, a foreign app's for its own."""
@@ -46,4 +42,8 @@ class Placed:
 
 def placed(bodies: Sequence[Body]) -> list[Placed]:
     """Return the items of bodies, in their order."""
-    return [Placed(body.record, place, body.bound, item) for body in bodies for place, item in enumerate(body.items)]
+    found: list[Placed] = []
+    for body in bodies:
+        arrived = datetime.fromtimestamp(body.record.timestamp / 1000, UTC)
+        found += [Placed(body.record, arrived, place, body.bound, item) for place, item in enumerate(body.items)]
+    return found

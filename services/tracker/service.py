@@ -83,7 +83,7 @@ class StatusTracker:
         reports = [(record["tenant"], report) for record, report in found.reports]
         await self._moves.apply(reports, found_out, now)
         await self._misfits.keep(found.misfits)
-        events = found.events
+        events = list(found.events)
         for record, report in found.reports:
             events += telling.statuses(record, report, now, _applied(record, report, found.began))
         return events

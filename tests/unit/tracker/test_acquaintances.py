@@ -56,6 +56,11 @@ async def test_another_name_of_somebody_is_news(acquaintances: Acquaintances) ->
     assert acquaintances.are_news(STATUS)
 
 
+async def test_another_form_of_a_number_is_news(acquaintances: Acquaintances) -> None:
+    await acquaintances.meet([replace(WROTE, names=("553188887777",))])
+    assert acquaintances.are_news(replace(WROTE, names=("+5531988887777", "553188887777")))
+
+
 async def test_the_same_names_are_news_to_another_tenant(acquaintances: Acquaintances) -> None:
     await acquaintances.meet([WROTE])
     assert acquaintances.are_news(replace(STATUS, tenant="umbrella"))
