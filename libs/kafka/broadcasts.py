@@ -10,6 +10,9 @@ from libs.kafka.group import JOIN_RETRY, LEAVE_WITHIN
 from libs.kafka.record import Record, raw_record
 from libs.kafka.subscription import UNHURRIED_WAIT_MS, Fetched, FetchSettings, ended, subscribe
 
+# Who switches a bot on and writes to it finds it switched on, and few changes follow one another.
+AT_ONCE = FetchSettings(gather_ms=0, wait_ms=UNHURRIED_WAIT_MS)
+
 log = structlog.get_logger()
 
 
@@ -26,13 +29,11 @@ class BroadcastConsumer:
         *,
         topics: Sequence[str],
         handle: Callable[[Record], Awaitable[object]],
-        fetch: FetchSettings | None = None,
     ) -> None:
         self._bus = bus
         self._topics = topics
         self._handle = handle
-        settings = fetch or FetchSettings(gather_ms=50, wait_ms=UNHURRIED_WAIT_MS)
-        self._subscriber = subscribe(bus.broker, topics, None, settings, None, self._take)
+        self._subscriber = subscribe(bus.broker, topics, None, AT_ONCE, None, self._take)
         self._joining: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()
 

@@ -30,7 +30,7 @@ MAX_POLL_INTERVAL_MS = 300_000  # polling never stops, paused or not: a member t
 class FetchSettings:
     """How records are fetched and membership is kept, in milliseconds."""
 
-    gather_ms: int = 15  # how long the broker gathers for a fetch where records follow one another
+    gather_ms: int = 15  # how long the broker gathers for a fetch where records follow one another; 0: not at all
     gathers_always: bool = False  # also after a lull: where nobody waits
     max_records: int = 500  # of one batch
     session_timeout_ms: int = 30_000  # without a heartbeat the member is taken for dead
@@ -76,7 +76,7 @@ class GatheringSubscriber(BatchSubscriber):
             fetched = await consumer.getmany(timeout_ms=patience, max_records=self.max_records)
         finally:
             now = monotonic()
-            follows = bool(fetched) and (now - self.came_at) * 1000 < soon
+            follows = bool(fetched) and self.pace.gather_ms > 0 and (now - self.came_at) * 1000 < soon
             self.came_at = now if fetched else self.came_at
             self._gather(consumer, always or follows)
         return tuple(chain(*fetched.values()))

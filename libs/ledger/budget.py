@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from libs.mongo.client import Mongo, outages
+from libs.mongo.client import Mongo, Session, outages
 
 USERS = "portfolio_users"
+TURNS = "portfolio_turns"  # a document per portfolio, changed by whoever reserves
 DAY = timedelta(hours=24)
 INDEXES = {
     USERS: [
@@ -21,28 +22,46 @@ INDEXES = {
 
 
 class Budget:
-    """Counts and spends the people a portfolio reaches outside of a window."""
+    """Counts and reserves the people a portfolio reaches outside of a window."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def reached(self, portfolio_id: str, contact_ids: Iterable[str], now: datetime) -> set[str]:
-        """Return which of these people were reached in the last 24 h already: they cost nothing more."""
-        ids = [f"{portfolio_id}:{contact_id}" for contact_id in contact_ids]
+    async def reserve(self, portfolio_id: str, contact_ids: Iterable[str], limit: int, now: datetime) -> set[str]:
+        """Count these people, in their order, as reached now as far as the limit goes; -> who may be written to.
+
+        Who was reached in the last 24 h costs nothing more. However many senders reserve at once, together they get no
+        more than the limit: each changes the portfolio's one document, so that one of two that overlap begins anew.
+        """
+        wanted = list(dict.fromkeys(contact_ids))
         with outages():
-            rows = (
-                await self._mongo.collection(USERS)
-                .find({"_id": {"$in": ids}, "at": {"$gt": now - DAY}}, {"_id": 1})
-                .to_list(None)
-            )
+            reached = await self._reached(portfolio_id, wanted, now)
+        if reached.issuperset(wanted):
+            return reached
+
+        async def unit(session: Session) -> set[str]:
+            turns = self._mongo.collection(TURNS)
+            await turns.update_one({"_id": portfolio_id}, {"$inc": {"turns": 1}}, upsert=True, session=session)
+            reached = await self._reached(portfolio_id, wanted, now, session)
+            left = limit - await self._count(portfolio_id, now, limit, session)
+            newly = [each for each in wanted if each not in reached][: max(left, 0)]
+            await self._spend(portfolio_id, newly, now, session)
+            return reached | set(newly)
+
+        return await self._mongo.transaction(unit)
+
+    async def _reached(
+        self, portfolio_id: str, contact_ids: Iterable[str], now: datetime, session: Session | None = None
+    ) -> set[str]:  # fmt: skip
+        ids = [_place(portfolio_id, contact_id) for contact_id in contact_ids]
+        query = {"_id": {"$in": ids}, "at": {"$gt": now - DAY}}
+        rows = await self._mongo.collection(USERS).find(query, {"_id": 1}, session=session).to_list(None)
         return {row["_id"].partition(":")[2] for row in rows}
 
     async def used(self, portfolio_id: str, now: datetime, most: int) -> int:
         """Count the people reached in the last 24 h, no further than `most`."""
         with outages():
-            return await self._mongo.collection(USERS).count_documents(
-                {"portfolio_id": portfolio_id, "at": {"$gt": now - DAY}}, limit=most
-            )
+            return await self._count(portfolio_id, now, most)
 
     async def next_free(self, portfolio_id: str, now: datetime) -> datetime:
         """Return when the longest-ago person of the last 24 h is forgotten, and one more may be reached."""
@@ -52,16 +71,18 @@ class Budget:
             )
         return row["at"] + DAY if row else now
 
-    async def spend(self, portfolio_id: str, contact_ids: Iterable[str], now: datetime) -> None:
-        """Count these people as reached now."""
-        updates = [
-            UpdateOne(
-                {"_id": f"{portfolio_id}:{contact_id}"},
-                {"$set": {"portfolio_id": portfolio_id, "at": now}},
-                upsert=True,
-            )
-            for contact_id in contact_ids
-        ]
+    async def _count(self, portfolio_id: str, now: datetime, most: int, session: Session | None = None) -> int:
+        if most < 1:  # MongoDB takes no limit of 0
+            return 0
+        query = {"portfolio_id": portfolio_id, "at": {"$gt": now - DAY}}
+        return await self._mongo.collection(USERS).count_documents(query, limit=most, session=session)
+
+    async def _spend(self, portfolio_id: str, contact_ids: Iterable[str], now: datetime, session: Session) -> None:
+        fields = {"$set": {"portfolio_id": portfolio_id, "at": now}}
+        updates = [UpdateOne({"_id": _place(portfolio_id, each)}, fields, upsert=True) for each in contact_ids]
         if updates:
-            with outages():
-                await self._mongo.collection(USERS).bulk_write(updates, ordered=False)
+            await self._mongo.collection(USERS).bulk_write(updates, ordered=False, session=session)
+
+
+def _place(portfolio_id: str, contact_id: str) -> str:
+    return f"{portfolio_id}:{contact_id}"

@@ -1,12 +1,15 @@
 """A portfolio's daily budget of people, asked right before the claim: templates to people outside their window."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from libs.directory.entries import AccountEntry
 from libs.ledger.budget import Budget
 from libs.ledger.contacts import Contact, alias
+
+SOONEST = timedelta(minutes=1)  # until the next try where no time is known: Meta may let a portfolio reach nobody
 
 
 class _Wanted(Protocol):
@@ -24,6 +27,7 @@ class BudgetDesk:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._turn = asyncio.Lock()  # groups that reserve side by side would only begin anew
 
     async def check(
         self, wanted: Sequence[_Wanted], known: Mapping[str, Contact], now: datetime
@@ -40,20 +44,14 @@ class BudgetDesk:
 
     async def _portfolio(self, portfolio_id: str, group: list[_Wanted], now: datetime) -> dict[str, datetime]:
         limit = min(it.account.messaging_limit or 0 for it in group)
-        reached = await self._budget.reached(portfolio_id, {it.record["contact_id"] for it in group}, now)
-        left = limit - await self._budget.used(portfolio_id, now, limit)
-        newly: set[str] = set()
-        over: dict[str, datetime] = {}
-        for it in group:
-            contact_id = it.record["contact_id"]
-            if contact_id in reached or contact_id in newly:
-                continue
-            if len(newly) < left:
-                newly.add(contact_id)
-            else:
-                over[it.record["_id"]] = await self._budget.next_free(portfolio_id, now)
-        await self._budget.spend(portfolio_id, newly, now)
-        return over
+        async with self._turn:
+            people = [it.record["contact_id"] for it in group]
+            allowed = await self._budget.reserve(portfolio_id, people, limit, now)
+        over = [it.record["_id"] for it in group if it.record["contact_id"] not in allowed]
+        if not over:
+            return {}
+        free = await self._budget.next_free(portfolio_id, now)
+        return dict.fromkeys(over, max(free, now + SOONEST))
 
 
 def _outside(record: dict[str, Any], known: Mapping[str, Contact], now: datetime) -> bool:

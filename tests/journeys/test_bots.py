@@ -1,5 +1,6 @@
 """Bots answer: linked to a number, switched on, once per message."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.support.receiver import receiving
 from tests.support.running import Number, Stack, until
 from tests.support.shared_stack import Tenant, greet, newest, refused
 
+EFFECTIVE_WITHIN = 2  # seconds: a bot that is linked or unlinked, switched on or off
 HELLO = {"match": {"type": "keyword", "value": "hello"}, "answer": {"type": "text", "text": "Hi there, {{name}}"}}
 SIZE = {
     "match": {"type": "pattern", "value": "size ([0-9]+)"},
@@ -209,15 +211,26 @@ def test_a_bot_is_talked_to_in_the_terminal(shop: Number, person: Callable[[], s
         assert line in printed, printed
 
 
+def is_answered(number: Number, who: str) -> bool:
+    """Tell whether somebody who says hello is answered, in the time that a change of the number's bot may take."""
+    number.hears(who, "hello")
+    end = time.monotonic() + EFFECTIVE_WITHIN
+    while not (found := said_to(number, who)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found == [hi(who)]
+
+
 def test_a_number_without_a_bot_or_switched_off_is_silent(stack: Stack, person: Callable[[], str]) -> None:
     number, who = stack.connect(throughput=1000), person()
     assert set_up(number, None, True)["autoreply"] is True
     greet(number, who, "hello")
     bot_id = make(stack)
     set_up(number, bot_id, True)
+    until(lambda: is_answered(number, person()), "it is switched on", 10)
     hears_in_answer(number, who, "hello", hi(who))
     refused(stack.call("DELETE", f"/bots/{bot_id}"), 409, "bot_linked", "bot_id")
     set_up(number, bot_id, False)
+    until(lambda: not is_answered(number, person()), "it is switched off", 10)
     greet(number, who, "hello")
     number.reaches(number.send(who, "from a person").json()["id"], "delivered")
     assert said_to(number, who) == [hi(who), "from a person"]

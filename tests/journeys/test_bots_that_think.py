@@ -32,10 +32,25 @@ def hook() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def number(stack: Stack) -> Iterator[Number]:
-    connected = stack.connect(throughput=1000, messaging_limit="UNLIMITED")
+def connect(stack: Stack) -> Iterator[Callable[[], Number]]:
+    """Make a number that has heard nobody: the bot that is linked to it is the one that answers, from the first word.
+
+    A change to a number whose bot is known takes effect within two seconds.
+    """
+    made: list[Number] = []
+
+    def connected() -> Number:
+        made.append(stack.connect(throughput=1000, messaging_limit="UNLIMITED"))
+        return made[-1]
+
     yield connected
-    set_up(connected, None, False)
+    for each in made:
+        set_up(each, None, False)
+
+
+@pytest.fixture
+def number(connect: Callable[[], Number]) -> Number:
+    return connect()
 
 
 def make(stack: Stack, model: Model, way: str, of_model: dict[str, Any] | None = None, **more: Any) -> str:
@@ -121,8 +136,10 @@ def test_what_is_written_while_it_thinks_is_answered_next(
     assert answered(number, who, 2) == ["You said: one", "You said: two + three"]
 
 
-def test_a_model_may_hand_over_and_note_an_opt_out(number: Number, model: Model, person: Callable[[], str]) -> None:
-    stack, who, other = number.stack, person(), person()
+def test_a_model_may_hand_over_and_note_an_opt_out(
+    stack: Stack, connect: Callable[[], Number], model: Model, person: Callable[[], str]
+) -> None:
+    number, another, who, other = connect(), connect(), person(), person()
     bot_id = linked(number, make(stack, model, "handover"))
     number.hears(who, "a person please")
     assert answered(number, who) == ["Somebody comes."]
@@ -131,9 +148,9 @@ def test_a_model_may_hand_over_and_note_an_opt_out(number: Number, model: Model,
     [mine] = [row for row in stack.call("GET", "/conversations?limit=100").json()["data"] if row["handed_over_at"]
               and row["phone_number_id"] == number.id]  # fmt: skip
     assert mine["handed_over_at"] is not None
-    set_up(number, make(stack, model, "optout", opt_out_answer="No more offers."), True)
-    number.hears(other, "I have had enough of this")
-    assert answered(number, other) == ["No more offers."]
+    linked(another, make(stack, model, "optout", opt_out_answer="No more offers."))
+    another.hears(other, "I have had enough of this")
+    assert answered(another, other) == ["No more offers."]
     contact = stack.call("GET", f"/contacts?recipient={other}").json()["data"][0]
     assert contact["consent"]["marketing"]["state"] == "opted_out", contact
 
@@ -165,15 +182,15 @@ def test_whatever_a_model_does_the_person_gets_the_fallback_in_time(
 
 
 def test_a_second_try_may_help_and_a_long_answer_is_cut(
-    number: Number, model: Model, person: Callable[[], str]
+    stack: Stack, connect: Callable[[], Number], model: Model, person: Callable[[], str]
 ) -> None:
-    who, other = person(), person()
-    linked(number, make(number.stack, model, "flaky"))
+    number, another, who, other = connect(), connect(), person(), person()
+    linked(number, make(stack, model, "flaky"))
     number.hears(who, "hello")
     assert answered(number, who) == ["You said: hello"]
-    linked(number, make(number.stack, model, "long"))
-    number.hears(other, "tell me")
-    parts = answered(number, other, 3)
+    linked(another, make(stack, model, "long"))
+    another.hears(other, "tell me")
+    parts = answered(another, other, 3)
     assert [len(part) for part in parts] == [4094, 4094, 1809]
 
 
@@ -202,20 +219,22 @@ def test_a_hanging_model_holds_up_no_other_bot(
     set_up(rules, None, False)
 
 
-def test_budgets_and_rates_are_kept(number: Number, model: Model, person: Callable[[], str]) -> None:
-    stack, who, other = number.stack, person(), person()
+def test_budgets_and_rates_are_kept(
+    stack: Stack, connect: Callable[[], Number], model: Model, person: Callable[[], str]
+) -> None:
+    number, another, who, other = connect(), connect(), person(), person()
     bot_id = linked(number, make(stack, model, "echo", {"tokens_per_day": 700, "max_tokens": 400, "tools": []}))
     for place, expected in enumerate(("You said: a", "You said: a", "Sorry, try later.")):
         number.hears(who, "a")
         assert answered(number, who, place + 1)[-1] == expected
     assert decided(stack, bot_id, "fallback")[0]["thought"]["error"] == "over_budget"
-    bot_id = linked(number, make(stack, model, "echo", answers_per_hour=2))
+    bot_id = linked(another, make(stack, model, "echo", answers_per_hour=2))
     for place in range(2):
-        number.hears(other, "b")
-        answered(number, other, place + 1)
-    number.hears(other, "b")
+        another.hears(other, "b")
+        answered(another, other, place + 1)
+    another.hears(other, "b")
     decided(stack, bot_id, "rate_limited")
-    assert len(said_to(number, other)) == 2
+    assert len(said_to(another, other)) == 2
 
 
 def test_who_takes_over_while_it_thinks_has_the_word(number: Number, model: Model, person: Callable[[], str]) -> None:

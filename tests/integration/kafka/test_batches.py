@@ -202,6 +202,27 @@ async def test_every_process_hears_a_broadcast_from_its_own_start_on(bus: Bus, m
         await consumer.stop()
 
 
+async def test_a_change_soon_after_another_is_heard_as_soon_as_it_is_told(bus: Bus, make_topics: MakeTopics) -> None:
+    """Were they gathered, somebody's next message would overtake what they have just changed."""
+    [topic] = await make_topics()
+    heard: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def hear(record: Record) -> None:
+        heard.put_nowait(record.value)
+
+    consumer = BroadcastConsumer(bus, topics=[topic], handle=hear)
+    await consumer.start()
+    await consumer.joined()
+    took = []
+    for value in (b"%d" % count for count in range(20)):
+        began = monotonic()
+        await bus.publish(topic, key=b"k", value=value)
+        assert await asyncio.wait_for(heard.get(), 10) == value
+        took.append(monotonic() - began)
+    assert sorted(took)[10] < 0.025, "half of a blink"
+    await consumer.stop()
+
+
 async def trickled(
     bus: Bus, make_topics: MakeTopics, consume: Consume, fetch: FetchSettings, count: int
 ) -> tuple[int, float]:

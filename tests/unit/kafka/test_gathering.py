@@ -47,9 +47,11 @@ def fetches(monkeypatch: pytest.MonkeyPatch) -> Fetches:
     async def take(_: Any) -> None:
         return None
 
-    async def fetch(*answers: tuple[float, Sequence[str] | KafkaError], always: bool = False) -> list[Fetched]:
+    async def fetch(
+        *answers: tuple[float, Sequence[str] | KafkaError], always: bool = False, gather: int = GATHER
+    ) -> list[Fetched]:
         """Poll for each answer; -> what was handed out, and how the next fetch was asked for."""
-        settings = FetchSettings(gather_ms=GATHER, wait_ms=WAIT, gathers_always=always)
+        settings = FetchSettings(gather_ms=gather, wait_ms=WAIT, gathers_always=always)
         subscriber = subscribe(KafkaBroker("127.0.0.1:1"), [TOPIC], "g", settings, None, take)
         consumer = Consumer(*answers)
         monkeypatch.setattr(subscription, "monotonic", lambda: consumer.now)
@@ -96,3 +98,7 @@ async def test_a_poll_that_fails_ends_the_gathering(fetches: Fetches) -> None:
 @pytest.mark.parametrize("wait", [AT_ONCE, LULL])
 async def test_where_nobody_waits_it_is_always_gathered(fetches: Fetches, wait: float) -> None:
     assert await fetches((wait, ["a"]), (wait, ["b"]), always=True) == [(("a",), GATHERED), (("b",), GATHERED)]
+
+
+async def test_with_no_time_to_gather_nothing_is_gathered(fetches: Fetches) -> None:
+    assert await fetches((LULL, ["a"]), (AT_ONCE, ["b"]), gather=0) == [(("a",), AS_IT_COMES), (("b",), AS_IT_COMES)]
