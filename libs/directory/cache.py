@@ -13,23 +13,24 @@ MOST = 20_000  # entries; past that the oldest go (unknown ids are entries too, 
 
 
 class EntryCache(Generic[V]):
-    """Loads an entry once for all who ask at the same time, and keeps it (or its absence) for `KEPT` seconds."""
+    """Loads an entry once for all who ask at the same time, and keeps it (or its absence) for `kept` seconds."""
 
-    def __init__(self, load: Callable[[str], Awaitable[V]], clock: Clock) -> None:
+    def __init__(self, load: Callable[[str], Awaitable[V]], clock: Clock, kept: float = KEPT) -> None:
         self._load = load
         self._clock = clock
+        self._kept = kept
         self._entries: dict[str, tuple[float, V]] = {}
         self._loading: dict[str, asyncio.Task[V]] = {}
 
     def peek(self, key: str) -> V | None:
         """Return the entry if it is fresh: the way of nearly every call, without a task switch."""
         held = self._entries.get(key)
-        return held[1] if held is not None and self._clock.monotonic() - held[0] < KEPT else None
+        return held[1] if held is not None and self._clock.monotonic() - held[0] < self._kept else None
 
     async def get(self, key: str) -> V:
         """Return the entry; raises what loading it raised (MongoUnavailable)."""
         held = self._entries.get(key)
-        if held is not None and self._clock.monotonic() - held[0] < KEPT:
+        if held is not None and self._clock.monotonic() - held[0] < self._kept:
             return held[1]
         task = self._loading.get(key)
         if task is None:

@@ -4,6 +4,7 @@ The message that it names in its context; where it names none, the last one of i
 than 24 hours before it. Counted once per message of ours; one that is not named counts once it was delivered.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from services.analytics.sums_store import SumsStore
 
 REPLY_WITHIN = timedelta(hours=24)  # the customer service window: who answers later begins something new
 AT_ONCE = 200
+LONGEST_PAUSE = 0.1  # seconds between two partitions; as long as the one before took
 LONG_AGO = datetime.fromtimestamp(0, UTC)  # settling says nothing of up to when a partition is counted
 Document = dict[str, Any]
 
@@ -62,9 +64,13 @@ class Replies(Periodic):
                     replies[ours["topic"], ours["partition"]].append(_Reply(row, ours, named))
             await self._history.settle_as_none(none)
             metrics.REPLIES.labels("no_reply").inc(len(none))
+            behind = len(rows) == AT_ONCE
             for place, found in replies.items():
+                began = self._clock.monotonic()
                 await self._settle(place, found)
-            if len(rows) < AT_ONCE:
+                if not behind:  # nobody waits for it, and answers that somebody waits for want the same server
+                    await asyncio.sleep(min(self._clock.monotonic() - began, LONGEST_PAUSE))
+            if not behind:
                 return
 
     async def _settle(self, place: Partition, replies: Sequence[_Reply]) -> None:

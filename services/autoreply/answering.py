@@ -30,6 +30,8 @@ from services.autoreply.rules import Heard, heard_in
 from services.autoreply.talk_store import TalkStore
 from services.autoreply.turns import Turns
 
+BOT_KEPT = 1.0  # seconds: no event tells that a bot was changed, and who changes it tries it
+
 Document = dict[str, Any]
 
 
@@ -65,7 +67,7 @@ class Answering:
         self._carrying_out = carrying_out
         self._clock = clock
         self._stale_after = stale_after
-        self._bots: EntryCache[Document | None] = EntryCache(self._bot, clock)
+        self._bots: EntryCache[Document | None] = EntryCache(self._bot, clock, BOT_KEPT)
 
     async def take(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Answer a batch; -> the records that cannot be read. Raises Outage; repeating it changes nothing."""

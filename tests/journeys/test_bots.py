@@ -239,6 +239,19 @@ def test_a_number_without_a_bot_or_switched_off_is_silent(stack: Stack, person: 
     refused(stack.call("GET", f"/bots/{bot_id}"), 404, "bot_not_found")
 
 
+def test_a_changed_bot_answers_otherwise_within_two_seconds(stack: Stack, person: Callable[[], str]) -> None:
+    number = stack.connect(throughput=1000)
+    bot_id = make(stack)
+    set_up(number, bot_id, True)
+    assert is_answered(number, person())
+    bye = {"match": {"type": "keyword", "value": "hello"}, "answer": {"type": "text", "text": "Bye, {{name}}"}}
+    assert stack.call("PATCH", f"/bots/{bot_id}", {"rules": [bye]}).status_code == 200
+    until(lambda: not is_answered(number, person()), "the new rules are heard", EFFECTIVE_WITHIN)
+    who = person()
+    hears_in_answer(number, who, "hello", f"Bye, User {who[-4:]}")
+    set_up(number, None, False)
+
+
 @pytest.mark.parametrize(("rule", "param"), [
     ({"match": {"type": "keyword", "value": ""}, "answer": COMES}, "rules.0.match.keyword.value"),
     ({"match": {"type": "pattern", "value": "(a"}, "answer": COMES}, "rules.0.match.value"),
