@@ -11,7 +11,7 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from libs.mongo.client import Mongo, Session, outages
 
 USERS = "portfolio_users"
-TURNS = "portfolio_turns"  # a document per portfolio, changed by whoever reserves
+TURNS = "portfolio_turns"  # a document per portfolio, changed by whoever reserves: `used`, at most so many are reached
 DAY = timedelta(hours=24)
 INDEXES = {
     USERS: [
@@ -40,12 +40,14 @@ class Budget:
             return reached
 
         async def unit(session: Session) -> set[str]:
-            turns = self._mongo.collection(TURNS)
-            await turns.update_one({"_id": portfolio_id}, {"$inc": {"turns": 1}}, upsert=True, session=session)
             reached = await self._reached(portfolio_id, wanted, now, session)
-            left = limit - await self._count(portfolio_id, now, limit, session)
-            newly = [each for each in wanted if each not in reached][: max(left, 0)]
-            await self._spend(portfolio_id, newly, now, session)
+            newly = [each for each in wanted if each not in reached]
+            used = await self._used_at_most(portfolio_id, session)
+            if used is None or used + len(newly) > limit:
+                used = await self._count(portfolio_id, now, limit, session)
+            newly = newly[: max(limit - used, 0)]
+            if newly:
+                await self._spend(portfolio_id, newly, used + len(newly), now, session)
             return reached | set(newly)
 
         return await self._mongo.transaction(unit)
@@ -77,11 +79,24 @@ class Budget:
         query = {"portfolio_id": portfolio_id, "at": {"$gt": now - DAY}}
         return await self._mongo.collection(USERS).count_documents(query, limit=most, session=session)
 
-    async def _spend(self, portfolio_id: str, contact_ids: Iterable[str], now: datetime, session: Session) -> None:
+    async def _used_at_most(self, portfolio_id: str, session: Session) -> int | None:
+        """Return a number that no more people were reached than; None where nobody has counted yet.
+
+        It grows with each reservation and is not lowered as people are forgotten: a hundred thousand are counted only
+        where it says that the limit is near.
+        """
+        row = await self._mongo.collection(TURNS).find_one({"_id": portfolio_id}, session=session)
+        return row["used"] if row else None
+
+    async def _spend(
+        self, portfolio_id: str, contact_ids: Iterable[str], used: int, now: datetime, session: Session
+    ) -> None:  # fmt: skip
         fields = {"$set": {"portfolio_id": portfolio_id, "at": now}}
         updates = [UpdateOne({"_id": _place(portfolio_id, each)}, fields, upsert=True) for each in contact_ids]
-        if updates:
-            await self._mongo.collection(USERS).bulk_write(updates, ordered=False, session=session)
+        await self._mongo.collection(USERS).bulk_write(updates, ordered=False, session=session)
+        # Counted anew, `used` may be what it was: the turn makes it a change, that whoever overlaps runs into.
+        turn = {"$set": {"used": used}, "$inc": {"turns": 1}}
+        await self._mongo.collection(TURNS).update_one({"_id": portfolio_id}, turn, upsert=True, session=session)
 
 
 def _place(portfolio_id: str, contact_id: str) -> str:

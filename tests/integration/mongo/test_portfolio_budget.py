@@ -53,7 +53,18 @@ async def test_who_was_reached_today_costs_nothing_more_and_after_a_day_again(se
     assert await budget.reserve("portfolio", ["cleo", "anna", "ben"], 2, tomorrow) == {"cleo", "anna"}
 
 
-async def test_a_limit_that_was_lowered_lets_nobody_new_through(senders: list[Budget]) -> None:
+async def test_a_limit_that_was_lowered_lets_nobody_new_through_and_raised_again_only_the_rest(
+    senders: list[Budget],
+) -> None:
     budget = senders[0]
     await budget.reserve("portfolio", ["anna", "ben", "cleo"], 3, NOW)
     assert await budget.reserve("portfolio", ["anna", "dora"], 1, NOW) == {"anna"}
+    assert await budget.reserve("portfolio", ["dora", "emil"], 4, NOW) == {"dora"}
+
+
+async def test_who_is_forgotten_makes_room_although_they_were_counted(senders: list[Budget]) -> None:
+    budget = senders[0]
+    for hour in range(0, 48, 6):  # two at a time, four times a day
+        now, people = NOW + timedelta(hours=hour), [f"p{hour}", f"q{hour}"]
+        assert await budget.reserve("portfolio", people, 8, now) == set(people)
+        assert await budget.reserve("portfolio", ["one more"], await budget.used("portfolio", now, 100), now) == set()
