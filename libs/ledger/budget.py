@@ -3,19 +3,25 @@
 Source: Meta's messaging limits, per business portfolio since October 2025; replies inside a window do not count.
 """
 
-from collections.abc import Iterable
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
-from libs.mongo.client import Mongo, Session, outages
+from libs.mongo.client import Mongo, outages
 
 USERS = "portfolio_users"
-TURNS = "portfolio_turns"  # a document per portfolio, changed by whoever reserves: `used`, at most so many are reached
+TURNS = "portfolio_turns"  # per portfolio the latest turn: its people, and how many are reached at most
+IN_THE_WAY = 0.01  # seconds, at most, until who came second tries again
 DAY = timedelta(hours=24)
+COUNTED = DAY + timedelta(minutes=1)  # since somebody was reserved last: the message went a little later
 INDEXES = {
     USERS: [
-        IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=int(DAY.total_seconds())),
+        IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=int(COUNTED.total_seconds())),
         IndexModel([("portfolio_id", ASCENDING), ("at", ASCENDING)], name="portfolio"),
     ]
 }
@@ -30,73 +36,86 @@ class Budget:
     async def reserve(self, portfolio_id: str, contact_ids: Iterable[str], limit: int, now: datetime) -> set[str]:
         """Count these people, in their order, as reached now as far as the limit goes; -> who may be written to.
 
-        Who was reached in the last 24 h costs nothing more. However many senders reserve at once, together they get no
-        more than the limit: each changes the portfolio's one document, so that one of two that overlap begins anew.
+        Who was reached in the last 24 h takes no further place, and counts anew from now on. However many senders
+        reserve at once, together they get no more than the limit, and one that dies holds up nobody: each takes its
+        turn in the portfolio's one document, with the people it is for, and whoever comes next enters them where they
+        are missing.
         """
         wanted = list(dict.fromkeys(contact_ids))
         with outages():
             reached = await self._reached(portfolio_id, wanted, now)
-        if reached.issuperset(wanted):
-            return reached
+            if reached.issuperset(wanted):
+                await self._enter(portfolio_id, wanted, now)
+                return reached
+            while True:
+                if (allowed := await self._try(portfolio_id, wanted, limit, now)) is not None:
+                    return allowed
+                await asyncio.sleep(random.uniform(0, IN_THE_WAY))
 
-        async def unit(session: Session) -> set[str]:
-            reached = await self._reached(portfolio_id, wanted, now, session)
-            newly = [each for each in wanted if each not in reached]
-            used = await self._used_at_most(portfolio_id, session)
-            if used is None or used + len(newly) > limit:
-                used = await self._count(portfolio_id, now, limit, session)
-            newly = newly[: max(limit - used, 0)]
-            if newly:
-                await self._spend(portfolio_id, newly, used + len(newly), now, session)
-            return reached | set(newly)
+    async def _try(self, portfolio_id: str, wanted: Sequence[str], limit: int, now: datetime) -> set[str] | None:
+        """Reserve; -> None where somebody else took the turn in between."""
+        turns = self._mongo.collection(TURNS)
+        last = await turns.find_one({"_id": portfolio_id}) or {"turn": 0, "people": [], "at": now}
+        reached = await self._reached(portfolio_id, {*wanted, *last["people"]}, now)
+        missing = set(last["people"]) - reached
+        if missing and last["at"] > now - DAY:
+            await self._enter(portfolio_id, missing, last["at"])
+            reached |= missing
+        newly = [each for each in wanted if each not in reached]
+        # `used` grows with each turn and is not lowered as people are forgotten: counted is only near the limit.
+        if (used := last.get("used")) is None or used + len(newly) > limit:
+            used = await self._count(portfolio_id, now, limit)
+        newly = newly[: max(limit - used, 0)]
+        if newly:
+            ours = {"turn": last["turn"] + 1, "people": newly, "at": now, "used": used + len(newly)}
+            if not await self._take_turn(portfolio_id, ours):
+                return None
+        allowed = reached.intersection(wanted) | set(newly)
+        await self._enter(portfolio_id, allowed, now)
+        return allowed
 
-        return await self._mongo.transaction(unit)
+    async def _take_turn(self, portfolio_id: str, turn: dict[str, Any]) -> bool:
+        """Take a turn; -> False where it is taken."""
+        turns = self._mongo.collection(TURNS)
+        try:
+            if turn["turn"] == 1:
+                await turns.insert_one({"_id": portfolio_id} | turn)
+                return True
+            done = await turns.update_one({"_id": portfolio_id, "turn": turn["turn"] - 1}, {"$set": turn})
+        except DuplicateKeyError:
+            return False
+        return done.matched_count == 1
 
-    async def _reached(
-        self, portfolio_id: str, contact_ids: Iterable[str], now: datetime, session: Session | None = None
-    ) -> set[str]:  # fmt: skip
+    async def _reached(self, portfolio_id: str, contact_ids: Iterable[str], now: datetime) -> set[str]:
         ids = [_place(portfolio_id, contact_id) for contact_id in contact_ids]
         query = {"_id": {"$in": ids}, "at": {"$gt": now - DAY}}
-        rows = await self._mongo.collection(USERS).find(query, {"_id": 1}, session=session).to_list(None)
+        rows = await self._mongo.collection(USERS).find(query, {"_id": 1}).to_list(None)
         return {row["_id"].partition(":")[2] for row in rows}
 
+    async def _enter(self, portfolio_id: str, contact_ids: Iterable[str], at: datetime) -> None:
+        fields = {"$set": {"portfolio_id": portfolio_id}, "$max": {"at": at}}
+        updates = [UpdateOne({"_id": _place(portfolio_id, each)}, fields, upsert=True) for each in contact_ids]
+        if updates:
+            await self._mongo.collection(USERS).bulk_write(updates, ordered=False)
+
     async def used(self, portfolio_id: str, now: datetime, most: int) -> int:
-        """Count the people reached in the last 24 h, no further than `most`."""
+        """Count the people who are counted, no further than `most`."""
         with outages():
             return await self._count(portfolio_id, now, most)
 
     async def next_free(self, portfolio_id: str, now: datetime) -> datetime:
-        """Return when the longest-ago person of the last 24 h is forgotten, and one more may be reached."""
+        """Return when the person reached longest ago is no longer counted, and one more may be reached."""
         with outages():
             row = await self._mongo.collection(USERS).find_one(
-                {"portfolio_id": portfolio_id, "at": {"$gt": now - DAY}}, sort=[("at", ASCENDING)]
+                {"portfolio_id": portfolio_id, "at": {"$gt": now - COUNTED}}, sort=[("at", ASCENDING)]
             )
-        return row["at"] + DAY if row else now
+        return row["at"] + COUNTED if row else now
 
-    async def _count(self, portfolio_id: str, now: datetime, most: int, session: Session | None = None) -> int:
+    async def _count(self, portfolio_id: str, now: datetime, most: int) -> int:
         if most < 1:  # MongoDB takes no limit of 0
             return 0
-        query = {"portfolio_id": portfolio_id, "at": {"$gt": now - DAY}}
-        return await self._mongo.collection(USERS).count_documents(query, limit=most, session=session)
-
-    async def _used_at_most(self, portfolio_id: str, session: Session) -> int | None:
-        """Return a number that no more people were reached than; None where nobody has counted yet.
-
-        It grows with each reservation and is not lowered as people are forgotten: a hundred thousand are counted only
-        where it says that the limit is near.
-        """
-        row = await self._mongo.collection(TURNS).find_one({"_id": portfolio_id}, session=session)
-        return row["used"] if row else None
-
-    async def _spend(
-        self, portfolio_id: str, contact_ids: Iterable[str], used: int, now: datetime, session: Session
-    ) -> None:  # fmt: skip
-        fields = {"$set": {"portfolio_id": portfolio_id, "at": now}}
-        updates = [UpdateOne({"_id": _place(portfolio_id, each)}, fields, upsert=True) for each in contact_ids]
-        await self._mongo.collection(USERS).bulk_write(updates, ordered=False, session=session)
-        # Counted anew, `used` may be what it was: the turn makes it a change, that whoever overlaps runs into.
-        turn = {"$set": {"used": used}, "$inc": {"turns": 1}}
-        await self._mongo.collection(TURNS).update_one({"_id": portfolio_id}, turn, upsert=True, session=session)
+        query = {"portfolio_id": portfolio_id, "at": {"$gt": now - COUNTED}}
+        return await self._mongo.collection(USERS).count_documents(query, limit=most)
 
 
 def _place(portfolio_id: str, contact_id: str) -> str:

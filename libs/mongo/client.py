@@ -1,7 +1,5 @@
 """The one place that opens MongoDB: motor's client as a part, with the write concern that a 202 needs."""
 
-import asyncio
-import random
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -41,8 +39,6 @@ T = TypeVar("T")
 SERVER_SELECTION = 2_500  # milliseconds: an answer of 503 comes well within 5 s
 SOCKET = 10_000  # milliseconds: a primary that hangs is given up before a client is
 POOL = 32  # connections; motor runs one thread each while busy
-
-IN_THE_WAY = 0.01  # seconds, at most, until a unit is run again that another one was in the way of
 
 DUPLICATE = 11000  # server code: a document with this unique key is there already
 
@@ -176,20 +172,12 @@ class Mongo:
     async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Run writes as one unit: all of them or none. `work` is run again where another unit was in the way.
 
-        Within it every call is given the session, and nothing is done that must not be done twice. Motor's own
-        `with_transaction` is no help: it does not run again what is refused at the commit, as a first document is
-        whose collection another unit has just made, and it holds callers for 120 s when the server is away.
+        Within it every call is given the session, and nothing is done that must not be done twice.
         """
         with outages():
             async with await self._open().start_session() as session:
-                while True:
-                    try:
-                        async with session.start_transaction():
-                            return await work(session)
-                    except OperationFailure as error:
-                        if not error.has_error_label("TransientTransactionError"):
-                            raise
-                    await asyncio.sleep(random.uniform(0, IN_THE_WAY))
+                done: T = await session.with_transaction(work)
+        return done
 
     async def disk(self) -> tuple[int, int] | None:
         """Return size and free bytes of the disk under the primary's data; None where it does not tell (`mongos`)."""

@@ -69,12 +69,13 @@ class Rates:
         return 100 * (count + 1) // budget
 
     def reach(self, portfolio: Portfolio, person: str, now: float) -> bool:
-        """Count a person who is written to outside a window; False when the portfolio's 24 h limit is used up."""
+        """Count a person who is written to outside a window, for 24 h from now; False when the portfolio's limit is
+        used up.
+        """
         reached = self._reached.setdefault(portfolio.id, {})
-        if reached.get(person, 0.0) > now - DAY:
-            return True
+        is_new = reached.get(person, 0.0) <= now - DAY
         limit = portfolio.messaging_limit
-        if self._limits.messaging_limit and limit is not None and len(reached) >= limit:
+        if is_new and self._limits.messaging_limit and limit is not None and len(reached) >= limit:
             for known in [known for known, at in reached.items() if at <= now - DAY]:
                 del reached[known]
             if len(reached) >= limit:

@@ -9,7 +9,7 @@ from libs.directory.entries import AccountEntry
 from libs.ledger.budget import Budget
 from libs.ledger.contacts import Contact, alias
 
-SOONEST = timedelta(minutes=1)  # until the next try where no time is known: Meta may let a portfolio reach nobody
+LATER = timedelta(minutes=1)  # until the next try where no time is known: Meta may let a portfolio reach nobody
 
 
 class _Wanted(Protocol):
@@ -51,7 +51,7 @@ class BudgetDesk:
         if not over:
             return {}
         free = await self._budget.next_free(portfolio_id, now)
-        return dict.fromkeys(over, max(free, now + SOONEST))
+        return dict.fromkeys(over, free if free > now else now + LATER)
 
 
 def _outside(record: dict[str, Any], known: Mapping[str, Contact], now: datetime) -> bool:

@@ -75,8 +75,9 @@ def test_the_messaging_limit_counts_people_not_messages_over_a_rolling_day() -> 
     assert limiter.reach(portfolio, "b", NOW + 10)
     assert not limiter.reach(portfolio, "c", NOW + 20)
     assert limiter.reach(portfolio, "a", NOW + 30)
-    assert limiter.reach(portfolio, "c", NOW + DAY + 1)
-    assert not limiter.reach(portfolio, "d", NOW + DAY + 2)
+    assert not limiter.reach(portfolio, "c", NOW + DAY + 1), "who is written to again counts from then on"
+    assert limiter.reach(portfolio, "c", NOW + DAY + 11)
+    assert not limiter.reach(portfolio, "d", NOW + DAY + 12)
     unlimited = Portfolio("q", "Shop", None)
     assert all(limiter.reach(unlimited, str(n), NOW) for n in range(300))
 
