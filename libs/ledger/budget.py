@@ -99,7 +99,7 @@ class Budget:
             await self._mongo.collection(USERS).bulk_write(updates, ordered=False)
 
     async def used(self, portfolio_id: str, now: datetime, most: int) -> int:
-        """Count the people who are counted, no further than `most`."""
+        """Count the people reached in the last day (and a minute), no further than `most`."""
         with outages():
             return await self._count(portfolio_id, now, most)
 
