@@ -58,9 +58,9 @@ class Budget:
         last = await turns.find_one({"_id": portfolio_id}) or {"turn": 0, "people": [], "at": now}
         reached = await self._reached(portfolio_id, {*wanted, *last["people"]}, now)
         missing = set(last["people"]) - reached
-        if missing and last["at"] > now - DAY:
+        if missing and last["at"] > now - COUNTED:  # while they count: another's clock may be behind
             await self._enter(portfolio_id, missing, last["at"])
-            reached |= missing
+            reached |= missing if last["at"] > now - DAY else set()
         newly = [each for each in wanted if each not in reached]
         # `used` grows with each turn and is not lowered as people are forgotten: counted is only near the limit.
         if (used := last.get("used")) is None or used + len(newly) > limit:

@@ -95,6 +95,16 @@ async def test_what_a_sender_reserved_that_died_is_entered_by_the_next(senders: 
     assert await senders[0].reserve("portfolio", ["dora"], 3, NOW + COUNTED) == {"dora"}
 
 
+async def test_what_a_dead_sender_reserved_a_day_ago_is_counted_for_those_whose_clock_is_behind(
+    senders: list[Budget], mongo: Mongo
+) -> None:
+    turn = {"_id": "portfolio", "turn": 1, "people": ["anna", "ben"], "at": NOW, "used": 2}
+    await mongo.collection(store.TURNS).insert_one(turn)
+    moment = timedelta(milliseconds=2)
+    assert await senders[0].reserve("portfolio", ["cleo", "dora"], 2, NOW + DAY + moment) == set()
+    assert await senders[1].reserve("portfolio", ["anna", "ben"], 2, NOW + DAY - moment) == {"anna", "ben"}
+
+
 async def test_who_is_written_to_again_counts_for_a_day_from_then(senders: list[Budget]) -> None:
     budget, almost = senders[0], NOW + DAY - timedelta(minutes=10)
     assert await budget.reserve("portfolio", ["anna"], 1, NOW) == {"anna"}
