@@ -5,8 +5,8 @@ Source: Meta's messaging limits, per business portfolio since October 2025; repl
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel, UpdateOne
@@ -19,6 +19,9 @@ TURNS = "portfolio_turns"  # per portfolio the latest turn: its people, and how 
 IN_THE_WAY = 0.01  # seconds, at most, until who came second tries again
 DAY = timedelta(hours=24)
 COUNTED = DAY + timedelta(minutes=1)  # since somebody was reserved last: the message went a little later
+COUNT_EVERY = timedelta(minutes=1)  # also far from the limit: who was written in beside us is known from then on
+LONG_AGO = datetime.fromtimestamp(0, UTC)
+NO_TURN: Mapping[str, Any] = {"turn": 0, "people": [], "at": LONG_AGO, "used": 0, "counted_at": LONG_AGO}
 INDEXES = {
     USERS: [
         IndexModel([("at", ASCENDING)], name="forget", expireAfterSeconds=int(COUNTED.total_seconds())),
@@ -43,10 +46,6 @@ class Budget:
         """
         wanted = list(dict.fromkeys(contact_ids))
         with outages():
-            reached = await self._reached(portfolio_id, wanted, now)
-            if reached.issuperset(wanted):
-                await self._enter(portfolio_id, wanted, now)
-                return reached
             while True:
                 if (allowed := await self._try(portfolio_id, wanted, limit, now)) is not None:
                     return allowed
@@ -54,21 +53,22 @@ class Budget:
 
     async def _try(self, portfolio_id: str, wanted: Sequence[str], limit: int, now: datetime) -> set[str] | None:
         """Reserve; -> None where somebody else took the turn in between."""
-        turns = self._mongo.collection(TURNS)
-        last = await turns.find_one({"_id": portfolio_id}) or {"turn": 0, "people": [], "at": now}
+        last = {**NO_TURN, **(await self._mongo.collection(TURNS).find_one({"_id": portfolio_id}) or {})}
         reached = await self._reached(portfolio_id, {*wanted, *last["people"]}, now)
         missing = set(last["people"]) - reached
         if missing and last["at"] > now - COUNTED:  # while they count: another's clock may be behind
             await self._enter(portfolio_id, missing, last["at"])
             reached |= missing if last["at"] > now - DAY else set()
         newly = [each for each in wanted if each not in reached]
-        # `used` grows with each turn and is not lowered as people are forgotten: counted is only near the limit.
-        if (used := last.get("used")) is None or used + len(newly) > limit:
-            used = await self._count(portfolio_id, now, limit)
+        # `used` grows with each turn and is not lowered as people are forgotten: all are counted only near the limit
+        # and now and then.
+        used, counted_at = last["used"], last["counted_at"]
+        if newly and (used + len(newly) > limit or counted_at <= now - COUNT_EVERY):
+            used, counted_at = await self.used(portfolio_id, now, limit), now
         newly = newly[: max(limit - used, 0)]
         if newly:
-            ours = {"turn": last["turn"] + 1, "people": newly, "at": now, "used": used + len(newly)}
-            if not await self._take_turn(portfolio_id, ours):
+            ours = {"people": newly, "at": now, "used": used + len(newly), "counted_at": counted_at}
+            if not await self._take_turn(portfolio_id, {"turn": last["turn"] + 1} | ours):
                 return None
         allowed = reached.intersection(wanted) | set(newly)
         await self._enter(portfolio_id, allowed, now)
@@ -76,15 +76,12 @@ class Budget:
 
     async def _take_turn(self, portfolio_id: str, turn: dict[str, Any]) -> bool:
         """Take a turn; -> False where it is taken."""
-        turns = self._mongo.collection(TURNS)
+        before = {"_id": portfolio_id, "turn": turn["turn"] - 1}
         try:
-            if turn["turn"] == 1:
-                await turns.insert_one({"_id": portfolio_id} | turn)
-                return True
-            done = await turns.update_one({"_id": portfolio_id, "turn": turn["turn"] - 1}, {"$set": turn})
-        except DuplicateKeyError:
+            await self._mongo.collection(TURNS).update_one(before, {"$set": turn}, upsert=True)
+        except DuplicateKeyError:  # the portfolio has a later one
             return False
-        return done.matched_count == 1
+        return True
 
     async def _reached(self, portfolio_id: str, contact_ids: Iterable[str], now: datetime) -> set[str]:
         ids = [_place(portfolio_id, contact_id) for contact_id in contact_ids]
@@ -100,8 +97,11 @@ class Budget:
 
     async def used(self, portfolio_id: str, now: datetime, most: int) -> int:
         """Count the people reached in the last day (and a minute), no further than `most`."""
+        if most < 1:  # MongoDB takes no limit of 0
+            return 0
+        query = {"portfolio_id": portfolio_id, "at": {"$gt": now - COUNTED}}
         with outages():
-            return await self._count(portfolio_id, now, most)
+            return await self._mongo.collection(USERS).count_documents(query, limit=most)
 
     async def next_free(self, portfolio_id: str, now: datetime) -> datetime:
         """Return when the person reached longest ago is no longer counted, and one more may be reached."""
@@ -110,12 +110,6 @@ class Budget:
                 {"portfolio_id": portfolio_id, "at": {"$gt": now - COUNTED}}, sort=[("at", ASCENDING)]
             )
         return row["at"] + COUNTED if row else now
-
-    async def _count(self, portfolio_id: str, now: datetime, most: int) -> int:
-        if most < 1:  # MongoDB takes no limit of 0
-            return 0
-        query = {"portfolio_id": portfolio_id, "at": {"$gt": now - COUNTED}}
-        return await self._mongo.collection(USERS).count_documents(query, limit=most)
 
 
 def _place(portfolio_id: str, contact_id: str) -> str:

@@ -23,7 +23,7 @@ class _Wanted(Protocol):
 
 
 class BudgetDesk:
-    """Checks and spends the budgets of limited portfolios; unlimited ones cost nothing."""
+    """Reserves the people of limited portfolios; unlimited ones cost nothing."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -32,7 +32,7 @@ class BudgetDesk:
     async def check(
         self, wanted: Sequence[_Wanted], known: Mapping[str, Contact], now: datetime
     ) -> dict[str, datetime]:
-        """Spend what these messages cost; -> message id -> when one that does not fit may go."""
+        """Reserve whom these messages reach; -> message id -> when one that does not fit may go."""
         portfolios: dict[str, list[_Wanted]] = {}
         for it in wanted:
             if it.account.messaging_limit is not None and _outside(it.record, known, now):

@@ -255,6 +255,8 @@ def test_an_edge_that_dies_right_after_its_answer_has_forgotten_nobody_half(
     stack.kill("edge")
     stack.restart("edge")
     await_oblivion(stack, who)
+    owned = "wabus_consumer_partitions"
+    until(lambda: stack.metric("edge", owned), "the dead one's session is over, and edge reads commands again", 60)
 
 
 def test_one_key_for_two_people_does_not_leave_the_second_as_they_are(

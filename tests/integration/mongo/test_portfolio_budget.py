@@ -95,6 +95,14 @@ async def test_what_a_sender_reserved_that_died_is_entered_by_the_next(senders: 
     assert await senders[0].reserve("portfolio", ["dora"], 3, NOW + COUNTED) == {"dora"}
 
 
+async def test_who_was_written_in_without_a_turn_is_counted_a_minute_later(senders: list[Budget], mongo: Mongo) -> None:
+    """As senders of an earlier version do, while they run beside."""
+    await senders[0].reserve("portfolio", ["anna"], 3, NOW)
+    await mongo.collection(store.USERS).insert_one({"_id": "portfolio:ben", "portfolio_id": "portfolio", "at": NOW})
+    later = NOW + store.COUNT_EVERY
+    assert await senders[1].reserve("portfolio", ["cleo", "dora"], 3, later) == {"cleo"}
+
+
 async def test_what_a_dead_sender_reserved_a_day_ago_is_counted_for_those_whose_clock_is_behind(
     senders: list[Budget], mongo: Mongo
 ) -> None:
